@@ -1,0 +1,133 @@
+"""Writes the golden vectors: one JSON file of cases for each checkpoint, and one of token ids.
+
+    python tests/goldens/make.py [--cebab CHECKPOINT] [--out FOLDER]
+"""
+
+import argparse
+import json
+import pathlib
+
+import torch
+
+from awkward import STRINGS
+from reference import Reference
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+
+REVIEWS = [
+    "The food was excellent, but the service was painfully slow.",
+    "Loud music, cold soup and a rude waiter. Never again!",
+    "We sat by the window. Lovely view, quiet room, friendly staff; the steak was a bit overcooked though.",
+    "ok",
+    "",
+    "Great place \U0001f44d\U0001f3fd caf\u00e9 au lait was tr\u00e8s bon \u2014 $9.99!",
+    "It was so noisy that we could not hear each other, and yet the pasta was the best I have had in years. "
+    "Our server was attentive, the decor was dated, and the bill came to 84 dollars for two.",
+    "I came here for lunch with my mother.",
+]
+SHORT = ["The movie was very good", "bad plot, unwatched acting!", "", "\u65e5\u672c was not good; and the plot?", "x" * 30]
+GERMAN = ["Die Suppe war nicht gut", "Ober laut, Suppe kalter!", "", "Stra\u00dfe \u65e5\u672c gut gute guter"]
+
+
+def numbers(tensor):
+    """Shape and flat data, with the digits that a float32 can hold."""
+    flat = tensor.flatten().tolist()
+    data = flat if tensor.dtype == torch.int64 else [float(f"{x:.8g}") for x in flat]
+    return {"shape": list(tensor.shape), "data": data}
+
+
+def one_hot(classes, index):
+    return torch.eye(classes)[index].tolist()
+
+
+def overrides(model, random):
+    """Name and {concept: probabilities} of each kind of override that the cases cover."""
+    concepts, classes = model.concepts, model.classes
+    soft = torch.rand(concepts, classes, generator=random)
+    soft = ((soft / soft.sum(1, keepdim=True)) * 1024).round() / 1024
+    yield "no override", {}
+    for k in range(concepts):
+        yield f"concept {k} to class {k % classes}", {k: one_hot(classes, k % classes)}
+    yield "first and last concept", {0: one_hot(classes, 1), concepts - 1: one_hot(classes, 0)}
+    yield "all concepts to the last class", {k: one_hot(classes, classes - 1) for k in range(concepts)}
+    yield "all concepts to soft probabilities", {k: soft[k].tolist() for k in range(concepts)}
+
+
+def case(model, name, texts, changes):
+    """One case: `changes` holds, for each text, {concept: probabilities}."""
+    ids, attention = model.encode(texts)
+    override = torch.zeros(len(texts), model.concepts, model.classes)
+    mask = torch.zeros(len(texts), model.concepts)
+    for row, change in enumerate(changes):
+        for k, probabilities in change.items():
+            override[row, k] = torch.tensor(probabilities)
+            mask[row, k] = 1
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": attention,
+        "concept_override": override,
+        "concept_override_mask": mask,
+    }
+    outputs = model(**inputs)
+    return {
+        "name": name,
+        "texts": texts,
+        "inputs": {key: numbers(value) for key, value in inputs.items()},
+        "outputs": {key: numbers(value) for key, value in outputs.items()},
+    }
+
+
+def cases(model, texts):
+    random = torch.Generator().manual_seed(0)
+    kinds = list(overrides(model, random))
+    for i, (name, change) in enumerate(kinds):
+        text = texts[i % len(texts)]
+        yield case(model, f"one text, {name}", [text], [change])
+    yield case(model, "a batch of mixed lengths, no override", texts, [{}] * len(texts))
+    mixed = [kinds[i % len(kinds)][1] for i in range(len(texts))]
+    yield case(model, "a batch of mixed lengths, a different override in each row", texts, mixed)
+    yield case(model, "a text beyond the maximum length", [" ".join(texts * 3)], [kinds[1][1]])
+
+
+def tokens(model):
+    """Ids and UTF-8 byte offsets of the awkward strings, cut to the maximum length."""
+    for item in STRINGS:
+        repeat, times = item if isinstance(item, tuple) else (item, None)
+        text = repeat if times is None else repeat * times
+        encoding = model.tokenizer.encode(text)
+        bytes_before = [0]
+        for character in text:
+            bytes_before.append(bytes_before[-1] + len(character.encode("utf-8")))
+        yield {
+            **({"text": text} if times is None else {"repeat": repeat, "times": times}),
+            "ids": encoding.ids,
+            "offsets": [[bytes_before[start], bytes_before[end]] for start, end in encoding.offsets],
+            "dropped": sum(len(part.ids) for part in encoding.overflowing) > 0,
+        }
+
+
+def write(path, model, items):
+    """One case a line, so that a change shows which cases it touched."""
+    lines = ",\n".join(json.dumps(item, separators=(",", ":")) for item in items)
+    path.write_text(f'{{"model": {json.dumps(model)}, "cases": [\n{lines}\n]}}\n', encoding="utf-8")
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
+    parser.add_argument("--out", type=pathlib.Path, default=HERE)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, texts in (("tiny", SHORT), ("tiny-executed", GERMAN)):
+        model = Reference(REPOSITORY / "tests/models" / name)
+        write(options.out / f"{name}.json", f"tests/models/{name}", cases(model, texts))
+    model = Reference(options.cebab)
+    write(options.out / "cebab.json", "examples/models/cebab", cases(model, REVIEWS))
+    write(options.out / "tokens.json", "examples/models/cebab", tokens(model))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Evaluates a checkpoint folder with PyTorch, for the golden vectors.
+
+This is written to be compared with, not to be fast: it reads nothing but the checkpoint's four files, lets
+Hugging Face's own BertModel be the backbone, runs it once for each concept with the weights multiplied by that
+concept's mask, in float32, and follows the formulas of docs/checkpoint.md one by one. It shares no code with
+the training recipe or with the Rust crates.
+"""
+
+import json
+import pathlib
+
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+
+HEADS = ("concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias", "effect_head.weight")
+
+
+class Reference:
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        self.schema = json.loads((folder / "sparsecbm.json").read_text(encoding="utf-8"))
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        assert config["model_type"] == "bert", "the reference evaluates BERT backbones only"
+        tensors = load_file(folder / "model.safetensors")
+
+        self.masks = {}  # name of a linear layer -> [K, out, in] of 0 and 1
+        self.weights = {}  # every other tensor
+        lists = {}
+        for key, value in tensors.items():
+            if key.endswith(".mask_bits"):
+                name = key.removesuffix(".mask_bits")
+                self.masks[name] = unpack(value, *tensors[f"{name}.weight"].shape)
+            elif ".mask_list." in key:
+                name, k = key.split(".mask_list.")
+                lists.setdefault(name, {})[int(k)] = value.float()
+            else:
+                self.weights[key] = value.float()
+        for name, masks in lists.items():
+            self.masks[name] = torch.stack([masks[k] for k in range(len(masks))])
+        self.heads = {key: self.weights.pop(key) for key in HEADS if key in self.weights}
+
+        self.backbone = BertModel(
+            BertConfig(**config, attn_implementation="eager"), add_pooling_layer=False
+        ).eval()
+        assert set(self.weights) == set(self.backbone.state_dict()) - {"embeddings.position_ids"}
+        linear = {n for n, m in self.backbone.named_modules() if isinstance(m, torch.nn.Linear)}
+        assert set(self.masks) == linear
+
+    @property
+    def concepts(self):
+        return len(self.schema["concepts"])
+
+    @property
+    def classes(self):
+        return len(self.schema["concepts"][0]["classes"])
+
+    def encode(self, texts):
+        """Token ids and attention mask of some texts, padded on the right as the pooling asks for."""
+        encodings = self.tokenizer.encode_batch(list(texts))
+        length = max(len(e.ids) for e in encodings)
+        if self.schema["pooling"] == "padded-mean":
+            length = self.schema["max_length"]
+        padding = self.tokenizer.token_to_id("[PAD]") or 0
+        ids = torch.full((len(texts), length), padding)
+        attention = torch.zeros(len(texts), length, dtype=torch.int64)
+        for row, encoding in enumerate(encodings):
+            ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
+            attention[row, : len(encoding.ids)] = 1
+        return ids, attention
+
+    def hidden_states(self, k, ids, attention):
+        """Last hidden states of the backbone under mask k."""
+        masked = {
+            key: value * self.masks[key.removesuffix(".weight")][k] if key.removesuffix(".weight") in self.masks else value
+            for key, value in self.weights.items()
+        }
+        self.backbone.load_state_dict(masked, strict=False)
+        return self.backbone(input_ids=ids, attention_mask=attention).last_hidden_state
+
+    @torch.no_grad()
+    def __call__(self, input_ids, attention_mask, concept_override, concept_override_mask):
+        """The four outputs of docs/format.md."""
+        if self.schema["pooling"] == "masked-mean":
+            pooled = attention_mask.float()
+        else:
+            pooled = torch.ones_like(attention_mask, dtype=torch.float32)
+        pool_weight = pooled / pooled.sum(1, keepdim=True)
+
+        logits, evidence = [], []
+        for k in range(self.concepts):
+            used = k if self.schema["semantics"] == "as-intended" else 0
+            hidden = self.hidden_states(used, input_ids, attention_mask)
+            z = (pool_weight[:, :, None] * hidden).sum(1)
+            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
+            logits.append(z @ weight.T + bias)
+            evidence.append((pool_weight[:, :, None] * (hidden @ weight.T)).transpose(1, 2))
+        c = torch.stack(logits, 1)
+
+        p = c.softmax(-1)
+        overridden = concept_override_mask[:, :, None]
+        values = overridden * concept_override + (1 - overridden) * p
+
+        temperature = self.schema["calibration"]["temperature"]
+        head, bias = self.heads["label_head.weight"], self.heads["label_head.bias"]
+        if self.schema["intervention"] == "effect":
+            label = (c.flatten(1) @ head.T + bias) / temperature
+            label = label + (values - p).flatten(1) @ self.heads["effect_head.weight"].T
+        else:
+            class_logits = torch.tensor(self.schema["calibration"]["class_logits"])
+            asserted = torch.einsum("bkj,kjc->bkc", concept_override, class_logits)
+            replaced = overridden * asserted + (1 - overridden) * c
+            label = (replaced.flatten(1) @ head.T + bias) / temperature
+        return {
+            "concept_logits": c,
+            "concept_values": values,
+            "label_logits": label,
+            "token_evidence": torch.stack(evidence, 1),
+        }
+
+
+def unpack(bits, rows, columns):
+    """`mask_bits` [K, rows / B, bytes] as [K, rows, columns] of 0 and 1 (docs/checkpoint.md)."""
+    height = rows // bits.shape[1]
+    bit = (bits[..., None] >> torch.arange(8, dtype=torch.uint8)) & 1
+    assert not bit.flatten(2)[:, :, columns:].any(), "unused bits are 0"
+    return bit.flatten(2)[:, :, :columns].repeat_interleave(height, 1).float()
