@@ -1,0 +1,124 @@
+use std::sync::Arc;
+
+use prost::Message;
+use tract_onnx::prelude::*;
+
+use super::{Decision, Encoded, Engine, Overrides, Sequence};
+use crate::onnx::ModelProto;
+use crate::{Error, ErrorKind, Result, Schema};
+
+/// Runs a model on tract, one sequence at a time: on a processor a batch gains nothing there, and
+/// nothing is spent on padding.
+pub(crate) struct TractEngine {
+    encoder: Arc<TypedRunnableModel>,
+    head: Arc<TypedRunnableModel>,
+    concepts: usize,
+    classes: usize,
+    label_classes: usize,
+}
+
+impl TractEngine {
+    pub(crate) fn load(
+        encoder: &ModelProto,
+        head: &ModelProto,
+        schema: &Schema,
+    ) -> Result<TractEngine> {
+        let (concepts, classes) = (schema.concept_count(), schema.class_count());
+        let symbols = SymbolScope::default();
+        let sequence = symbols.sym("S").to_dim();
+        let ids = InferenceFact::dt_shape(i64::datum_type(), tvec![1.to_dim(), sequence]);
+        let values = |shape: &[usize]| InferenceFact::dt_shape(f32::datum_type(), shape);
+        let logits = values(&[1, concepts, classes]);
+        Ok(TractEngine {
+            encoder: plan(encoder, symbols, vec![ids.clone(), ids])
+                .map_err(|e| failed(e, "encoder graph", ErrorKind::Model))?,
+            head: plan(
+                head,
+                SymbolScope::default(),
+                vec![logits.clone(), logits, values(&[1, concepts])],
+            )
+            .map_err(|e| failed(e, "concept layer graph", ErrorKind::Model))?,
+            concepts,
+            classes,
+            label_classes: schema.label_count(),
+        })
+    }
+
+    fn encode_one(&self, sequence: &Sequence) -> TractResult<Encoded> {
+        let length = sequence.ids.len();
+        let layer = self.concepts * self.classes;
+        let mask: Vec<i64> = (0..length).map(|i| (i < sequence.attended) as i64).collect();
+        let outputs = self.encoder.run(tvec![
+            Tensor::from_shape(&[1, length], &sequence.ids)?.into_tvalue(),
+            Tensor::from_shape(&[1, length], &mask)?.into_tvalue(),
+        ])?;
+        Ok(Encoded {
+            concept_logits: floats(&outputs[0], layer)?,
+            token_evidence: floats(&outputs[1], layer * length)?,
+        })
+    }
+
+    fn decide_one(&self, concept_logits: &[f32], overrides: &Overrides) -> TractResult<Decision> {
+        let (k, c) = (self.concepts, self.classes);
+        let outputs = self.head.run(tvec![
+            Tensor::from_shape(&[1, k, c], concept_logits)?.into_tvalue(),
+            Tensor::from_shape(&[1, k, c], &overrides.probabilities)?.into_tvalue(),
+            Tensor::from_shape(&[1, k], &overrides.mask)?.into_tvalue(),
+        ])?;
+        Ok(Decision {
+            concept_values: floats(&outputs[0], k * c)?,
+            label_logits: floats(&outputs[1], self.label_classes)?,
+        })
+    }
+}
+
+impl Engine for TractEngine {
+    fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
+        let encode = |s: &Sequence| {
+            self.encode_one(s).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
+        };
+        sequences.iter().map(encode).collect()
+    }
+
+    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
+        self.decide_one(concept_logits, overrides)
+            .map_err(|e| failed(e, "concept layer graph", ErrorKind::Engine))
+    }
+
+    fn description(&self) -> String {
+        "tract".into()
+    }
+}
+
+fn plan(
+    model: &ModelProto,
+    symbols: SymbolScope,
+    inputs: Vec<InferenceFact>,
+) -> TractResult<Arc<TypedRunnableModel>> {
+    let template = InferenceModel { symbols, ..InferenceModel::default() };
+    let onnx = tract_onnx::onnx()
+        // The file's own dimension names clash with the symbol used here.
+        .with_ignore_value_info(true)
+        .with_ignore_output_shapes(true);
+    let proto = onnx.proto_model_for_read(&mut model.encode_to_vec().as_slice())?;
+    let mut graph = onnx.model_for_proto_model_with_model_template(&proto, template)?;
+    drop(proto);
+    for (index, fact) in inputs.into_iter().enumerate() {
+        graph.set_input_fact(index, fact)?;
+    }
+    graph.into_optimized()?.into_runnable()
+}
+
+/// The elements of an output, of which there must be `count`.
+fn floats(value: &TValue, count: usize) -> TractResult<Vec<f32>> {
+    let values = value.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();
+    if values.len() != count {
+        let shape = value.shape();
+        return Err(TractError::msg(format!("output shape {shape:?}, expected {count} values")));
+    }
+    Ok(values)
+}
+
+fn failed(error: TractError, place: &str, kind: ErrorKind) -> Error {
+    Error::new(kind, place, format!("{error:#}"), "a graph that tract can run")
+}

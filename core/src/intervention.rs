@@ -1,0 +1,82 @@
+use crate::schema::Variable;
+use crate::{Error, ErrorKind, Result};
+
+/// What a concept is to be, whatever the model believes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConceptValue {
+    /// One class, by name.
+    Class(String),
+    /// One class, by index.
+    ClassIndex(usize),
+    /// `[C]` probabilities, which sum to 1.
+    Probabilities(Vec<f32>),
+    /// `[C]` logits; their softmax is used.
+    Logits(Vec<f32>),
+}
+
+impl From<&str> for ConceptValue {
+    fn from(class: &str) -> ConceptValue {
+        ConceptValue::Class(class.into())
+    }
+}
+
+impl From<String> for ConceptValue {
+    fn from(class: String) -> ConceptValue {
+        ConceptValue::Class(class)
+    }
+}
+
+/// How far given probabilities may be from summing to 1.
+const SUM_TOLERANCE: f32 = 1e-3;
+
+impl ConceptValue {
+    /// The probabilities `[C]` that this value gives `concept`.
+    pub(crate) fn probabilities(&self, concept: &Variable) -> Result<Vec<f32>> {
+        let count = concept.classes.len();
+        let wrong = |what: &str, found: String, expected: String| {
+            let place = format!("{what} for concept '{}'", concept.name);
+            Err(Error::new(ErrorKind::Input, place, found, expected))
+        };
+        let one_hot = |index: usize| (0..count).map(|i| f32::from(i == index)).collect();
+        match self {
+            ConceptValue::Class(name) => concept.class_index(name).map(one_hot),
+            ConceptValue::ClassIndex(index) if *index < count => Ok(one_hot(*index)),
+            ConceptValue::ClassIndex(index) => {
+                wrong("class index", index.to_string(), format!("0 to {}", count - 1))
+            }
+            ConceptValue::Probabilities(values) | ConceptValue::Logits(values)
+                if values.len() != count =>
+            {
+                wrong("values", format!("{} values", values.len()), format!("{count}, one a class"))
+            }
+            ConceptValue::Probabilities(values) => {
+                let sum: f32 = values.iter().sum();
+                // Written so that NaN fails too.
+                if !values.iter().all(|p| (0.0..=1.0).contains(p))
+                    || (sum - 1.0).abs() > SUM_TOLERANCE
+                {
+                    return wrong(
+                        "probabilities",
+                        format!("{values:?}, sum {sum}"),
+                        "numbers from 0 to 1 with sum 1".into(),
+                    );
+                }
+                Ok(values.clone())
+            }
+            ConceptValue::Logits(values) if values.iter().all(|logit| logit.is_finite()) => {
+                Ok(softmax(values))
+            }
+            ConceptValue::Logits(values) => {
+                wrong("logits", format!("{values:?}"), "finite numbers".into())
+            }
+        }
+    }
+}
+
+/// exp(x) / Σ exp(x), safe for large x.
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.into_iter().map(|e| e / sum).collect()
+}

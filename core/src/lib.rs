@@ -1,0 +1,39 @@
+//! Run, explain and correct sparse concept bottleneck text models.
+//!
+//! Bytes become a [`Model`], a model makes a [`Prediction`] of a text, and a prediction can be
+//! corrected: [`Prediction::intervene`] overrides a concept and gives the new label at once.
+//!
+//! ```no_run
+//! use sparsecbm::{LoadOptions, Model};
+//!
+//! # fn main() -> sparsecbm::Result<()> {
+//! let model = Model::load("model.onnx", &LoadOptions::default())?;
+//! let prediction = model.predict("Great food, but we could not hear each other.")?;
+//! println!("{} stars", prediction.label().class);
+//! for concept in prediction.concepts() {
+//!     println!("{}: {}", concept.name, concept.class);
+//! }
+//! let corrected = prediction.intervene([("noise", "positive")])?;
+//! println!("with noise put right: {} stars", corrected.label().class);
+//! # Ok(())
+//! # }
+//! ```
+
+mod engine;
+mod error;
+mod intervention;
+mod masks;
+mod model;
+pub mod onnx;
+mod prediction;
+pub mod schema;
+mod tokenizer;
+
+pub use engine::EngineChoice;
+pub use error::{Error, ErrorKind, Result};
+pub use intervention::ConceptValue;
+pub use masks::{LayerMasks, MaskStatistics};
+pub use model::{LoadOptions, Model};
+pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
+pub use schema::Schema;
+pub use tokenizer::{Token, Tokens};

@@ -1,0 +1,159 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::{self, Engine, EngineChoice, Sequence};
+use crate::prediction::Reading;
+use crate::schema::{self, Pooling};
+use crate::tokenizer::{Tokenizer, Tokens};
+use crate::{Error, ErrorKind, MaskStatistics, Prediction, Result, Schema, onnx};
+
+/// A loaded model. Cheap to clone; may be shared by threads.
+#[derive(Clone)]
+pub struct Model {
+    inner: Arc<Inner>,
+}
+
+/// How a model is to be loaded.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// Which engine is to run it.
+    pub engine: EngineChoice,
+}
+
+struct Inner {
+    schema: Schema,
+    masks: MaskStatistics,
+    tokenizer: Tokenizer,
+    engine: Box<dyn Engine>,
+}
+
+impl Model {
+    /// Loads an exported file.
+    ///
+    /// # Errors
+    /// `Io` where the file cannot be read, else as [`Model::from_bytes`]; the path is named.
+    pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Model> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| {
+            Error::new(ErrorKind::Io, path.display().to_string(), e.to_string(), "a readable file")
+                .caused_by(e)
+        })?;
+        Model::from_bytes(bytes, options).map_err(|e| e.within(path.display()))
+    }
+
+    /// Loads an exported file from memory.
+    ///
+    /// # Errors
+    /// `Format` where the bytes are not ONNX or its metadata is broken, `Version` where the file is
+    /// newer than this crate, `Model` where its parts contradict each other, `Unavailable` where the
+    /// engine asked for is not there.
+    pub fn from_bytes(bytes: impl Into<Bytes>, options: &LoadOptions) -> Result<Model> {
+        let model = onnx::decode(bytes.into(), "model")?;
+        let metadata = |key: &str| {
+            onnx::metadata(&model, key).ok_or_else(|| {
+                let expected = format!("'{key}', as `sparsecbm export` writes it");
+                Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
+            })
+        };
+        schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
+        let schema =
+            Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;
+        let masks = serde_json::from_str(metadata("sparsecbm.masks")?).map_err(|e| {
+            Error::new(ErrorKind::Format, "sparsecbm.masks", e.to_string(), "mask statistics")
+        })?;
+        let tokenizer = Tokenizer::from_json(
+            metadata("sparsecbm.tokenizer")?.as_bytes(),
+            schema.max_length,
+            "sparsecbm.tokenizer",
+        )?;
+        let engine = engine::load(&model, &schema, options.engine)?;
+        Ok(Model { inner: Arc::new(Inner { schema, masks, tokenizer, engine }) })
+    }
+
+    /// What the model's concepts and label mean.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.schema
+    }
+
+    /// How dense the masks are and how much they share.
+    pub fn masks(&self) -> &MaskStatistics {
+        &self.inner.masks
+    }
+
+    /// The engine really in use, for people.
+    pub fn engine(&self) -> String {
+        self.inner.engine.description()
+    }
+
+    /// The text as the model reads it: cut to the schema's `max_length` positions.
+    ///
+    /// # Errors
+    /// `Format` where the tokenizer cannot read the text.
+    pub fn tokenize(&self, text: &str) -> Result<Tokens> {
+        self.inner.tokenizer.encode(text)
+    }
+
+    /// Predicts one text. Any UTF-8 text has an answer, the empty one too; text beyond the model's
+    /// `max_length` is cut and [`Prediction::dropped_tokens`] says so.
+    ///
+    /// # Errors
+    /// `Engine` where the engine fails.
+    pub fn predict(&self, text: &str) -> Result<Prediction> {
+        self.predict_one(self.tokenize(text)?)
+    }
+
+    /// Predicts several texts; the results stand in their order.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub fn predict_batch<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Prediction>> {
+        let tokens: Result<Vec<Tokens>> = texts.iter().map(|t| self.tokenize(t.as_ref())).collect();
+        self.predict_all(tokens?)
+    }
+
+    /// Predicts from token ids, special tokens included, no padding.
+    ///
+    /// # Errors
+    /// `Input` where there are no ids, more than `max_length`, or one that the vocabulary does not
+    /// have; else as [`Model::predict`].
+    pub fn predict_tokens(&self, ids: &[u32]) -> Result<Prediction> {
+        self.predict_one(self.inner.tokenizer.describe(ids)?)
+    }
+
+    fn predict_one(&self, tokens: Tokens) -> Result<Prediction> {
+        Ok(self.predict_all(vec![tokens])?.swap_remove(0))
+    }
+
+    fn predict_all(&self, batch: Vec<Tokens>) -> Result<Vec<Prediction>> {
+        let sequences: Vec<Sequence> = batch.iter().map(|tokens| self.sequence(tokens)).collect();
+        let encoded = self.inner.engine.encode(&sequences)?;
+        let predictions = batch.into_iter().zip(encoded).map(|(tokens, encoded)| {
+            Prediction::new(Reading { model: self.clone(), tokens, encoded })
+        });
+        predictions.collect()
+    }
+
+    fn sequence(&self, tokens: &Tokens) -> Sequence {
+        let mut ids: Vec<i64> = tokens.tokens.iter().map(|token| token.id.into()).collect();
+        let attended = ids.len();
+        if self.schema().pooling == Pooling::PaddedMean {
+            let padding = self.inner.tokenizer.padding_id();
+            ids.resize(self.schema().max_length, padding.into());
+        }
+        Sequence { ids, attended }
+    }
+
+    pub(crate) fn engine_ref(&self) -> &dyn Engine {
+        &*self.inner.engine
+    }
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.schema().concepts.iter().map(|c| c.name.as_str()).collect();
+        f.debug_struct("Model").field("concepts", &names).field("engine", &self.engine()).finish()
+    }
+}

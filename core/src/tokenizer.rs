@@ -1,0 +1,121 @@
+use std::ops::Range;
+
+use serde::Serialize;
+use tokenizers::{TruncationParams, TruncationStrategy};
+
+use crate::{Error, ErrorKind, Result};
+
+/// One position of the model's input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// The token's id in the model's vocabulary.
+    pub id: u32,
+    /// The vocabulary piece, as the tokenizer writes it (`##ing`, `[CLS]`).
+    pub piece: String,
+    /// The bytes of the UTF-8 text that it stands for; `None` for special tokens, and where token ids
+    /// were given instead of a text.
+    pub span: Option<Range<usize>>,
+}
+
+/// A text as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Tokens {
+    /// The positions, special tokens included.
+    pub tokens: Vec<Token>,
+    /// How many tokens at the end of the text did not fit and were left out.
+    pub dropped: usize,
+}
+
+/// The tokenizer inside a model.
+pub(crate) struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    max_length: usize,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`. Padding and truncation set in it are replaced by the model's own.
+    pub(crate) fn from_json(json: &[u8], max_length: usize, place: &str) -> Result<Tokenizer> {
+        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| {
+            Error::new(ErrorKind::Format, place, e.to_string(), "a Hugging Face tokenizer")
+        })?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|e| failed(e, place))?;
+        // Truncation to fewer positions than the special tokens take would underflow in the library.
+        let special = inner.encode("", true).map_err(|e| failed(e, place))?.len();
+        if special >= max_length {
+            return Err(Error::new(
+                ErrorKind::Model,
+                place,
+                format!("{special} special tokens around each text"),
+                format!("fewer than max_length, {max_length}"),
+            ));
+        }
+        let truncation = TruncationParams {
+            max_length,
+            strategy: TruncationStrategy::LongestFirst,
+            ..TruncationParams::default()
+        };
+        inner.with_truncation(Some(truncation)).map_err(|e| failed(e, place))?;
+        Ok(Tokenizer { inner, max_length })
+    }
+
+    /// Number of ids; every id of the vocabulary is below it.
+    pub(crate) fn vocabulary_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    pub(crate) fn encode(&self, text: &str) -> Result<Tokens> {
+        let encoding = self.inner.encode(text, true).map_err(|e| failed(e, "text"))?;
+        let own = |encoding: &tokenizers::Encoding| {
+            encoding.get_special_tokens_mask().iter().filter(|&&special| special == 0).count()
+        };
+        let positions = encoding
+            .get_ids()
+            .iter()
+            .zip(encoding.get_tokens())
+            .zip(encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask()));
+        Ok(Tokens {
+            tokens: positions
+                .map(|((&id, piece), (&(start, end), &special))| Token {
+                    id,
+                    piece: piece.clone(),
+                    span: (special == 0).then_some(start..end),
+                })
+                .collect(),
+            dropped: encoding.get_overflowing().iter().map(own).sum(),
+        })
+    }
+
+    /// Token ids given by the caller, special tokens included, as positions.
+    pub(crate) fn describe(&self, ids: &[u32]) -> Result<Tokens> {
+        if ids.is_empty() || ids.len() > self.max_length {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "token ids",
+                format!("{} ids", ids.len()),
+                format!("1 to {}", self.max_length),
+            ));
+        }
+        let tokens = ids.iter().enumerate().map(|(position, &id)| {
+            let piece = self.inner.id_to_token(id).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Input,
+                    format!("token ids: position {position}"),
+                    format!("id {id}"),
+                    format!("an id of the vocabulary, below {}", self.vocabulary_size()),
+                )
+            })?;
+            Ok(Token { id, piece, span: None })
+        });
+        Ok(Tokens { tokens: tokens.collect::<Result<_>>()?, dropped: 0 })
+    }
+
+    /// The id with which inputs are padded.
+    pub(crate) fn padding_id(&self) -> u32 {
+        self.inner.token_to_id("[PAD]").or_else(|| self.inner.token_to_id("<pad>")).unwrap_or(0)
+    }
+}
+
+fn failed(error: tokenizers::Error, place: &str) -> Error {
+    Error::new(ErrorKind::Format, place, error.to_string(), "text the tokenizer can read")
+}
