@@ -1,1 +1,8 @@
-//! placeholder
+//! What every surface's tests share: the golden vectors, and the shipped and tiny checkpoints as
+//! exported files.
+
+mod goldens;
+mod models;
+
+pub use goldens::{Case, Goldens, Tensor, largest_difference, token_cases, TokenCase};
+pub use models::{checkpoint, exported, repository};

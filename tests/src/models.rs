@@ -1,0 +1,30 @@
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
+
+use sparsecbm_exporter::{Checkpoint, ExportOptions, export};
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the repository")
+}
+
+/// The folder of the checkpoint that a set of goldens names.
+pub fn checkpoint(model: &str) -> PathBuf {
+    repository().join(model)
+}
+
+/// The checkpoint in folder `model` as the bytes of an exported file; each form is exported once a
+/// process.
+pub fn exported(model: &str, options: &ExportOptions) -> Vec<u8> {
+    static FILES: LazyLock<Mutex<HashMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
+    let key = format!("{model} {options:?}");
+    let mut files = FILES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some(bytes) = files.get(&key) {
+        return bytes.clone();
+    }
+    let checkpoint = Checkpoint::open(checkpoint(model)).unwrap_or_else(|e| panic!("{model}: {e}"));
+    let bytes = export(&checkpoint, options).unwrap_or_else(|e| panic!("{key}: {e}")).bytes;
+    files.insert(key, bytes.clone());
+    bytes
+}

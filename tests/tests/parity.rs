@@ -1,0 +1,107 @@
+//! The golden vectors from PyTorch through the Rust crate, on every engine and in every form of the
+//! exported file that keeps the checkpoint's numbers.
+
+use sparsecbm::schema::Pooling;
+use sparsecbm::{ConceptValue, EngineChoice, LoadOptions, Model, Prediction};
+use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
+use sparsecbm_tests::{Case, Goldens, exported, largest_difference};
+
+const TOLERANCE: f32 = 1e-4;
+
+/// Every set of goldens and the file forms under which its checkpoint is exact: the shipped one holds
+/// half-precision weights, so its `f16` forms lose nothing.
+const MODELS: [(&str, &[WeightForm]); 3] = [
+    ("tiny", &[WeightForm::F32]),
+    ("tiny-executed", &[WeightForm::F32]),
+    ("cebab", &[WeightForm::F32, WeightForm::F16]),
+];
+
+fn engines() -> Vec<EngineChoice> {
+    vec![EngineChoice::Tract]
+}
+
+fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
+    for (name, weights) in MODELS {
+        let goldens = Goldens::read(name);
+        for &weights in weights {
+            for masks in [MaskForm::Packed, MaskForm::Folded] {
+                let options = ExportOptions { weights, masks, ..ExportOptions::default() };
+                let bytes = exported(&goldens.model, &options);
+                for engine in engines() {
+                    let mut options = LoadOptions::default();
+                    options.engine = engine;
+                    let model = Model::from_bytes(bytes.clone(), &options).expect("the model loads");
+                    check(&model, &goldens, &format!("{name} {weights:?} {masks:?} {engine:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// Every output of one row of a case beside the golden one.
+fn compare(prediction: &Prediction, case: &Case, row: usize, place: &str) {
+    let flat = |name: &str| case.outputs[name].row(row);
+    let evidence = prediction.token_evidence();
+    let (rows, positions) = (flat("token_evidence"), *case.outputs["token_evidence"].shape.last().unwrap());
+    // The golden batch is padded on the right; what is not pooled must be 0 there.
+    let mut own = Vec::new();
+    for (golden, found) in rows.chunks(positions).zip(evidence.rows()) {
+        own.extend_from_slice(&golden[..found.len()]);
+        assert!(golden[found.len()..].iter().all(|&x| x == 0.0), "{place}: evidence of padding");
+    }
+    let label = prediction.label();
+    let outputs = [
+        ("concept_logits", prediction.concept_logits().iter().copied().collect(), flat("concept_logits")),
+        ("concept_values", prediction.concept_values().iter().copied().collect(), flat("concept_values")),
+        ("label_logits", label.logits.to_vec(), flat("label_logits")),
+        ("token_evidence", evidence.iter().copied().collect::<Vec<f32>>(), &own),
+    ];
+    for (name, found, expected) in outputs {
+        let difference = largest_difference(&found, expected);
+        assert!(difference <= TOLERANCE, "{place}: {name} differs by {difference}");
+    }
+}
+
+#[test]
+fn token_ids_give_the_golden_outputs() {
+    for_each_model(|model, goldens, place| {
+        for case in &goldens.cases {
+            for row in 0..case.rows() {
+                let overrides = case.overrides(row).into_iter().map(|(k, probabilities)| {
+                    (&model.schema().concepts[k].name, ConceptValue::Probabilities(probabilities))
+                });
+                let prediction = model
+                    .predict_tokens(&case.token_ids(row))
+                    .and_then(|prediction| prediction.intervene(overrides))
+                    .unwrap_or_else(|e| panic!("{place}: {}: {e}", case.name));
+                compare(&prediction, case, row, &format!("{place}: {}, row {row}", case.name));
+            }
+        }
+    });
+}
+
+#[test]
+fn texts_give_the_golden_outputs_alone_and_in_a_batch() {
+    for_each_model(|model, goldens, place| {
+        for case in goldens.cases.iter().filter(|case| (0..case.rows()).all(|r| case.overrides(r).is_empty())) {
+            let Some(texts) = &case.texts else { continue };
+            let batch = model.predict_batch(texts).expect("the batch is predicted");
+            for (row, (text, in_batch)) in texts.iter().zip(&batch).enumerate() {
+                let alone = model.predict(text).expect("the text is predicted");
+                for prediction in [&alone, in_batch] {
+                    compare(prediction, case, row, &format!("{place}: {}, row {row}", case.name));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn padded_models_read_padding() {
+    let goldens = Goldens::read("tiny-executed");
+    let bytes = exported(&goldens.model, &ExportOptions::default());
+    let model = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
+    assert_eq!(model.schema().pooling, Pooling::PaddedMean);
+    let prediction = model.predict("").expect("empty text has an answer");
+    assert_eq!(prediction.token_evidence().dim().2, model.schema().max_length);
+}
