@@ -21,6 +21,7 @@
 
 mod engine;
 mod error;
+pub mod explain;
 mod intervention;
 mod masks;
 mod model;
@@ -31,6 +32,7 @@ mod tokenizer;
 
 pub use engine::EngineChoice;
 pub use error::{Error, ErrorKind, Result};
+pub use explain::{ExplainOptions, Explanation};
 pub use intervention::ConceptValue;
 pub use masks::{LayerMasks, MaskStatistics};
 pub use model::{LoadOptions, Model};

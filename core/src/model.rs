@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::engine::{self, Engine, EngineChoice, Sequence};
+use crate::explain::Heads;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -26,6 +27,7 @@ pub struct LoadOptions {
 struct Inner {
     schema: Schema,
     masks: MaskStatistics,
+    heads: Heads,
     tokenizer: Tokenizer,
     engine: Box<dyn Engine>,
 }
@@ -69,8 +71,9 @@ impl Model {
             schema.max_length,
             "sparsecbm.tokenizer",
         )?;
+        let heads = Heads::read(&model, &schema)?;
         let engine = engine::load(&model, &schema, options.engine)?;
-        Ok(Model { inner: Arc::new(Inner { schema, masks, tokenizer, engine }) })
+        Ok(Model { inner: Arc::new(Inner { schema, masks, heads, tokenizer, engine }) })
     }
 
     /// What the model's concepts and label mean.
@@ -144,6 +147,10 @@ impl Model {
             ids.resize(self.schema().max_length, padding.into());
         }
         Sequence { ids, attended }
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.inner.heads
     }
 
     pub(crate) fn engine_ref(&self) -> &dyn Engine {

@@ -186,6 +186,11 @@ impl Prediction {
         }
     }
 
+    /// The text; `None` where token ids were given.
+    pub fn text(&self) -> Option<&str> {
+        self.reading.tokens.text.as_deref()
+    }
+
     /// The positions that the model read, special tokens included (S of them).
     pub fn tokens(&self) -> &[Token] {
         &self.reading.tokens.tokens

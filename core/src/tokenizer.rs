@@ -20,6 +20,8 @@ pub struct Token {
 /// A text as the model reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tokens {
+    /// The text itself; `None` where token ids were given instead.
+    pub text: Option<String>,
     /// The positions, special tokens included.
     pub tokens: Vec<Token>,
     /// How many tokens at the end of the text did not fit and were left out.
@@ -75,6 +77,7 @@ impl Tokenizer {
             .zip(encoding.get_tokens())
             .zip(encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask()));
         Ok(Tokens {
+            text: Some(text.into()),
             tokens: positions
                 .map(|((&id, piece), (&(start, end), &special))| Token {
                     id,
@@ -107,7 +110,7 @@ impl Tokenizer {
             })?;
             Ok(Token { id, piece, span: None })
         });
-        Ok(Tokens { tokens: tokens.collect::<Result<_>>()?, dropped: 0 })
+        Ok(Tokens { text: None, tokens: tokens.collect::<Result<_>>()?, dropped: 0 })
     }
 
     /// The id with which inputs are padded.

@@ -1,0 +1,187 @@
+use serde::Serialize;
+
+use crate::{ConceptValue, Prediction, Result};
+
+/// The label under every class of one concept, the other concepts as they are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WhatIf {
+    /// The concept's name.
+    pub concept: String,
+    /// The index of its class as it is.
+    pub class_index: usize,
+    /// `[C]`: one entry a class, the present one included: asserting it can still move the label,
+    /// since the model may be less than sure of it.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// The label where one concept is asserted to be of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The class asserted.
+    pub class: String,
+    /// The label's class that follows.
+    pub label: String,
+    /// Its index.
+    pub label_index: usize,
+    /// `[L]`: the label's logits.
+    pub label_logits: Vec<f32>,
+    /// `[L]`: the label's probabilities.
+    pub label_probabilities: Vec<f32>,
+    /// The label's mean, where its classes are numbers.
+    pub expected_value: Option<f32>,
+}
+
+/// A smallest set of concept changes that gives another label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Counterfactual {
+    /// What to change: as few concepts as possible.
+    pub changes: Vec<ConceptChange>,
+    /// The label's class that follows.
+    pub label: String,
+    /// Its index.
+    pub label_index: usize,
+    /// `[L]`: the label's probabilities that follow.
+    pub label_probabilities: Vec<f32>,
+    /// The label's mean that follows, where its classes are numbers.
+    pub expected_value: Option<f32>,
+}
+
+/// One concept, taken from one class to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConceptChange {
+    /// The concept's name.
+    pub concept: String,
+    /// Its class as it is.
+    pub from: String,
+    /// The class asserted instead.
+    pub to: String,
+    /// That class's index.
+    pub to_index: usize,
+}
+
+impl Prediction {
+    /// For each concept, the label under every class. Only the concept layer runs.
+    ///
+    /// # Errors
+    /// `Engine` where the engine fails.
+    pub fn what_if(&self) -> Result<Vec<WhatIf>> {
+        let what_if = |k: usize| {
+            let concept = &self.model().schema().concepts[k];
+            let outcomes = (0..concept.classes.len()).map(|class| {
+                let asserted =
+                    self.intervene([(&concept.name, ConceptValue::ClassIndex(class))])?;
+                let label = asserted.label();
+                Ok(Outcome {
+                    class: concept.classes[class].clone(),
+                    label: label.class.into(),
+                    label_index: label.class_index,
+                    label_logits: label.logits.to_vec(),
+                    label_probabilities: label.probabilities.to_vec(),
+                    expected_value: label.expected_value,
+                })
+            });
+            Ok(WhatIf {
+                concept: concept.name.clone(),
+                class_index: self.concept(&concept.name)?.class_index,
+                outcomes: outcomes.collect::<Result<_>>()?,
+            })
+        };
+        (0..self.model().schema().concept_count()).map(what_if).collect()
+    }
+
+    /// The smallest set of concepts to be of another class so that the label is another one; among sets
+    /// of that size, one that gives the new label the largest margin over the old. `None` where no set
+    /// does.
+    ///
+    /// Found exactly, however many concepts there are: what an override adds to the label logits does
+    /// not depend on the other concepts, so for each label class the best n changes are the n concepts
+    /// whose best class moves the margin most.
+    ///
+    /// # Errors
+    /// `Engine` where the engine fails.
+    pub fn counterfactual(&self) -> Result<Option<Counterfactual>> {
+        let what_if = self.what_if()?;
+        let now = self.label();
+        let ranked: Vec<Route> = (0..now.logits.len())
+            .filter(|&target| target != now.class_index)
+            .map(|target| Route::new(&what_if, now.logits, now.class_index, target))
+            .collect();
+        for size in 1..=what_if.len() {
+            let mut routes: Vec<(f64, &[Step])> =
+                ranked.iter().map(|route| (route.margin(size), &route.steps[..size])).collect();
+            routes.sort_by(|a, b| b.0.total_cmp(&a.0));
+            // The graph has the last word: it rounds otherwise than the sums here.
+            for (_, steps) in routes.into_iter().take_while(|(margin, _)| *margin > 0.0) {
+                let found = self.take(steps, &what_if)?;
+                if found.label_index != now.class_index {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&self, steps: &[Step], what_if: &[WhatIf]) -> Result<Counterfactual> {
+        let values =
+            steps.iter().map(|s| (&what_if[s.concept].concept, ConceptValue::ClassIndex(s.class)));
+        let changed = self.intervene(values)?;
+        let label = changed.label();
+        let change = |step: &Step| {
+            let concept = &what_if[step.concept];
+            ConceptChange {
+                concept: concept.concept.clone(),
+                from: concept.outcomes[concept.class_index].class.clone(),
+                to: concept.outcomes[step.class].class.clone(),
+                to_index: step.class,
+            }
+        };
+        Ok(Counterfactual {
+            changes: steps.iter().map(change).collect(),
+            label: label.class.into(),
+            label_index: label.class_index,
+            label_probabilities: label.probabilities.to_vec(),
+            expected_value: label.expected_value,
+        })
+    }
+}
+
+/// Towards one label class: the best change of each concept, the most helpful first.
+struct Route {
+    /// Logit of the target less that of the present label, as things are.
+    start: f64,
+    steps: Vec<Step>,
+}
+
+/// One concept's change and what it adds to the margin.
+struct Step {
+    concept: usize,
+    class: usize,
+    gain: f64,
+}
+
+impl Route {
+    fn new(what_if: &[WhatIf], logits: &[f32], present: usize, target: usize) -> Route {
+        let margin = |logits: &[f32]| f64::from(logits[target]) - f64::from(logits[present]);
+        let start = margin(logits);
+        let best = |(concept, what_if): (usize, &WhatIf)| {
+            let changes = what_if.outcomes.iter().enumerate();
+            let steps = changes.filter(|&(class, _)| class != what_if.class_index).map(
+                |(class, outcome)| Step {
+                    concept,
+                    class,
+                    gain: margin(&outcome.label_logits) - start,
+                },
+            );
+            // A concept has two classes or more, so there is one to change to.
+            steps.max_by(|a, b| a.gain.total_cmp(&b.gain))
+        };
+        let mut steps: Vec<Step> = what_if.iter().enumerate().filter_map(best).collect();
+        steps.sort_by(|a, b| b.gain.total_cmp(&a.gain));
+        Route { start, steps }
+    }
+
+    /// The margin after the best `size` changes.
+    fn margin(&self, size: usize) -> f64 {
+        self.start + self.steps[..size].iter().map(|step| step.gain).sum::<f64>()
+    }
+}

@@ -1,0 +1,196 @@
+use std::ops::Range;
+
+use serde::Serialize;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::{Prediction, Token};
+
+/// One word of a text (Unicode's word boundaries, UAX #29; a punctuation mark is a word too) and the
+/// positions that stand for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Word {
+    /// The word itself; the token's piece where token ids were given instead of a text.
+    pub text: String,
+    /// Where it is in the text, in bytes of UTF-8; `None` where token ids were given.
+    pub utf8: Option<Range<usize>>,
+    /// Where it is in the text, in UTF-16 code units, as JavaScript, Java and C# count.
+    pub utf16: Option<Range<usize>>,
+    /// The positions (tokens) that stand for it.
+    pub positions: Range<usize>,
+}
+
+/// What each word adds to each concept logit, before overrides.
+///
+/// Pooling and head are linear, so this is exact: for each concept and class, the sum over the words
+/// plus `special` plus `bias` is the logit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WordEvidence {
+    /// The W words that the model read, in the order of the text.
+    pub words: Vec<Word>,
+    /// One entry a concept, in the schema's order.
+    pub concepts: Vec<ConceptEvidence>,
+}
+
+/// What each word adds to one concept's logits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConceptEvidence {
+    /// The concept's name.
+    pub name: String,
+    /// `[C]`: its class names.
+    pub classes: Vec<String>,
+    /// `[C][W]`
+    pub evidence: Vec<Vec<f32>>,
+    /// `[C]`: what the positions outside all words (special tokens, padding) add.
+    pub special: Vec<f32>,
+    /// `[C]`: the head's bias.
+    pub bias: Vec<f32>,
+}
+
+impl Prediction {
+    /// The words that the model read, in the order of the text; where token ids were given, each position
+    /// is a word of its own.
+    pub fn words(&self) -> Vec<Word> {
+        match self.text() {
+            Some(text) => words_of(text, self.tokens()),
+            None => {
+                let word = |(position, token): (usize, &Token)| Word {
+                    text: token.piece.clone(),
+                    utf8: None,
+                    utf16: None,
+                    positions: position..position + 1,
+                };
+                self.tokens().iter().enumerate().map(word).collect()
+            }
+        }
+    }
+
+    /// What each word adds to each concept logit: [`token_evidence`](Prediction::token_evidence), summed
+    /// over the tokens of whole words.
+    pub fn word_evidence(&self) -> WordEvidence {
+        let words = self.words();
+        let evidence = self.token_evidence();
+        let bias = &self.model().heads().concept_bias;
+        let schema = self.model().schema();
+        let classes = schema.class_count();
+        let concept = |(k, concept): (usize, &crate::schema::Variable)| {
+            let positions = |c: usize| evidence.slice(ndarray::s![k, c, ..]);
+            let of_word = |c: usize, word: &Word| -> f32 {
+                positions(c).slice(ndarray::s![word.positions.clone()]).sum()
+            };
+            let per_class: Vec<Vec<f32>> =
+                (0..classes).map(|c| words.iter().map(|word| of_word(c, word)).collect()).collect();
+            ConceptEvidence {
+                name: concept.name.clone(),
+                classes: concept.classes.clone(),
+                special: (0..classes)
+                    .map(|c| positions(c).sum() - per_class[c].iter().sum::<f32>())
+                    .collect(),
+                evidence: per_class,
+                bias: bias[k * classes..(k + 1) * classes].to_vec(),
+            }
+        };
+        let concepts = schema.concepts.iter().enumerate().map(concept).collect();
+        WordEvidence { words, concepts }
+    }
+}
+
+/// Groups the positions that have a place in the text into words. A token belongs to the word in which
+/// its first visible character lies; a token over several words makes one of them.
+fn words_of(text: &str, tokens: &[Token]) -> Vec<Word> {
+    let bounds: Vec<usize> = text.split_word_bound_indices().map(|(start, _)| start).collect();
+    let bound_of = |byte: usize| bounds.partition_point(|&start| start <= byte);
+    let mut groups: Vec<(usize, Range<usize>, Range<usize>)> = Vec::new();
+    for (position, token) in tokens.iter().enumerate() {
+        let Some(bytes) = token.span.as_ref().and_then(|span| visible(text, span)) else {
+            continue;
+        };
+        let bound = bound_of(bytes.start);
+        match groups.last_mut() {
+            Some((last, word, positions)) if *last == bound && positions.end == position => {
+                word.end = word.end.max(bytes.end);
+                positions.end = position + 1;
+            }
+            _ => groups.push((bound, bytes, position..position + 1)),
+        }
+    }
+    let mut utf16 = Utf16 { text, byte: 0, unit: 0 };
+    let word = |(_, bytes, positions): (usize, Range<usize>, Range<usize>)| Word {
+        text: text[bytes.clone()].into(),
+        utf16: Some(utf16.at(bytes.start)..utf16.at(bytes.end)),
+        utf8: Some(bytes),
+        positions,
+    };
+    groups.into_iter().map(word).collect()
+}
+
+/// The part of the text that a token stands for: whole characters, without the white space around
+/// them; `None` where nothing is left.
+fn visible(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let start = text.floor_char_boundary(span.start);
+    let part = &text[start..text.ceil_char_boundary(span.end).max(start)];
+    let shown = part.trim();
+    let blank = part.len() - part.trim_start().len();
+    (!shown.is_empty()).then(|| start + blank..start + blank + shown.len())
+}
+
+/// Turns byte offsets into UTF-16 offsets in one walk, as long as they do not go back far.
+struct Utf16<'a> {
+    text: &'a str,
+    byte: usize,
+    unit: usize,
+}
+
+impl Utf16<'_> {
+    fn at(&mut self, byte: usize) -> usize {
+        if byte < self.byte {
+            (self.byte, self.unit) = (0, 0);
+        }
+        self.unit += self.text[self.byte..byte].encode_utf16().count();
+        self.byte = byte;
+        self.unit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(piece: &str, span: Range<usize>) -> Token {
+        Token { id: 0, piece: piece.into(), span: Some(span) }
+    }
+
+    #[test]
+    fn pieces_make_words_with_both_kinds_of_offsets() {
+        // "Café 🎉 isn't": é takes 2 bytes and 1 unit, 🎉 takes 4 bytes and 2 units.
+        let text = "Café 🎉 isn't";
+        let tokens = [
+            Token { id: 0, piece: "[CLS]".into(), span: None },
+            token("ca", 0..2),
+            token("##fe", 2..5),
+            token("🎉", 6..10),
+            token("isn", 11..14),
+            token("'", 14..15),
+            token("t", 15..16),
+        ];
+        let words = words_of(text, &tokens);
+        let seen: Vec<_> = words
+            .iter()
+            .map(|w| (w.text.as_str(), w.utf8.clone(), w.utf16.clone(), w.positions.clone()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("Café", Some(0..5), Some(0..4), 1..3),
+                ("🎉", Some(6..10), Some(5..7), 3..4),
+                ("isn't", Some(11..16), Some(8..13), 4..7),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_token_with_its_space_and_parts_of_one_character_are_read() {
+        let words = words_of("so 🎉", &[token("so", 0..2), token("Ġa", 2..5), token("b", 5..7)]);
+        let seen: Vec<_> = words.iter().map(|w| (w.text.as_str(), w.positions.clone())).collect();
+        assert_eq!(seen, [("so", 0..1), ("🎉", 1..3)]);
+    }
+}
