@@ -1,0 +1,185 @@
+"""The one command: trains the dense CBM, prunes it to a SparseCBM, fits the effect head, writes a checkpoint."""
+
+import argparse
+import pathlib
+import time
+
+import torch
+
+from . import ablation, backbone, batches, checkpoint, data, effect, masks, metrics, train, vocabulary
+from .model import Model, new_heads
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="examples/training/train", description=__doc__)
+    add = parser.add_argument
+    add("--out", type=pathlib.Path, required=True, help="folder to write the checkpoint to")
+    add(
+        "--data",
+        nargs="+",
+        default=[str(REPOSITORY / "examples/data/cebab")],
+        help="a folder with train_inclusive.jsonl and validation.jsonl, or those two files",
+    )
+    add("--seed", type=int, default=0)
+    add("--layers", type=int, default=3, help="encoder layers of all-MiniLM-L6-v2 to use, 1 to 6")
+    add("--sparsity", type=float, default=0.9, help="share of each matrix that each mask takes away")
+    add("--block", type=int, choices=(1, 4), default=4, help="1: single weights; 4: blocks of 4 outputs x 1 input")
+    add("--dense-epochs", type=int, default=6, help="epochs of the dense CBM that pruning starts from")
+    add("--dense-rate", type=float, default=3e-4, help="its highest learning rate; the heads' is ten times it")
+    add("--dense-dropout", type=float, default=0.1)
+    add("--epochs", type=int, default=8, help="epochs of pruning and tuning")
+    add("--rate", type=float, default=6e-4, help="the highest learning rate of these")
+    add("--dropout", type=float, default=0.05)
+    add("--distill", type=float, default=0.5, help="share of the dense CBM's predictions in what the sparse one learns")
+    add("--batch", type=int, default=32)
+    add("--weight-decay", type=float, default=0.01)
+    add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
+    add("--max-length", type=int, default=128, help="tokens of a review, special tokens included")
+    add("--calibration-share", type=float, default=0.15, help="share of the training originals kept out of training")
+    add("--prunings", type=int, default=6, help="how many times masks are pruned")
+    add("--prune-share", type=float, default=0.25, help="share of the sparse epochs during which they are")
+    add("--fisher-batches", type=int, default=16, help="minibatch gradients in each Fisher matrix")
+    add("--damping", type=float, default=1e-10, help="damping of the Fisher matrix")
+    add("--distinct", type=float, default=0.3, help="how strongly concepts avoid each other's weights, 0: not at all")
+    add("--effect-ridge", type=float, default=1e-3)
+    add("--effect-scale", type=float, default=1.0, help="factor on the fitted effect head")
+    add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
+    add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
+    add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
+    add("--effect-edits", type=float, default=1.0, help="weight of human edits")
+    add("--effect-concepts", type=float, default=0.2, help="weight of the concepts' own likelihood")
+    add("--threads", type=int, default=1)
+    add("--float32", dest="bf16", action="store_false", help="train in float32 (slower where bfloat16 is fast)")
+    return parser.parse_args()
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def prepare(options):
+    """Reviews, tokenizers and tokens."""
+    schema, train_reviews, validation = data.read(*data.paths(options.data))
+    usable = data.without_texts(train_reviews, validation)
+    fitting, calibration = data.split(usable, options.calibration_share)
+    whole = vocabulary.load(backbone.model_path() / "tokenizer.json", options.max_length)
+    tokenizer, pieces = vocabulary.cut(whole, [review.text for review in usable])
+    for each in (whole, tokenizer):
+        each.enable_truncation(options.max_length)
+    reviews = {"fitting": fitting, "calibration": calibration, "validation": validation}
+    sizes = {name: len(part) for name, part in reviews.items()}
+    sizes["dropped_because_in_validation"] = len(train_reviews) - len(usable)
+    tokens = {name: batches.Tokens(tokenizer, part) for name, part in reviews.items()}
+    say(f"reviews: {sizes}; vocabulary: {len(pieces)} of {whole.get_vocab_size()} pieces")
+    return schema, reviews, sizes, tokens, whole, tokenizer, pieces
+
+
+def vocabulary_cost(model, head, whole, pieces, reviews, options, cut_figures):
+    """What the cut vocabulary costs on some reviews: figures with the whole one, and how much changes."""
+    table = "embeddings.word_embeddings.weight"
+    _, weights = backbone.load(options.layers, list(range(whole.get_vocab_size())), options.max_length)
+    full = Model(model.config, model.weights | {table: weights[table]}, model.heads, model.masks)
+    full_tokens = batches.Tokens(whole, reviews)
+    logits = train.predict(full, full_tokens)
+    kept = set(pieces)
+    flat = [i for ids in full_tokens.ids for i in ids]
+    return {
+        "pieces_before": whole.get_vocab_size(),
+        "pieces": len(pieces),
+        "share_of_tokens_split_further": sum(i not in kept for i in flat) / len(flat),
+        "share_of_reviews_changed": sum(any(i not in kept for i in ids) for ids in full_tokens.ids) / len(reviews),
+        "whole_vocabulary": {
+            "concept_accuracy": metrics.accuracy(logits, full_tokens.concepts),
+            "label_accuracy": metrics.accuracy(head(logits, logits.softmax(-1)), full_tokens.labels),
+        },
+        "cut_vocabulary": {key: cut_figures[key] for key in ("concept_accuracy", "label_accuracy")},
+    }
+
+
+def dense_figures(model, tokens):
+    logits = train.predict(model, tokens)
+    label = model.label_logits(logits).detach()
+    return {
+        "concept_accuracy": metrics.accuracy(logits, tokens.concepts),
+        "concept_macro_f1": metrics.concept_macro_f1(logits, tokens.concepts),
+        "label_accuracy": metrics.accuracy(label, tokens.labels),
+        "label_macro_f1": metrics.macro_f1(label, tokens.labels),
+    }
+
+
+def main():
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    started = time.monotonic()
+    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(options)
+
+    config, weights = backbone.load(options.layers, pieces, options.max_length)
+    shape = len(schema.concepts), len(schema.classes), len(schema.labels), config["hidden_size"]
+    say("dense CBM")
+    random = torch.Generator().manual_seed(options.seed)
+    model = Model(config, weights, new_heads(*shape, random))
+    train.fit_dense(model, tokens["fitting"], tokens["calibration"], options, random, say)
+    dense = dense_figures(model, tokens["validation"])
+    say(f"  validation: concepts {dense['concept_accuracy']:.3f} label {dense['label_accuracy']:.3f}")
+
+    say("SparseCBM")
+    random.manual_seed(options.seed)
+    train.fit_sparse(model, tokens["fitting"], tokens["calibration"], options, random, say)
+
+    say("effect head")
+    checkpoint.round_to_half(model)
+    calibration = tokens["calibration"]
+    random.manual_seed(options.seed)
+    head = effect.fit(
+        model.heads,
+        train.predict(model, calibration),
+        calibration.concepts,
+        calibration.labels,
+        data.human_edits(reviews["calibration"]),
+        schema.stars,
+        options,
+        random,
+    )
+    checkpoint.round_to_half(model)
+    fitting = tokens["fitting"]
+    calibrated = checkpoint.calibration(
+        train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
+    )
+    recipe = {key: value for key, value in vars(options).items() if key not in ("out", "data", "threads")}
+    training = {
+        "recipe": "examples/training",
+        "seed": options.seed,
+        "options": recipe,
+        "reviews": sizes,
+        "dense_baseline": dense,
+    }
+    checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
+
+    say("measuring what was written, on validation")
+    model, head = checkpoint.read(options.out)
+    validation = tokens["validation"]
+    overlap = masks.overlap(model.masks)
+    figures = metrics.evaluate(
+        head,
+        train.predict(model, validation),
+        validation.concepts,
+        validation.labels,
+        data.human_edits(reviews["validation"]),
+        schema,
+    )
+    figures |= {
+        "mask_overlap": overlap.tolist(),
+        "mean_mask_overlap": masks.mean_overlap(overlap),
+        "accuracy_drops": ablation.drops(model, validation, train.fast(options)),
+        "vocabulary": vocabulary_cost(model, head, whole, pieces, reviews["validation"], options, figures),
+        "minutes": round((time.monotonic() - started) / 60, 1),
+    }
+    checkpoint.add_training(options.out, figures)
+    for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap", "minutes"):
+        say(f"  {key}: {figures.get(key)}")
+
+
+if __name__ == "__main__":
+    main()
