@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::{self, Engine, EngineChoice, Sequence};
+use crate::engine::{self, Encoded, Engine, EngineChoice, Sequence};
 use crate::explain::Heads;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
@@ -131,22 +131,37 @@ impl Model {
     }
 
     fn predict_all(&self, batch: Vec<Tokens>) -> Result<Vec<Prediction>> {
-        let sequences: Vec<Sequence> = batch.iter().map(|tokens| self.sequence(tokens)).collect();
-        let encoded = self.inner.engine.encode(&sequences)?;
+        let ids = |tokens: &Tokens| tokens.tokens.iter().map(|token| token.id.into()).collect();
+        let encoded = self.encode_ids(batch.iter().map(ids).collect())?;
         let predictions = batch.into_iter().zip(encoded).map(|(tokens, encoded)| {
             Prediction::new(Reading { model: self.clone(), tokens, encoded })
         });
         predictions.collect()
     }
 
-    fn sequence(&self, tokens: &Tokens) -> Sequence {
-        let mut ids: Vec<i64> = tokens.tokens.iter().map(|token| token.id.into()).collect();
+    /// Runs the backbone on token ids, special tokens included, no padding.
+    pub(crate) fn encode_ids(&self, batch: Vec<Vec<i64>>) -> Result<Vec<Encoded>> {
+        let sequences: Vec<Sequence> = batch.into_iter().map(|ids| self.sequence(ids)).collect();
+        self.inner.engine.encode(&sequences)
+    }
+
+    fn sequence(&self, mut ids: Vec<i64>) -> Sequence {
         let attended = ids.len();
         if self.schema().pooling == Pooling::PaddedMean {
             let padding = self.inner.tokenizer.padding_id();
             ids.resize(self.schema().max_length, padding.into());
         }
         Sequence { ids, attended }
+    }
+
+    /// Number of token ids.
+    pub(crate) fn vocabulary_size(&self) -> usize {
+        self.inner.tokenizer.vocabulary_size()
+    }
+
+    /// The id that stands for a masked-out token.
+    pub(crate) fn mask_id(&self) -> u32 {
+        self.inner.tokenizer.mask_id()
     }
 
     pub(crate) fn heads(&self) -> &Heads {

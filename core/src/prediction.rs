@@ -70,20 +70,17 @@ impl Prediction {
 
     /// Runs the concept layer alone.
     fn decide(reading: Arc<Reading>, overrides: Vec<Option<Vec<f32>>>) -> Result<Prediction> {
-        let classes = reading.model.schema().class_count();
-        let mut probabilities = vec![0.0; overrides.len() * classes];
-        for (row, given) in probabilities.chunks_mut(classes).zip(&overrides) {
-            if let Some(given) = given {
-                row.copy_from_slice(given);
-            }
-        }
-        let mask = overrides.iter().map(|given| f32::from(given.is_some())).collect();
-        let decision = reading
-            .model
-            .engine_ref()
-            .decide(&reading.encoded.concept_logits, &Overrides { probabilities, mask })?;
+        let engine = reading.model.engine_ref();
+        let given = engine_overrides(reading.model.schema(), &overrides);
+        let decision = engine.decide(&reading.encoded.concept_logits, &given)?;
         let label_probabilities = softmax(&decision.label_logits);
         Ok(Prediction { reading, overrides, decision, label_probabilities })
+    }
+
+    /// The label logits that other concept logits `[K, C]` give under this prediction's overrides.
+    pub(crate) fn label_logits_for(&self, concept_logits: &[f32]) -> Result<Vec<f32>> {
+        let given = engine_overrides(self.schema(), &self.overrides);
+        Ok(self.model().engine_ref().decide(concept_logits, &given)?.label_logits)
     }
 
     /// The prediction with these concepts overridden, on top of the overrides there are.
@@ -264,7 +261,20 @@ impl std::fmt::Debug for Prediction {
     }
 }
 
+/// Overrides as the graph takes them.
+fn engine_overrides(schema: &Schema, overrides: &[Option<Vec<f32>>]) -> Overrides {
+    let classes = schema.class_count();
+    let mut probabilities = vec![0.0; overrides.len() * classes];
+    for (row, given) in probabilities.chunks_mut(classes).zip(overrides) {
+        if let Some(given) = given {
+            row.copy_from_slice(given);
+        }
+    }
+    let mask = overrides.iter().map(|given| f32::from(given.is_some())).collect();
+    Overrides { probabilities, mask }
+}
+
 /// The index of the largest value, the first of equals.
-fn largest(values: &[f32]) -> usize {
+pub(crate) fn largest(values: &[f32]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }

@@ -115,7 +115,17 @@ impl Tokenizer {
 
     /// The id with which inputs are padded.
     pub(crate) fn padding_id(&self) -> u32 {
-        self.inner.token_to_id("[PAD]").or_else(|| self.inner.token_to_id("<pad>")).unwrap_or(0)
+        self.first_of(&["[PAD]", "<pad>"])
+    }
+
+    /// The id that stands for a token that is masked out.
+    pub(crate) fn mask_id(&self) -> u32 {
+        self.first_of(&["[MASK]", "<mask>", "[UNK]", "<unk>", "[PAD]", "<pad>"])
+    }
+
+    /// The id of the first of `pieces` that the vocabulary has, or 0.
+    fn first_of(&self, pieces: &[&str]) -> u32 {
+        pieces.iter().find_map(|piece| self.inner.token_to_id(piece)).unwrap_or(0)
     }
 }
 

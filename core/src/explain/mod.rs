@@ -3,17 +3,23 @@
 
 mod contributions;
 mod counterfactual;
+mod faithfulness;
 mod heads;
+mod occlusion;
 mod suggest;
 mod words;
+
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 
 pub use contributions::{ConceptContribution, Contributions};
 pub use counterfactual::{ConceptChange, Counterfactual, Outcome, WhatIf};
+pub use faithfulness::{Faithfulness, FaithfulnessOptions};
 pub(crate) use heads::Heads;
+pub use occlusion::{ConceptOcclusion, Occlusion, OcclusionOptions, Progress};
 pub use suggest::{Policy, SuggestOptions, Suggestion};
-pub use words::{ConceptEvidence, Word, WordEvidence};
+pub use words::{ConceptEvidence, Word, WordEvidence, descending};
 
 use crate::{Prediction, Result};
 
@@ -23,6 +29,10 @@ use crate::{Prediction, Result};
 pub struct ExplainOptions {
     /// How concepts are ranked by what is gained from asking a person about them.
     pub suggest: SuggestOptions,
+    /// Whether words are masked out one at a time, and how: one run of the model a word.
+    pub occlusion: Option<OcclusionOptions>,
+    /// Whether the orders of words that evidence and occlusion give are put to the test, and how.
+    pub faithfulness: Option<FaithfulnessOptions>,
 }
 
 /// Why a model says what it says of one text: every part is also a function of [`Prediction`].
@@ -40,6 +50,11 @@ pub struct Explanation {
     pub suggestions: Vec<Suggestion>,
     /// What each word adds to each concept logit.
     pub evidence: WordEvidence,
+    /// What the model loses with each word, where asked for.
+    pub occlusion: Option<Occlusion>,
+    /// How well the words with the most support for each concept's class are the words that matter, by
+    /// evidence and, where all words were occluded, by occlusion; empty where not asked for.
+    pub faithfulness: Vec<Faithfulness>,
 }
 
 impl Prediction {
@@ -62,13 +77,55 @@ impl Prediction {
     /// `Input` where the options name a concept that the model does not have; `Engine` where the
     /// engine fails.
     pub fn explain(&self, options: &ExplainOptions) -> Result<Explanation> {
+        self.explain_with_progress(options, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Prediction::explain`]; `progress` hears of occlusion, and may end it early:
+    /// see [`Prediction::occlusion`].
+    ///
+    /// # Errors
+    /// As [`Prediction::explain`].
+    pub fn explain_with_progress(
+        &self,
+        options: &ExplainOptions,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Explanation> {
+        let evidence = self.word_evidence();
+        let occlusion = options.occlusion.as_ref();
+        let occlusion = occlusion.map(|options| self.occlusion(options, progress)).transpose()?;
+        let faithfulness = match &options.faithfulness {
+            Some(options) => self.judge(&evidence, occlusion.as_ref(), options)?,
+            None => Vec::new(),
+        };
         Ok(Explanation {
             text: self.text().map(str::to_string),
             contributions: self.contributions(),
             what_if: self.what_if()?,
             counterfactual: self.counterfactual()?,
             suggestions: self.suggest_interventions(&options.suggest)?,
-            evidence: self.word_evidence(),
+            evidence,
+            occlusion,
+            faithfulness,
         })
+    }
+
+    fn judge(
+        &self,
+        evidence: &WordEvidence,
+        occlusion: Option<&Occlusion>,
+        options: &FaithfulnessOptions,
+    ) -> Result<Vec<Faithfulness>> {
+        let occlusion = occlusion.filter(|occlusion| occlusion.complete);
+        let mut all = Vec::new();
+        for (k, concept) in evidence.concepts.iter().enumerate() {
+            let class = self.own_class(k);
+            let order = descending(&concept.support(class));
+            all.push(self.faithfulness(&concept.name, "evidence", &order, options)?);
+            if let Some(occlusion) = occlusion {
+                let order = descending(&occlusion.concepts[k].support(class));
+                all.push(self.faithfulness(&concept.name, "occlusion", &order, options)?);
+            }
+        }
+        Ok(all)
     }
 }

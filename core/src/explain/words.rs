@@ -46,6 +46,31 @@ pub struct ConceptEvidence {
     pub bias: Vec<f32>,
 }
 
+impl ConceptEvidence {
+    /// `[W]`: how much each word speaks for `class` rather than for the others.
+    pub fn support(&self, class: usize) -> Vec<f32> {
+        support(&self.evidence, class)
+    }
+}
+
+/// `[W]`: each word's share of one class's logit less its mean share of the others': what moves the
+/// class's probability, since softmax does not see what moves all logits alike.
+pub(super) fn support(rows: &[Vec<f32>], class: usize) -> Vec<f32> {
+    let others = (rows.len() - 1) as f32;
+    let of_word = |(word, &own): (usize, &f32)| {
+        let rest: f32 = rows.iter().map(|row| row[word]).sum::<f32>() - own;
+        own - rest / others
+    };
+    rows[class].iter().enumerate().map(of_word).collect()
+}
+
+/// Indices of the largest values first.
+pub fn descending(values: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    order
+}
+
 impl Prediction {
     /// The words that the model read, in the order of the text; where token ids were given, each position
     /// is a word of its own.
