@@ -1,1 +1,29 @@
-//! placeholder
+//! Turns a trained checkpoint (`docs/checkpoint.md`) into one ONNX file (`docs/format.md`).
+//!
+//! ```no_run
+//! use sparsecbm_exporter::{Checkpoint, ExportOptions, export};
+//!
+//! # fn main() -> sparsecbm::Result<()> {
+//! let checkpoint = Checkpoint::open("examples/models/cebab")?;
+//! let exported = export(&checkpoint, &ExportOptions::default())?;
+//! exported.write_to("model.onnx")?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod backbone;
+mod check;
+mod checkpoint;
+mod export;
+mod file;
+mod graph;
+mod inspect;
+mod reference;
+mod statistics;
+mod weights;
+
+pub use check::{CheckReport, Differences};
+pub use checkpoint::Checkpoint;
+pub use export::{Description, ExportOptions, ExportReport, Exported, export};
+pub use inspect::{Inspection, Sizes, inspect};
+pub use weights::{MaskForm, WeightForm};

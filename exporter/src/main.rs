@@ -1,1 +1,34 @@
-fn main() {}
+//! The `sparsecbm` command.
+
+mod commands;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Export, inspect and run sparse concept bottleneck text models.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+/// What every failure ends with, as wrong usage does.
+const FAILURE: u8 = 2;
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                eprintln!("  caused by: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::from(FAILURE)
+        }
+    }
+}

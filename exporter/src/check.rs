@@ -1,0 +1,227 @@
+//! Runs an exported file and compares every output with the checkpoint's own evaluation.
+
+use bytes::Bytes;
+use ndarray::{ArrayView, ArrayView1, Dimension};
+use serde::Serialize;
+use sparsecbm::schema::Pooling;
+use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, Result};
+
+use crate::checkpoint::Checkpoint;
+use crate::export::ExportOptions;
+use crate::reference::{Decided, Encoded, Input, Reference};
+use crate::weights::WeightForm;
+
+/// The inputs are random but always the same.
+const SEED: u64 = 20_240_219;
+/// Lengths of the random inputs, beside an empty text and one of the model's maximum length.
+const LENGTHS: [usize; 2] = [7, 32];
+
+/// What the check of an exported file found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// How many token sequences were run, each with no, one and every concept overridden.
+    pub inputs: usize,
+    /// The largest absolute differences between the file's outputs and the reference's, which is given
+    /// the weights as the file stores them.
+    pub differences: Differences,
+    /// How far rounding the weights moved the reference's outputs; `None` where the form is exact.
+    pub rounding: Option<Differences>,
+}
+
+/// The largest absolute difference in each output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Differences {
+    /// In `concept_logits`.
+    pub concept_logits: f32,
+    /// In `concept_values`.
+    pub concept_values: f32,
+    /// In `label_logits`.
+    pub label_logits: f32,
+    /// In `token_evidence`.
+    pub token_evidence: f32,
+}
+
+impl Differences {
+    /// Each output's name with its difference.
+    pub fn by_output(&self) -> [(&'static str, f32); 4] {
+        [
+            ("concept_logits", self.concept_logits),
+            ("concept_values", self.concept_values),
+            ("label_logits", self.label_logits),
+            ("token_evidence", self.token_evidence),
+        ]
+    }
+
+    fn add_encoded(&mut self, found: &Found, expected: &Encoded) {
+        raise(&mut self.concept_logits, found.concept_logits, expected.concept_logits.view());
+        raise(&mut self.token_evidence, found.token_evidence, expected.token_evidence.view());
+    }
+
+    fn add_decided(&mut self, found: &Found, expected: &Decided) {
+        raise(&mut self.concept_values, found.concept_values, expected.concept_values.view());
+        raise(&mut self.label_logits, found.label_logits, expected.label_logits.view());
+    }
+}
+
+/// The outputs of one run.
+struct Found<'a> {
+    concept_logits: ArrayView<'a, f32, ndarray::Ix2>,
+    token_evidence: ArrayView<'a, f32, ndarray::Ix3>,
+    concept_values: ArrayView<'a, f32, ndarray::Ix2>,
+    label_logits: ArrayView1<'a, f32>,
+}
+
+impl<'a> Found<'a> {
+    fn by_file(prediction: &'a Prediction) -> Found<'a> {
+        Found {
+            concept_logits: prediction.concept_logits(),
+            token_evidence: prediction.token_evidence(),
+            concept_values: prediction.concept_values(),
+            label_logits: ArrayView1::from(prediction.label().logits),
+        }
+    }
+
+    fn by_reference(encoded: &'a Encoded, decided: &'a Decided) -> Found<'a> {
+        Found {
+            concept_logits: encoded.concept_logits.view(),
+            token_evidence: encoded.token_evidence.view(),
+            concept_values: decided.concept_values.view(),
+            label_logits: decided.label_logits.view(),
+        }
+    }
+}
+
+/// Each concept's given probabilities, if any.
+type Overrides = Vec<Option<Vec<f32>>>;
+
+/// Runs the file `bytes` that was made from `checkpoint`.
+///
+/// # Errors
+/// `Model` where an output differs by more than `options.atol`; whatever loading and running the file
+/// gives.
+pub(crate) fn check(
+    checkpoint: &Checkpoint,
+    bytes: Bytes,
+    options: &ExportOptions,
+) -> Result<CheckReport> {
+    let model = Model::from_bytes(bytes, &LoadOptions::default())?;
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let ids = token_ids(checkpoint, &model, &mut random)?;
+    let overrides = overrides(checkpoint, &mut random);
+    let inputs: Vec<Input> = ids.iter().map(|ids| padded(checkpoint, ids)).collect();
+
+    let stored = Reference::rounded(checkpoint, options.weights, options.masks)?;
+    let expected = stored.encode(&inputs)?;
+    let mut differences = Differences::default();
+    for (ids, expected) in ids.iter().zip(&expected) {
+        let prediction = model.predict_tokens(ids)?;
+        for overrides in &overrides {
+            let corrected = prediction.intervene(named(checkpoint, overrides))?;
+            let found = Found::by_file(&corrected);
+            differences.add_encoded(&found, expected);
+            differences.add_decided(&found, &stored.decide(&expected.concept_logits, overrides));
+        }
+    }
+    // Written so that a NaN fails too.
+    let wrong = differences.by_output().into_iter().find(|(_, value)| !(*value <= options.atol));
+    if let Some((output, value)) = wrong {
+        return Err(Error::new(
+            ErrorKind::Model,
+            format!("check of the exported file: {output}"),
+            format!("a difference of {value:e} from the checkpoint"),
+            format!("at most {:e}", options.atol),
+        ));
+    }
+    let rounding = match options.weights {
+        WeightForm::F32 => None,
+        WeightForm::F16 | WeightForm::Int8 => {
+            Some(rounding(checkpoint, &stored, &expected, &inputs, &overrides)?)
+        }
+    };
+    Ok(CheckReport { inputs: inputs.len(), differences, rounding })
+}
+
+/// How far the rounded weights' outputs are from those of the checkpoint's own.
+fn rounding(
+    checkpoint: &Checkpoint,
+    stored: &Reference,
+    by_stored: &[Encoded],
+    inputs: &[Input],
+    overrides: &[Overrides],
+) -> Result<Differences> {
+    let exact = Reference::exact(checkpoint)?;
+    let mut differences = Differences::default();
+    for (found, expected) in by_stored.iter().zip(exact.encode(inputs)?) {
+        for overrides in overrides {
+            let decided = stored.decide(&found.concept_logits, overrides);
+            let found = Found::by_reference(found, &decided);
+            differences.add_encoded(&found, &expected);
+            differences.add_decided(&found, &exact.decide(&expected.concept_logits, overrides));
+        }
+    }
+    Ok(differences)
+}
+
+/// The special tokens alone, and random ids in several lengths up to the longest.
+fn token_ids(
+    checkpoint: &Checkpoint,
+    model: &Model,
+    random: &mut fastrand::Rng,
+) -> Result<Vec<Vec<u32>>> {
+    let longest = checkpoint.schema.max_length;
+    let empty: Vec<u32> = model.tokenize("")?.tokens.iter().map(|token| token.id).collect();
+    let vocabulary = &checkpoint.vocabulary.ids;
+    let lengths = LENGTHS.into_iter().filter(|&length| length < longest).chain([longest]);
+    let mut ids: Vec<Vec<u32>> = lengths
+        .map(|length| (0..length).map(|_| vocabulary[random.usize(..vocabulary.len())]).collect())
+        .collect();
+    // A tokenizer may add nothing to a text, and no position at all cannot be run.
+    if !empty.is_empty() {
+        ids.push(empty);
+    }
+    Ok(ids)
+}
+
+/// No concept overridden, one, all.
+fn overrides(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> [Overrides; 3] {
+    let (k, c) = (checkpoint.schema.concept_count(), checkpoint.schema.class_count());
+    let mut probabilities = || {
+        let parts: Vec<f32> = (0..c).map(|_| 0.01 + random.f32()).collect();
+        let sum: f32 = parts.iter().sum();
+        Some(parts.into_iter().map(|part| part / sum).collect())
+    };
+    let mut one = vec![None; k];
+    one[k - 1] = probabilities();
+    [vec![None; k], one, (0..k).map(|_| probabilities()).collect()]
+}
+
+fn named<'a>(
+    checkpoint: &'a Checkpoint,
+    overrides: &'a Overrides,
+) -> impl Iterator<Item = (&'a str, ConceptValue)> {
+    let concepts = checkpoint.schema.concepts.iter().zip(overrides);
+    concepts.filter_map(|(concept, given)| {
+        Some((concept.name.as_str(), ConceptValue::Probabilities(given.clone()?)))
+    })
+}
+
+/// The input as the graph reads it: padded to the maximum length where the mean goes over padding.
+fn padded(checkpoint: &Checkpoint, ids: &[u32]) -> Input {
+    let mut padded = ids.to_vec();
+    if checkpoint.schema.pooling == Pooling::PaddedMean {
+        padded.resize(checkpoint.schema.max_length, checkpoint.vocabulary.padding);
+    }
+    Input { ids: padded, attended: ids.len() }
+}
+
+/// Raises `largest` to the largest absolute difference of two arrays; NaN counts as infinite.
+fn raise<D: Dimension>(largest: &mut f32, found: ArrayView<f32, D>, expected: ArrayView<f32, D>) {
+    if found.shape() != expected.shape() {
+        *largest = f32::INFINITY;
+        return;
+    }
+    for (a, b) in found.iter().zip(expected.iter()) {
+        let difference = (a - b).abs();
+        *largest = largest.max(if difference.is_nan() { f32::INFINITY } else { difference });
+    }
+}

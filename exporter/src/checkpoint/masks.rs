@@ -1,0 +1,136 @@
+use sparsecbm::Result;
+
+use super::tensors::Tensors;
+use crate::backbone::LinearLayer;
+
+/// The K masks of one linear layer, packed as `docs/checkpoint.md` says of `mask_bits`.
+pub(crate) struct Masks {
+    /// Outputs of the layer.
+    pub(crate) rows: usize,
+    /// Inputs of the layer.
+    pub(crate) columns: usize,
+    /// Height of the blocks in which weights are kept.
+    pub(crate) block_rows: usize,
+    /// `[K, rows / block_rows, ⌈columns / 8⌉]`.
+    pub(crate) bits: Vec<u8>,
+}
+
+impl Masks {
+    /// Reads the masks of `layer`, in whichever of the two forms the checkpoint holds them.
+    pub(crate) fn read(tensors: &Tensors, layer: &LinearLayer, concepts: usize) -> Result<Masks> {
+        let packed = format!("{}.mask_bits", layer.name);
+        let listed = |k: usize| format!("{}.mask_list.{k}", layer.name);
+        match (tensors.contains(&packed), tensors.contains(&listed(0))) {
+            (true, false) => Masks::read_packed(tensors, &packed, layer, concepts),
+            (false, true) => {
+                if tensors.contains(&listed(concepts)) {
+                    let found = format!("a mask for more than {concepts} concepts");
+                    return Err(tensors.wrong(&listed(concepts), found, "one mask a concept"));
+                }
+                Masks::read_listed(tensors, listed, layer, concepts)
+            }
+            (true, true) => Err(tensors.wrong(
+                &layer.name,
+                "masks both as mask_bits and as mask_list",
+                "one of the two",
+            )),
+            (false, false) => {
+                let expected = format!("'{packed}' or '{}'", listed(0));
+                Err(tensors.wrong(&layer.name, "no masks", expected))
+            }
+        }
+    }
+
+    fn read_packed(
+        tensors: &Tensors,
+        name: &str,
+        layer: &LinearLayer,
+        concepts: usize,
+    ) -> Result<Masks> {
+        let shape = tensors.shape(name)?;
+        let width = layer.columns.div_ceil(8);
+        let fits = |shape: &[usize]| match *shape {
+            [k, blocks, bytes] => {
+                k == concepts && bytes == width && blocks > 0 && layer.rows.is_multiple_of(blocks)
+            }
+            _ => false,
+        };
+        if !fits(shape) {
+            let (rows, columns) = (layer.rows, layer.columns);
+            return Err(tensors.wrong(
+                name,
+                format!("shape {shape:?}"),
+                format!(
+                    "shape [{concepts}, R, {width}], R a divisor of {rows}: \
+                     {concepts} masks of {rows} × {columns} weights"
+                ),
+            ));
+        }
+        let masks = Masks {
+            rows: layer.rows,
+            columns: layer.columns,
+            block_rows: layer.rows / shape[1],
+            bits: tensors.bytes(name)?.to_vec(),
+        };
+        let unused = unused_bits(layer.columns);
+        if masks.bits.chunks(width).any(|row| row[width - 1] & unused != 0) {
+            let found = format!("a bit set beyond column {}", layer.columns - 1);
+            return Err(tensors.wrong(name, found, "unused bits that are 0"));
+        }
+        Ok(masks)
+    }
+
+    fn read_listed(
+        tensors: &Tensors,
+        name: impl Fn(usize) -> String,
+        layer: &LinearLayer,
+        concepts: usize,
+    ) -> Result<Masks> {
+        let width = layer.columns.div_ceil(8);
+        let mut bits = Vec::with_capacity(concepts * layer.rows * width);
+        for k in 0..concepts {
+            tensors.expect_shape(&name(k), &[layer.rows, layer.columns])?;
+            for row in tensors.zeros_and_ones(&name(k))?.chunks(layer.columns) {
+                bits.extend(row.chunks(8).map(pack));
+            }
+        }
+        Ok(Masks { rows: layer.rows, columns: layer.columns, block_rows: 1, bits })
+    }
+
+    /// The packed bits of mask k.
+    pub(crate) fn of_concept(&self, k: usize) -> &[u8] {
+        let size = self.rows / self.block_rows * self.columns.div_ceil(8);
+        &self.bits[k * size..(k + 1) * size]
+    }
+
+    /// Whether mask k keeps the weight at `row`, `column`.
+    pub(crate) fn keeps(&self, k: usize, row: usize, column: usize) -> bool {
+        let width = self.columns.div_ceil(8);
+        self.of_concept(k)[row / self.block_rows * width + column / 8] >> (column % 8) & 1 == 1
+    }
+
+    /// weight ⊙ mask k; `weight` is row-major.
+    pub(crate) fn apply(&self, k: usize, mut weight: Vec<f32>) -> Vec<f32> {
+        for (row, values) in weight.chunks_mut(self.columns).enumerate() {
+            for (column, value) in values.iter_mut().enumerate() {
+                if !self.keeps(k, row, column) {
+                    *value = 0.0;
+                }
+            }
+        }
+        weight
+    }
+}
+
+/// Up to eight values as a byte, the first as its lowest bit.
+fn pack(values: &[bool]) -> u8 {
+    values.iter().enumerate().fold(0, |byte, (bit, &kept)| byte | u8::from(kept) << bit)
+}
+
+/// The bits of a row's last byte that stand for no column.
+fn unused_bits(columns: usize) -> u8 {
+    match columns % 8 {
+        0 => 0,
+        used => u8::MAX << used,
+    }
+}

@@ -1,0 +1,188 @@
+//! A checkpoint folder, read and checked: `docs/checkpoint.md`.
+
+mod masks;
+mod tensors;
+mod tokenizer;
+
+use std::path::{Path, PathBuf};
+
+use sparsecbm::schema::InterventionKind;
+use sparsecbm::{Error, ErrorKind, MaskStatistics, Result, Schema};
+
+pub(crate) use self::masks::Masks;
+pub(crate) use self::tensors::Tensors;
+pub(crate) use self::tokenizer::Vocabulary;
+use crate::backbone::{Backbone, LinearLayer};
+use crate::statistics;
+
+/// A trained model as a folder. Everything in it fits together: [`Checkpoint::open`] looked.
+pub struct Checkpoint {
+    pub(crate) folder: PathBuf,
+    pub(crate) schema: Schema,
+    /// `sparsecbm.json` as it is, fields of newer minor versions included.
+    pub(crate) schema_json: String,
+    pub(crate) tokenizer_json: String,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) backbone: Backbone,
+    pub(crate) tensors: Tensors,
+    /// The backbone's masked layers in order, each with its masks.
+    pub(crate) layers: Vec<(LinearLayer, Masks)>,
+}
+
+impl Checkpoint {
+    /// Reads and checks the checkpoint in `folder`.
+    ///
+    /// # Errors
+    /// `Io` where a file cannot be read, `Format` where one is broken or truncated, `Version` for a
+    /// newer schema, `Model` where the parts contradict each other: a tensor that is missing, of
+    /// another shape or type, a mask that is not 0 and 1. Each names the file and the tensor or field.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Checkpoint> {
+        let folder = folder.as_ref().to_path_buf();
+        if !folder.is_dir() {
+            let found = if folder.exists() { "a file" } else { "nothing" };
+            let place = folder.display().to_string();
+            return Err(Error::new(ErrorKind::Io, place, found, "a checkpoint's folder"));
+        }
+        let place = |file: &str| folder.join(file).display().to_string();
+        let schema_json = read_text(&folder.join("sparsecbm.json"))?;
+        let schema = Schema::from_json(schema_json.as_bytes(), &place("sparsecbm.json"))?;
+        let config = read_text(&folder.join("config.json"))?;
+        let backbone = Backbone::from_config(&config, &place("config.json"))?;
+        let tokenizer_json = read_text(&folder.join("tokenizer.json"))?;
+        let vocabulary = Vocabulary::read(&tokenizer_json, &place("tokenizer.json"))?;
+        vocabulary.expect_within(backbone.vocabulary(), &place("tokenizer.json"))?;
+        if schema.max_length > backbone.positions() {
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!("{}: max_length", place("sparsecbm.json")),
+                schema.max_length.to_string(),
+                format!("at most the backbone's {} positions (config.json)", backbone.positions()),
+            ));
+        }
+        let tensors = Tensors::read(&folder.join("model.safetensors"))?;
+        let layers = read_layers(&tensors, &backbone, &schema)?;
+        check_heads(&tensors, &backbone, &schema)?;
+        Ok(Checkpoint {
+            folder,
+            schema,
+            schema_json,
+            tokenizer_json,
+            vocabulary,
+            backbone,
+            tensors,
+            layers,
+        })
+    }
+
+    /// The folder it was read from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the model's concepts and label mean.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The backbone's kind, as `config.json` calls it in `model_type`.
+    pub fn backbone(&self) -> &'static str {
+        self.backbone.name()
+    }
+
+    /// How many weights the model has, each counted once however many masks keep it.
+    pub fn parameters(&self) -> usize {
+        let size = |shape: Vec<usize>| shape.iter().product::<usize>();
+        let linear = self.layers.iter().map(|(layer, _)| layer.rows * layer.columns);
+        let dense = self.backbone.dense_tensors().into_iter().map(|(_, shape)| size(shape));
+        let heads = head_shapes(&self.backbone, &self.schema);
+        let heads = heads.into_iter().map(|(_, shape)| size(shape));
+        linear.chain(dense).chain(heads).sum()
+    }
+
+    /// How dense the masks are and how much they share.
+    pub fn mask_statistics(&self) -> MaskStatistics {
+        statistics::of_masks(&self.layers, self.schema.concept_count())
+    }
+}
+
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("folder", &self.folder)
+            .field("backbone", &self.backbone)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_layers(
+    tensors: &Tensors,
+    backbone: &Backbone,
+    schema: &Schema,
+) -> Result<Vec<(LinearLayer, Masks)>> {
+    for (name, shape) in backbone.dense_tensors() {
+        tensors.expect_floats(&name, &shape)?;
+    }
+    let mut layers = Vec::new();
+    for layer in backbone.linear_layers() {
+        tensors.expect_floats(&format!("{}.weight", layer.name), &[layer.rows, layer.columns])?;
+        let masks = Masks::read(tensors, &layer, schema.concept_count())?;
+        layers.push((layer, masks));
+    }
+    // A mask that nothing reads would be lost silently.
+    for name in tensors.names() {
+        let masked = [".mask_bits", ".mask_list."].iter().find_map(|part| name.split_once(part));
+        let Some((layer, _)) = masked else { continue };
+        let known = layers.iter().any(|(known, _)| known.name == layer);
+        if !known && !backbone.leaves_out(layer) {
+            let found = "a mask of an unknown layer";
+            let expected = format!("masks of the linear layers of {}", backbone.name());
+            return Err(tensors.wrong(&name, found, expected));
+        }
+    }
+    Ok(layers)
+}
+
+/// The heads' tensors with their shapes.
+fn head_shapes(backbone: &Backbone, schema: &Schema) -> Vec<(&'static str, Vec<usize>)> {
+    let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
+    let mut shapes = vec![
+        ("concept_head.weight", vec![k, c, backbone.hidden_size()]),
+        ("concept_head.bias", vec![k, c]),
+        ("label_head.weight", vec![l, k * c]),
+        ("label_head.bias", vec![l]),
+    ];
+    if schema.intervention == InterventionKind::Effect {
+        shapes.push(("effect_head.weight", vec![l, k * c]));
+    }
+    shapes
+}
+
+fn check_heads(tensors: &Tensors, backbone: &Backbone, schema: &Schema) -> Result<()> {
+    for (name, shape) in head_shapes(backbone, schema) {
+        tensors.expect_floats(name, &shape)?;
+    }
+    let effect = "effect_head.weight";
+    if schema.intervention != InterventionKind::Effect && tensors.contains(effect) {
+        return Err(tensors.wrong(
+            effect,
+            "a tensor, while the schema's intervention is 'replace'",
+            "an effect head only where it is 'effect'",
+        ));
+    }
+    Ok(())
+}
+
+/// The bytes of a file.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| {
+        let place = path.display().to_string();
+        Error::new(ErrorKind::Io, place, e.to_string(), "a readable file").caused_by(e)
+    })
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    String::from_utf8(read(path)?).map_err(|e| {
+        let place = path.display().to_string();
+        Error::new(ErrorKind::Format, place, "bytes that are not UTF-8", "JSON").caused_by(e)
+    })
+}

@@ -1,0 +1,40 @@
+use sparsecbm::{Error, ErrorKind, Result};
+
+/// What the exporter needs to know of `tokenizer.json`.
+pub(crate) struct Vocabulary {
+    /// Every token id, in order.
+    pub(crate) ids: Vec<u32>,
+    /// The id with which inputs are padded.
+    pub(crate) padding: u32,
+}
+
+impl Vocabulary {
+    /// Reads a Hugging Face tokenizer. `place` is named in errors.
+    pub(crate) fn read(json: &str, place: &str) -> Result<Vocabulary> {
+        let broken = |found: String| {
+            Error::new(ErrorKind::Format, place, found, "a Hugging Face tokenizer as JSON")
+        };
+        let tokenizer = tokenizers::Tokenizer::from_bytes(json.as_bytes())
+            .map_err(|e| broken(e.to_string()).caused_by(e))?;
+        let mut ids: Vec<u32> = tokenizer.get_vocab(true).into_values().collect();
+        ids.sort_unstable();
+        if ids.is_empty() {
+            return Err(broken("an empty vocabulary".into()));
+        }
+        let padding = ["[PAD]", "<pad>"].iter().find_map(|piece| tokenizer.token_to_id(piece));
+        Ok(Vocabulary { ids, padding: padding.unwrap_or(0) })
+    }
+
+    /// Checks that every id has a row in an embedding table of `rows` rows.
+    pub(crate) fn expect_within(&self, rows: usize, place: &str) -> Result<()> {
+        match self.ids.last() {
+            Some(&last) if last as usize >= rows => Err(Error::new(
+                ErrorKind::Model,
+                place,
+                format!("token id {last}"),
+                format!("ids below {rows}, the vocab_size of config.json"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

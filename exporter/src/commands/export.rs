@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use sparsecbm::Result;
+use sparsecbm_exporter::{Checkpoint, ExportOptions, ExportReport, MaskForm, WeightForm, export};
+
+use super::{print, print_json};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The checkpoint's folder.
+    checkpoint: PathBuf,
+    /// The ONNX file to write; over 2 GiB the weights go into a second file, OUTPUT.data.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// How weights are stored.
+    #[arg(long, value_enum, default_value_t)]
+    weights: WeightForm,
+    /// How masks are stored.
+    #[arg(long, value_enum, default_value_t)]
+    masks: MaskForm,
+    /// The largest difference between the file's outputs and the checkpoint's, with the weights as the
+    /// file stores them.
+    #[arg(long, default_value_t = ExportOptions::default().atol)]
+    atol: f32,
+    /// Report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is reported as JSON.
+#[derive(Serialize)]
+struct Output<'a> {
+    files: &'a [PathBuf],
+    #[serde(flatten)]
+    report: &'a ExportReport,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let options = ExportOptions {
+        weights: arguments.weights,
+        masks: arguments.masks,
+        atol: arguments.atol,
+        ..ExportOptions::default()
+    };
+    let spinner = ProgressBar::new_spinner()
+        .with_message(format!("exporting and checking {}", arguments.checkpoint.display()));
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
+    let exported = export(&checkpoint, &options)?;
+    let report = exported.report.clone();
+    let files = exported.write_to(&arguments.output)?;
+    spinner.finish_and_clear();
+    if arguments.json {
+        return print_json(&Output { files: &files, report: &report });
+    }
+    print(&describe(&files, &report))
+}
+
+fn describe(files: &[PathBuf], report: &ExportReport) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let mut text = format!(
+        "Wrote {} ({:.2} MB): {} with {:.2} M weights.",
+        names.join(" and "),
+        report.bytes as f64 / 1e6,
+        report.description.backbone,
+        report.description.parameters as f64 / 1e6,
+    );
+    let Some(check) = &report.check else { return text };
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY);
+    let mut header = vec!["output", "largest difference"];
+    if check.rounding.is_some() {
+        header.push("moved by rounding weights");
+    }
+    table.set_header(header);
+    for (index, (output, difference)) in check.differences.by_output().into_iter().enumerate() {
+        let mut row = vec![output.to_string(), format!("{difference:.1e}")];
+        row.extend(check.rounding.map(|moved| format!("{:.1e}", moved.by_output()[index].1)));
+        table.add_row(row);
+    }
+    text += &format!(
+        "\nChecked on {} inputs against an evaluation of the checkpoint:\n{table}",
+        check.inputs
+    );
+    text
+}

@@ -1,0 +1,131 @@
+use bytes::Bytes;
+use prost::Message;
+use serde::Serialize;
+use sparsecbm::onnx::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use sparsecbm::{MaskStatistics, Result};
+
+use crate::check::{CheckReport, check};
+use crate::checkpoint::Checkpoint;
+use crate::graph::{self, OPSET};
+use crate::weights::{MaskForm, WeightForm};
+
+/// Version of the exported file's format: `docs/format.md`.
+const FORMAT_VERSION: &str = "1.0";
+/// Version of the ONNX container: the one that came with operator set 20.
+const IR_VERSION: i64 = 9;
+
+/// How a checkpoint is to be exported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportOptions {
+    /// How weights are stored.
+    pub weights: WeightForm,
+    /// How masks are stored.
+    pub masks: MaskForm,
+    /// Whether the file is run and compared with the checkpoint.
+    pub check: bool,
+    /// The largest absolute difference that the check allows in any output. The check gives both sides
+    /// the weights as the file stores them, so it is the same for every weight form; what rounding
+    /// the weights changes is measured and reported apart from it.
+    pub atol: f32,
+}
+
+impl Default for ExportOptions {
+    /// `f16`, `packed`, checked to 1e-4.
+    fn default() -> ExportOptions {
+        let (weights, masks) = (WeightForm::default(), MaskForm::default());
+        ExportOptions { weights, masks, check: true, atol: 1e-4 }
+    }
+}
+
+/// An exported model.
+#[derive(Debug, Clone)]
+pub struct Exported {
+    /// The ONNX file, everything inside.
+    pub bytes: Vec<u8>,
+    /// What was written and what the check found.
+    pub report: ExportReport,
+}
+
+/// What an export wrote.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExportReport {
+    /// How the file was written: what `sparsecbm.export` in its metadata says too.
+    #[serde(flatten)]
+    pub description: Description,
+    /// Size of the file.
+    pub bytes: usize,
+    /// How dense the masks are and how much they share.
+    pub masks_statistics: MaskStatistics,
+    /// What the check found; `None` where none was asked for.
+    pub check: Option<CheckReport>,
+}
+
+/// How a file was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Description {
+    /// Name and version of the exporter.
+    pub exporter: String,
+    /// How weights are stored.
+    pub weights: WeightForm,
+    /// How masks are stored.
+    pub masks: MaskForm,
+    /// Version of the ONNX operator set.
+    pub opset: i64,
+    /// The backbone's kind.
+    pub backbone: String,
+    /// Number of weights, each counted once however many masks keep it.
+    pub parameters: usize,
+}
+
+/// Writes `checkpoint` as one ONNX file, and checks it.
+///
+/// ```no_run
+/// use sparsecbm_exporter::{Checkpoint, ExportOptions, export};
+///
+/// # fn main() -> sparsecbm::Result<()> {
+/// let checkpoint = Checkpoint::open("examples/models/cebab")?;
+/// export(&checkpoint, &ExportOptions::default())?.write_to("model.onnx")?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// `Input` where a weight does not fit the weight form, `Model` where the file's outputs differ from
+/// the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
+pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Exported> {
+    let statistics = checkpoint.mask_statistics();
+    let description = Description {
+        exporter: concat!("sparsecbm-exporter ", env!("CARGO_PKG_VERSION")).into(),
+        weights: options.weights,
+        masks: options.masks,
+        opset: OPSET,
+        backbone: checkpoint.backbone().into(),
+        parameters: checkpoint.parameters(),
+    };
+    let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
+    let json = |value: serde_json::Result<String>| value.expect("numbers and strings are JSON");
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "sparsecbm".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        doc_string: String::new(),
+        graph: Some(graph::write(checkpoint, options.weights, options.masks)?),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: vec![
+            entry("sparsecbm.version", FORMAT_VERSION.into()),
+            entry("sparsecbm.schema", checkpoint.schema_json.clone()),
+            entry("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
+            entry("sparsecbm.export", json(serde_json::to_string(&description))),
+            entry("sparsecbm.masks", json(serde_json::to_string(&statistics))),
+        ],
+    };
+    let bytes = Bytes::from(model.encode_to_vec());
+    drop(model);
+    let check = match options.check {
+        true => Some(check(checkpoint, bytes.clone(), options)?),
+        false => None,
+    };
+    let report =
+        ExportReport { description, bytes: bytes.len(), masks_statistics: statistics, check };
+    Ok(Exported { bytes: bytes.into(), report })
+}

@@ -1,0 +1,108 @@
+//! Writes exported files: whole or not at all, and in two parts where one would be too large.
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use prost::Message;
+use sparsecbm::onnx::{self, ModelProto, StringStringEntryProto, TensorProto};
+use sparsecbm::{Error, ErrorKind, Result};
+use tempfile::NamedTempFile;
+
+use crate::export::Exported;
+
+/// ONNX readers refuse a protobuf message of more than 2 GiB.
+const LARGEST_FILE: usize = i32::MAX as usize;
+/// Smaller tensors (shapes, biases) stay in the model's own file.
+const SMALLEST_OUTSIDE: usize = 1024;
+/// Where tensors begin in a data file: pages, so that readers can map them.
+const ALIGNMENT: u64 = 4096;
+/// `TensorProto.data_location`: the elements are in another file.
+const EXTERNAL: i32 = 1;
+
+impl Exported {
+    /// Writes the file to `path`, and where it would be larger than 2 GiB, its weights to `path.data`
+    /// beside it. Nothing is changed unless all could be written. Gives the paths of what was written.
+    ///
+    /// # Errors
+    /// `Io` where a file cannot be written.
+    pub fn write_to(self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        self.write_split(path, LARGEST_FILE)
+    }
+
+    /// As [`Exported::write_to`], with another limit in bytes on the size of the file.
+    ///
+    /// # Errors
+    /// `Io` where a file cannot be written.
+    pub fn write_split(self, path: impl AsRef<Path>, limit: usize) -> Result<Vec<PathBuf>> {
+        let path = path.as_ref();
+        if self.bytes.len() <= limit {
+            let mut file = beside(path)?;
+            file.write_all(&self.bytes).map_err(|e| failed(path, e))?;
+            file.persist(path).map_err(|e| failed(path, e.error))?;
+            return Ok(vec![path.into()]);
+        }
+        let mut data_path = path.as_os_str().to_owned();
+        data_path.push(".data");
+        let data_path = PathBuf::from(data_path);
+        // The tensors of the decoded model share these bytes.
+        let mut model = onnx::decode(Bytes::from(self.bytes), &path.display().to_string())?;
+        let mut data = beside(&data_path)?;
+        move_tensors(&mut model, &mut data, &data_path).map_err(|e| failed(&data_path, e))?;
+        let mut file = beside(path)?;
+        file.write_all(&model.encode_to_vec()).map_err(|e| failed(path, e))?;
+        data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
+        file.persist(path).map_err(|e| failed(path, e.error))?;
+        Ok(vec![path.into(), data_path])
+    }
+}
+
+/// Writes the model's large tensors to `file`, which will be called `path`, and leaves references.
+fn move_tensors(
+    model: &mut ModelProto,
+    file: &mut NamedTempFile,
+    path: &Path,
+) -> std::io::Result<()> {
+    let location = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let location = location.unwrap_or_default();
+    let mut writer = BufWriter::new(file.as_file_mut());
+    let mut end = 0_u64;
+    let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
+    for tensor in tensors.filter(|tensor| tensor.raw_data.len() >= SMALLEST_OUTSIDE) {
+        let elements = std::mem::take(&mut tensor.raw_data);
+        let start = end.next_multiple_of(ALIGNMENT);
+        writer.write_all(&vec![0; (start - end) as usize])?;
+        writer.write_all(&elements)?;
+        end = start + elements.len() as u64;
+        refer(tensor, &location, start, elements.len());
+    }
+    writer.flush()
+}
+
+fn refer(tensor: &mut TensorProto, location: &str, offset: u64, length: usize) {
+    let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
+    tensor.data_location = EXTERNAL;
+    tensor.external_data = vec![
+        entry("location", location.into()),
+        entry("offset", offset.to_string()),
+        entry("length", length.to_string()),
+    ];
+}
+
+/// A temporary file in the folder of `path`, which a rename can put in its place.
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As any new file is made; temporary ones are readable by their owner alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".sparsecbm-").tempfile_in(folder).map_err(|e| failed(path, e))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Io, path.display().to_string(), error.to_string(), "a file to write")
+        .caused_by(error)
+}

@@ -1,0 +1,137 @@
+use sparsecbm::Result;
+use sparsecbm::schema::{InterventionKind, Pooling};
+
+use super::builder::{Builder, float, integer, integers};
+use super::dense::cast;
+use super::writer::Writer;
+
+impl Writer<'_> {
+    /// Token evidence and concept logits from the last hidden states: one a concept, or one for all.
+    ///
+    /// evidence[k][c][s] = pool_weight[s] · (concept_head.weight[k][c] · hidden[k][s]), and its sum over
+    /// the positions plus the bias is the logit: pooling and head are linear, so this order is exact too.
+    pub(super) fn concept_heads(&mut self, hidden: &[String]) -> Result<()> {
+        let pool_weight = self.pool_weight();
+        let weight = self.own_floats("concept_head.weight")?;
+        let bias = self.own_floats("concept_head.bias")?;
+        let builder = &mut self.builder;
+        let concept_axis = builder.integers(&[1]);
+        let mut shares = Vec::new();
+        for (k, concept) in self.checkpoint.schema.concepts.iter().enumerate() {
+            let hidden = hidden.get(k).unwrap_or(&hidden[0]);
+            let scope = format!("{}/concept_head", concept.name);
+            let index = builder.integer(k as i64);
+            let own =
+                builder.node_with(&scope, "Gather", &[&weight, &index], vec![integer("axis", 0)]);
+            let swapped = vec![integers("perm", &[1, 0])];
+            let own = builder.node_with(&scope, "Transpose", &[&own], swapped);
+            let scores = builder.node(&scope, "MatMul", &[hidden, &own]);
+            let share = builder.node(&scope, "Mul", &[&scores, &pool_weight]);
+            let by_class = vec![integers("perm", &[0, 2, 1])];
+            let share = builder.node_with(&scope, "Transpose", &[&share], by_class);
+            shares.push(builder.node(&scope, "Unsqueeze", &[&share, &concept_axis]));
+        }
+        let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
+        builder.node_with_to("token_evidence", "Concat", &shares, vec![integer("axis", 1)]);
+        let last = builder.integers(&[3]);
+        let flat = vec![integer("keepdims", 0)];
+        let sum = builder.node_with("concept_head", "ReduceSum", &["token_evidence", &last], flat);
+        builder.node_to("concept_logits", "Add", &[&sum, &bias]);
+        Ok(())
+    }
+
+    /// `[batch, sequence, 1]`: 1/n for each of the n pooled positions, 0 elsewhere.
+    fn pool_weight(&mut self) -> String {
+        let scope = "pooling";
+        let builder = &mut self.builder;
+        let mask = cast(builder, scope, "attention_mask");
+        let pooled = match self.checkpoint.schema.pooling {
+            Pooling::MaskedMean => mask,
+            // Every position, padding too: the mask's shape filled with ones.
+            Pooling::PaddedMean => {
+                let zero = builder.float(0.0);
+                let none = builder.node(scope, "Mul", &[&mask, &zero]);
+                let one = builder.float(1.0);
+                builder.node(scope, "Add", &[&none, &one])
+            }
+        };
+        let positions = builder.integers(&[1]);
+        let count = builder.node(scope, "ReduceSum", &[&pooled, &positions]);
+        // A row without any token gives 0, not 0 / 0.
+        let one = builder.float(1.0);
+        let count = builder.node(scope, "Max", &[&count, &one]);
+        let share = builder.node(scope, "Div", &[&pooled, &count]);
+        let last = builder.integers(&[2]);
+        builder.node(scope, "Unsqueeze", &[&share, &last])
+    }
+
+    /// The concept layer: overrides and the label. It reads `concept_logits` and the override inputs alone.
+    pub(super) fn label_head(&mut self) -> Result<()> {
+        let schema = &self.checkpoint.schema;
+        let weight = self.own_floats("label_head.weight")?;
+        let bias = self.own_floats("label_head.bias")?;
+        // 1/T goes into the product: label logits = (W·c + b) / T.
+        let by_temperature = 1.0 / schema.calibration.temperature;
+        let scaled = vec![
+            float("alpha", by_temperature),
+            float("beta", by_temperature),
+            integer("transB", 1),
+        ];
+        let builder = &mut self.builder;
+        let probabilities = builder.node_with(
+            "concept_values",
+            "Softmax",
+            &["concept_logits"],
+            vec![integer("axis", -1)],
+        );
+        let half = builder.float(0.5);
+        let overridden = builder.node("override", "Greater", &["concept_override_mask", &half]);
+        let last = builder.integers(&[2]);
+        let overridden = builder.node("override", "Unsqueeze", &[&overridden, &last]);
+        let given = [overridden.as_str(), "concept_override", &probabilities];
+        builder.node_to("concept_values", "Where", &given);
+        match schema.intervention {
+            InterventionKind::Effect => {
+                let logits = flat(builder, "label", "concept_logits");
+                let inputs = [logits.as_str(), &weight, &bias];
+                let label = builder.node_with("label", "Gemm", &inputs, scaled);
+                // Without an override this is 0 to the last bit.
+                let change = builder.node("effect", "Sub", &["concept_values", &probabilities]);
+                let change = flat(builder, "effect", &change);
+                let effect = self.own_floats("effect_head.weight")?;
+                let inputs = [change.as_str(), &effect, &label];
+                let transposed = vec![integer("transB", 1)];
+                self.builder.node_with_to("label_logits", "Gemm", &inputs, transposed);
+            }
+            InterventionKind::Replace => {
+                let asserted = self.asserted_logits();
+                let builder = &mut self.builder;
+                let given = [overridden.as_str(), &asserted, "concept_logits"];
+                let logits = builder.node("label", "Where", &given);
+                let logits = flat(builder, "label", &logits);
+                let inputs = [logits.as_str(), &weight, &bias];
+                builder.node_with_to("label_logits", "Gemm", &inputs, scaled);
+            }
+        }
+        Ok(())
+    }
+
+    /// Σⱼ override[k][j] · class_logits[k][j]: the logits of an asserted concept.
+    fn asserted_logits(&mut self) -> String {
+        let schema = &self.checkpoint.schema;
+        let (k, c) = (schema.concept_count(), schema.class_count());
+        let values: Vec<f32> =
+            schema.calibration.class_logits.iter().flatten().flatten().copied().collect();
+        let builder = &mut self.builder;
+        let class_logits = builder.floats("calibration.class_logits", &[k, c, c], &values);
+        let row = builder.integers(&[2]);
+        let given = builder.node("override", "Unsqueeze", &["concept_override", &row]);
+        let logits = builder.node("override", "MatMul", &[&given, &class_logits]);
+        builder.node("override", "Squeeze", &[&logits, &row])
+    }
+}
+
+/// `[batch, K, C]` as `[batch, K·C]`, concept-major.
+fn flat(builder: &mut Builder, scope: &str, values: &str) -> String {
+    builder.node_with(scope, "Flatten", &[values], vec![integer("axis", 1)])
+}

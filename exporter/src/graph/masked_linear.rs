@@ -1,0 +1,119 @@
+//! The one place where masks enter the graph.
+
+use sparsecbm::Result;
+use sparsecbm::onnx::DataType;
+
+use super::builder::{integer, integers, string};
+use super::dense::cast;
+use super::writer::Branch;
+use crate::backbone::LinearLayer;
+use crate::checkpoint::Masks;
+use crate::weights::MaskForm;
+
+impl Branch<'_, '_> {
+    /// x · (weight ⊙ mask)ᵀ + bias.
+    pub(crate) fn masked_linear(&mut self, layer: &str, x: &str) -> Result<String> {
+        let checkpoint = self.writer.checkpoint;
+        let (layer, masks) = checkpoint
+            .layers
+            .iter()
+            .find(|(known, _)| known.name == layer)
+            .expect("a backbone's graph uses the layers that it names");
+        let weight = match self.writer.masks {
+            MaskForm::Folded => self.folded(layer, masks)?,
+            MaskForm::Packed => self.unpacked(layer, masks)?,
+        };
+        let bias = self.writer.own_floats(&format!("{}.bias", layer.name))?;
+        let scope = self.scope(&layer.name);
+        let builder = &mut self.writer.builder;
+        let swapped = integers("perm", &[1, 0]);
+        let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
+        let product = builder.node(&scope, "MatMul", &[x, &transposed]);
+        Ok(builder.node(&scope, "Add", &[&product, &bias]))
+    }
+
+    /// The branch's own weight, its zeros the mask.
+    fn folded(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+        let scope = self.scope(&layer.name);
+        let name = format!("{scope}.weight");
+        let weight = self.writer.checkpoint.tensors.floats(&format!("{}.weight", layer.name))?;
+        let product = masks.apply(self.mask, weight);
+        let scales = self.writer.store(&name, &[layer.rows, layer.columns], product)?;
+        Ok(self.writer.restore(&scope, name, scales))
+    }
+
+    /// The shared weight times the branch's mask, unpacked from its bits.
+    fn unpacked(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+        let weight = self.shared_weight(layer, masks)?;
+        let mask = self.unpacked_mask(layer, masks);
+        let scope = self.scope(&layer.name);
+        let builder = &mut self.writer.builder;
+        let product = builder.node(&scope, "Mul", &[&weight, &mask]);
+        if masks.block_rows == 1 {
+            return Ok(product);
+        }
+        let shape = builder.integers(&[layer.rows as i64, layer.columns as i64]);
+        Ok(builder.node(&scope, "Reshape", &[&product, &shape]))
+    }
+
+    /// The shared weight as floats: `[out, in]`, or `[out / B, B, in]` where blocks are B > 1 high.
+    /// The first branch writes it.
+    fn shared_weight(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+        let writer = &mut *self.writer;
+        if let Some(weight) = writer.shared_weights.get(&layer.name) {
+            return Ok(weight.clone());
+        }
+        let name = format!("{}.weight", layer.name);
+        let values = writer.checkpoint.tensors.floats(&name)?;
+        let scales = writer.store(&name, &[layer.rows, layer.columns], values)?;
+        let mut weight = writer.restore(&layer.name, name, scales);
+        if masks.block_rows > 1 {
+            let blocks = layer.rows / masks.block_rows;
+            let shape = [blocks as i64, masks.block_rows as i64, layer.columns as i64];
+            let shape = writer.builder.integers(&shape);
+            weight = writer.builder.node(&layer.name, "Reshape", &[&weight, &shape]);
+        }
+        writer.shared_weights.insert(layer.name.clone(), weight.clone());
+        Ok(weight)
+    }
+
+    /// The branch's mask as 0.0 and 1.0: `[out, in]`, or `[out / B, 1, in]` where blocks are B > 1 high.
+    fn unpacked_mask(&mut self, layer: &LinearLayer, masks: &Masks) -> String {
+        let scope = self.scope(&layer.name);
+        let concepts = self.writer.checkpoint.schema.concept_count();
+        let builder = &mut self.writer.builder;
+        let (blocks, width) = (layer.rows / masks.block_rows, layer.columns.div_ceil(8));
+        let bits = format!("{}.mask_bits", layer.name);
+        if !builder.has_constant(&bits) {
+            let shape = [concepts, blocks, width];
+            builder.constant(&bits, &shape, DataType::Uint8, masks.bits.clone());
+        }
+        let shifts = "bit positions";
+        builder.constant(shifts, &[8], DataType::Uint8, (0..8).collect());
+        let lowest = "lowest bit";
+        builder.constant(lowest, &[1], DataType::Uint8, vec![1]);
+
+        let index = builder.integer(self.mask as i64);
+        let own = builder.node_with(&scope, "Gather", &[&bits, &index], vec![integer("axis", 0)]);
+        let last = builder.integers(&[2]);
+        let column = builder.node(&scope, "Unsqueeze", &[&own, &last]);
+        let right = vec![string("direction", "RIGHT")];
+        let shifted = builder.node_with(&scope, "BitShift", &[&column, shifts], right);
+        let single = builder.node(&scope, "BitwiseAnd", &[&shifted, lowest]);
+        let mut shape = vec![blocks as i64];
+        if masks.block_rows > 1 {
+            shape.push(1);
+        }
+        let last_axis = shape.len() as i64;
+        shape.push(8 * width as i64);
+        let shape = builder.integers(&shape);
+        let mut row = builder.node(&scope, "Reshape", &[&single, &shape]);
+        if 8 * width > layer.columns {
+            let start = builder.integers(&[0]);
+            let end = builder.integers(&[layer.columns as i64]);
+            let axis = builder.integers(&[last_axis]);
+            row = builder.node(&scope, "Slice", &[&row, &start, &end, &axis]);
+        }
+        cast(builder, &scope, &row)
+    }
+}

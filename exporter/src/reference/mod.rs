@@ -1,0 +1,192 @@
+//! An evaluation of a checkpoint that shares nothing with the graph: plain arrays, one formula of
+//! `docs/checkpoint.md` after another. What was exported is compared with it.
+
+mod bert;
+mod parameters;
+
+use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, concatenate};
+use sparsecbm::schema::{InterventionKind, Pooling, Semantics};
+use sparsecbm::{Result, Schema};
+
+use self::parameters::Parameters;
+use crate::backbone::Backbone;
+use crate::checkpoint::Checkpoint;
+use crate::weights::{MaskForm, WeightForm};
+
+/// A model evaluated in f32, with weights as the checkpoint has them or rounded as a file stores them.
+pub(crate) struct Reference<'a> {
+    checkpoint: &'a Checkpoint,
+    rounding: Option<(WeightForm, MaskForm)>,
+    heads: Heads,
+}
+
+struct Heads {
+    /// Of each concept, `[C, d]`.
+    concept_weights: Vec<Array2<f32>>,
+    concept_bias: Array2<f32>,
+    label_weight: Array2<f32>,
+    label_bias: Array1<f32>,
+    effect_weight: Option<Array2<f32>>,
+}
+
+/// Token ids, padding included, of which the first `attended` are tokens.
+pub(crate) struct Input {
+    pub(crate) ids: Vec<u32>,
+    pub(crate) attended: usize,
+}
+
+/// What the backbone and the concept heads say of an input.
+pub(crate) struct Encoded {
+    /// `[K, C]`
+    pub(crate) concept_logits: Array2<f32>,
+    /// `[K, C, S]`
+    pub(crate) token_evidence: Array3<f32>,
+}
+
+/// What the concept layer says.
+pub(crate) struct Decided {
+    /// `[K, C]`
+    pub(crate) concept_values: Array2<f32>,
+    /// `[L]`
+    pub(crate) label_logits: Array1<f32>,
+}
+
+impl<'a> Reference<'a> {
+    /// Evaluates `checkpoint` with its own weights.
+    pub(crate) fn exact(checkpoint: &'a Checkpoint) -> Result<Reference<'a>> {
+        Reference::new(checkpoint, None)
+    }
+
+    /// Evaluates `checkpoint` with the weights that a file of these forms gives back.
+    pub(crate) fn rounded(
+        checkpoint: &'a Checkpoint,
+        weights: WeightForm,
+        masks: MaskForm,
+    ) -> Result<Reference<'a>> {
+        Reference::new(checkpoint, Some((weights, masks)))
+    }
+
+    fn new(
+        checkpoint: &'a Checkpoint,
+        rounding: Option<(WeightForm, MaskForm)>,
+    ) -> Result<Reference<'a>> {
+        let schema = &checkpoint.schema;
+        let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
+        let floats = |name: &str| checkpoint.tensors.floats(name);
+        let size = c * checkpoint.backbone.hidden_size();
+        let concept_heads = floats("concept_head.weight")?;
+        let effect = match schema.intervention {
+            InterventionKind::Effect => Some(matrix(l, floats("effect_head.weight")?)),
+            InterventionKind::Replace => None,
+        };
+        let heads = Heads {
+            concept_weights: concept_heads.chunks(size).map(|w| matrix(c, w.to_vec())).collect(),
+            concept_bias: matrix(k, floats("concept_head.bias")?),
+            label_weight: matrix(l, floats("label_head.weight")?),
+            label_bias: Array1::from_vec(floats("label_head.bias")?),
+            effect_weight: effect,
+        };
+        Ok(Reference { checkpoint, rounding, heads })
+    }
+
+    /// Runs the backbone under every mask. The masks are the outer loop, so that only one masked copy
+    /// of the weights exists at a time.
+    pub(crate) fn encode(&self, inputs: &[Input]) -> Result<Vec<Encoded>> {
+        let schema = &self.checkpoint.schema;
+        let shape = |input: &Input| (schema.concept_count(), schema.class_count(), input.ids.len());
+        let mut results: Vec<Encoded> = inputs
+            .iter()
+            .map(|input| Encoded {
+                concept_logits: self.heads.concept_bias.clone(),
+                token_evidence: Array3::zeros(shape(input)),
+            })
+            .collect();
+        let mut parameters = None;
+        for k in 0..schema.concept_count() {
+            if schema.semantics == Semantics::AsIntended || parameters.is_none() {
+                // The copy before this one goes first.
+                drop(parameters.take());
+                parameters = Some(Parameters::of_mask(self.checkpoint, k, self.rounding)?);
+            }
+            let Some(parameters) = &parameters else { continue };
+            for (input, result) in inputs.iter().zip(&mut results) {
+                let hidden = match &self.checkpoint.backbone {
+                    Backbone::Bert(bert) => bert::last_hidden_state(bert, parameters, input),
+                };
+                let pool_weight = pool_weight(schema.pooling, input);
+                let weight = &self.heads.concept_weights[k];
+                let z = pool_weight.dot(&hidden);
+                let mut logits = result.concept_logits.row_mut(k);
+                logits += &weight.dot(&z);
+                let evidence = weight.dot(&hidden.t()) * &pool_weight;
+                result.token_evidence.index_axis_mut(Axis(0), k).assign(&evidence);
+            }
+        }
+        Ok(results)
+    }
+
+    /// The label from concept logits; `overrides` holds each concept's given probabilities, if any.
+    pub(crate) fn decide(
+        &self,
+        concept_logits: &Array2<f32>,
+        overrides: &[Option<Vec<f32>>],
+    ) -> Decided {
+        let schema = &self.checkpoint.schema;
+        let own = row_softmax(concept_logits);
+        let mut values = own.clone();
+        let mut logits = concept_logits.clone();
+        for (k, given) in overrides.iter().enumerate() {
+            let Some(given) = given else { continue };
+            let given = ArrayView1::from(given.as_slice());
+            values.row_mut(k).assign(&given);
+            if schema.intervention == InterventionKind::Replace {
+                logits.row_mut(k).assign(&given.dot(&class_logits(schema, k)));
+            }
+        }
+        let label = self.heads.label_weight.dot(&flat(&logits)) + &self.heads.label_bias;
+        let mut label = label / schema.calibration.temperature;
+        if let Some(effect) = &self.heads.effect_weight {
+            label += &effect.dot(&flat(&(&values - &own)));
+        }
+        Decided { concept_values: values, label_logits: label }
+    }
+}
+
+/// Each position's weight in the mean.
+fn pool_weight(pooling: Pooling, input: &Input) -> Array1<f32> {
+    let pooled = match pooling {
+        Pooling::MaskedMean => input.attended,
+        Pooling::PaddedMean => input.ids.len(),
+    };
+    let weight = |position| if position < pooled { 1.0 / pooled as f32 } else { 0.0 };
+    (0..input.ids.len()).map(weight).collect()
+}
+
+/// `[C, C]`: concept k's logits when class j is asserted, in row j.
+fn class_logits(schema: &Schema, k: usize) -> Array2<f32> {
+    let rows = &schema.calibration.class_logits[k];
+    matrix(rows.len(), rows.concat())
+}
+
+/// exp(x) / Σ exp(x) in each row.
+fn row_softmax(logits: &Array2<f32>) -> Array2<f32> {
+    let mut result = logits.clone();
+    for mut row in result.rows_mut() {
+        let largest = row.fold(f32::NEG_INFINITY, |largest, &x| largest.max(x));
+        row.mapv_inplace(|x| (x - largest).exp());
+        let sum = row.sum();
+        row /= sum;
+    }
+    result
+}
+
+fn flat(values: &Array2<f32>) -> Array1<f32> {
+    let rows: Vec<ArrayView1<f32>> = values.rows().into_iter().collect();
+    concatenate(Axis(0), &rows).expect("rows are of one dimension")
+}
+
+/// A row-major matrix of `rows` rows.
+fn matrix(rows: usize, values: Vec<f32>) -> Array2<f32> {
+    let columns = values.len() / rows;
+    Array2::from_shape_vec((rows, columns), values).expect("the checkpoint's shapes were checked")
+}

@@ -1,0 +1,70 @@
+use std::collections::HashMap;
+
+use ndarray::{Array1, Array2};
+use sparsecbm::Result;
+
+use super::matrix;
+use crate::checkpoint::Checkpoint;
+use crate::weights::{MaskForm, Stored, WeightForm};
+
+/// The backbone's weights under one mask.
+pub(super) struct Parameters {
+    /// Linear layers and embedding tables.
+    matrices: HashMap<String, Array2<f32>>,
+    /// Biases and norms.
+    vectors: HashMap<String, Array1<f32>>,
+}
+
+impl Parameters {
+    pub(super) fn of_mask(
+        checkpoint: &Checkpoint,
+        k: usize,
+        rounding: Option<(WeightForm, MaskForm)>,
+    ) -> Result<Parameters> {
+        let rounded = |values: Vec<f32>, columns: usize, name: &str| match rounding {
+            Some((weights, _)) => {
+                Stored::new(weights, values, columns, name).map(|stored| stored.restored(columns))
+            }
+            None => Ok(values),
+        };
+        let mut parameters = Parameters { matrices: HashMap::new(), vectors: HashMap::new() };
+        for (layer, masks) in &checkpoint.layers {
+            let name = format!("{}.weight", layer.name);
+            let weight = checkpoint.tensors.floats(&name)?;
+            // Folded files store the masked weight, packed ones mask the stored weight.
+            let weight = match rounding {
+                Some((_, MaskForm::Folded)) => {
+                    rounded(masks.apply(k, weight), layer.columns, &name)?
+                }
+                _ => masks.apply(k, rounded(weight, layer.columns, &name)?),
+            };
+            parameters.matrices.insert(name, matrix(layer.rows, weight));
+        }
+        for (name, shape) in checkpoint.backbone.dense_tensors() {
+            let values = checkpoint.tensors.floats(&name)?;
+            match *shape {
+                [rows, columns] => {
+                    let values = rounded(values, columns, &name)?;
+                    parameters.matrices.insert(name, matrix(rows, values));
+                }
+                _ => {
+                    parameters.vectors.insert(name, Array1::from_vec(values));
+                }
+            }
+        }
+        Ok(parameters)
+    }
+
+    pub(super) fn matrix(&self, name: &str) -> &Array2<f32> {
+        &self.matrices[name]
+    }
+
+    pub(super) fn vector(&self, name: &str) -> &Array1<f32> {
+        &self.vectors[name]
+    }
+
+    /// x · Wᵀ + b
+    pub(super) fn linear(&self, layer: &str, x: &Array2<f32>) -> Array2<f32> {
+        x.dot(&self.matrix(&format!("{layer}.weight")).t()) + self.vector(&format!("{layer}.bias"))
+    }
+}
