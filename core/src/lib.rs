@@ -30,7 +30,7 @@ mod prediction;
 pub mod schema;
 mod tokenizer;
 
-pub use engine::EngineChoice;
+pub use engine::{Device, EngineChoice, OrtOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use intervention::ConceptValue;

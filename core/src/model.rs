@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::engine::{self, Encoded, Engine, EngineChoice, Sequence};
+use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
 use crate::explain::Heads;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
@@ -22,6 +22,8 @@ pub struct Model {
 pub struct LoadOptions {
     /// Which engine is to run it.
     pub engine: EngineChoice,
+    /// How ONNX Runtime is to run it, where that is the engine.
+    pub ort: OrtOptions,
 }
 
 struct Inner {
@@ -30,6 +32,7 @@ struct Inner {
     heads: Heads,
     tokenizer: Tokenizer,
     engine: Box<dyn Engine>,
+    device: Device,
 }
 
 impl Model {
@@ -72,8 +75,8 @@ impl Model {
             "sparsecbm.tokenizer",
         )?;
         let heads = Heads::read(&model, &schema)?;
-        let engine = engine::load(&model, &schema, options.engine)?;
-        Ok(Model { inner: Arc::new(Inner { schema, masks, heads, tokenizer, engine }) })
+        let (engine, device) = engine::load(&model, &schema, options)?;
+        Ok(Model { inner: Arc::new(Inner { schema, masks, heads, tokenizer, engine, device }) })
     }
 
     /// What the model's concepts and label mean.
@@ -86,9 +89,14 @@ impl Model {
         &self.inner.masks
     }
 
-    /// The engine really in use, for people.
+    /// The engine really in use: `tract`, `ort-cpu` or `ort-cuda:N`.
     pub fn engine(&self) -> String {
-        self.inner.engine.description()
+        self.inner.device.engine.clone()
+    }
+
+    /// Where the model really runs: the engine, which provider runs how many nodes, and why it was chosen.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
     }
 
     /// The text as the model reads it: cut to the schema's `max_length` positions.
@@ -124,6 +132,15 @@ impl Model {
     /// have; else as [`Model::predict`].
     pub fn predict_tokens(&self, ids: &[u32]) -> Result<Prediction> {
         self.predict_one(self.inner.tokenizer.describe(ids)?)
+    }
+
+    /// Predicts several sequences of token ids; the results stand in their order.
+    ///
+    /// # Errors
+    /// As [`Model::predict_tokens`].
+    pub fn predict_tokens_batch<T: AsRef<[u32]>>(&self, batch: &[T]) -> Result<Vec<Prediction>> {
+        let describe = |ids: &T| self.inner.tokenizer.describe(ids.as_ref());
+        self.predict_all(batch.iter().map(describe).collect::<Result<_>>()?)
     }
 
     fn predict_one(&self, tokens: Tokens) -> Result<Prediction> {

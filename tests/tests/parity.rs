@@ -17,7 +17,11 @@ const MODELS: [(&str, &[WeightForm]); 3] = [
 ];
 
 fn engines() -> Vec<EngineChoice> {
-    vec![EngineChoice::Tract]
+    let mut engines = vec![EngineChoice::Tract];
+    if cfg!(feature = "onnxruntime") {
+        engines.push(EngineChoice::OrtCpu);
+    }
+    engines
 }
 
 fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
@@ -30,7 +34,8 @@ fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
                 for engine in engines() {
                     let mut options = LoadOptions::default();
                     options.engine = engine;
-                    let model = Model::from_bytes(bytes.clone(), &options).expect("the model loads");
+                    let model =
+                        Model::from_bytes(bytes.clone(), &options).expect("the model loads");
                     check(&model, &goldens, &format!("{name} {weights:?} {masks:?} {engine:?}"));
                 }
             }
@@ -42,7 +47,8 @@ fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
 fn compare(prediction: &Prediction, case: &Case, row: usize, place: &str) {
     let flat = |name: &str| case.outputs[name].row(row);
     let evidence = prediction.token_evidence();
-    let (rows, positions) = (flat("token_evidence"), *case.outputs["token_evidence"].shape.last().unwrap());
+    let (rows, positions) =
+        (flat("token_evidence"), *case.outputs["token_evidence"].shape.last().unwrap());
     // The golden batch is padded on the right; what is not pooled must be 0 there.
     let mut own = Vec::new();
     for (golden, found) in rows.chunks(positions).zip(evidence.rows()) {
@@ -51,8 +57,16 @@ fn compare(prediction: &Prediction, case: &Case, row: usize, place: &str) {
     }
     let label = prediction.label();
     let outputs = [
-        ("concept_logits", prediction.concept_logits().iter().copied().collect(), flat("concept_logits")),
-        ("concept_values", prediction.concept_values().iter().copied().collect(), flat("concept_values")),
+        (
+            "concept_logits",
+            prediction.concept_logits().iter().copied().collect(),
+            flat("concept_logits"),
+        ),
+        (
+            "concept_values",
+            prediction.concept_values().iter().copied().collect(),
+            flat("concept_values"),
+        ),
         ("label_logits", label.logits.to_vec(), flat("label_logits")),
         ("token_evidence", evidence.iter().copied().collect::<Vec<f32>>(), &own),
     ];
@@ -83,7 +97,11 @@ fn token_ids_give_the_golden_outputs() {
 #[test]
 fn texts_give_the_golden_outputs_alone_and_in_a_batch() {
     for_each_model(|model, goldens, place| {
-        for case in goldens.cases.iter().filter(|case| (0..case.rows()).all(|r| case.overrides(r).is_empty())) {
+        for case in goldens
+            .cases
+            .iter()
+            .filter(|case| (0..case.rows()).all(|r| case.overrides(r).is_empty()))
+        {
             let Some(texts) = &case.texts else { continue };
             let batch = model.predict_batch(texts).expect("the batch is predicted");
             for (row, (text, in_batch)) in texts.iter().zip(&batch).enumerate() {

@@ -1,10 +1,19 @@
 //! What runs the graph. An engine sees encoded ONNX bytes and plain arrays; no type of its own leaves
 //! this folder.
 
+mod choice;
+mod device;
+#[cfg(feature = "ort")]
+mod ort;
 mod tract;
 
+pub use self::choice::{EngineChoice, OrtOptions};
+pub use self::device::Device;
+#[cfg(not(feature = "ort"))]
+use crate::Error;
+use crate::model::LoadOptions;
 use crate::onnx::{self, ModelProto};
-use crate::{Result, Schema};
+use crate::{ErrorKind, Result, Schema};
 
 /// Runs the two parts of a model's graph.
 pub(crate) trait Engine: Send + Sync {
@@ -14,8 +23,8 @@ pub(crate) trait Engine: Send + Sync {
     /// The concept layer: from concept logits `[K, C]` and overrides to the label.
     fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision>;
 
-    /// What it is and where it runs, for people.
-    fn description(&self) -> String;
+    /// What it is and where it runs.
+    fn device(&self) -> Device;
 }
 
 /// One text as the graph reads it.
@@ -51,33 +60,68 @@ pub(crate) struct Decision {
     pub label_logits: Vec<f32>,
 }
 
-/// The engine `choice` asks for, loaded with `model`.
+/// The engine that `options` ask for, loaded with `model`, and where it runs.
 pub(crate) fn load(
     model: &ModelProto,
     schema: &Schema,
-    choice: EngineChoice,
-) -> Result<Box<dyn Engine>> {
-    let encoder =
-        onnx::cut(model, &["input_ids", "attention_mask"], &["concept_logits", "token_evidence"])?;
-    let head = onnx::cut(
-        model,
-        &["concept_logits", "concept_override", "concept_override_mask"],
-        &["concept_values", "label_logits"],
-    )?;
-    match choice {
-        EngineChoice::Auto | EngineChoice::Tract => {
-            Ok(Box::new(tract::TractEngine::load(&encoder, &head, schema)?))
+    options: &LoadOptions,
+) -> Result<(Box<dyn Engine>, Device)> {
+    let parts = Parts {
+        encoder: onnx::cut(
+            model,
+            &["input_ids", "attention_mask"],
+            &["concept_logits", "token_evidence"],
+        )?,
+        head: onnx::cut(
+            model,
+            &["concept_logits", "concept_override", "concept_override_mask"],
+            &["concept_values", "label_logits"],
+        )?,
+        schema,
+    };
+    let (engine, reason) = match options.engine {
+        EngineChoice::Tract => (parts.on_tract()?, None),
+        choice @ (EngineChoice::OrtCpu | EngineChoice::OrtCuda { .. }) => {
+            (parts.on_ort(choice, &options.ort)?, None)
         }
-    }
+        EngineChoice::Auto => match parts.on_ort(EngineChoice::OrtCpu, &options.ort) {
+            Ok(engine) => (engine, Some("ONNX Runtime's library was found".to_string())),
+            // A library that was named must serve.
+            Err(e) if e.kind() == ErrorKind::Unavailable && options.ort.library.is_none() => {
+                (parts.on_tract()?, Some(e.to_string()))
+            }
+            Err(e) => return Err(e),
+        },
+    };
+    let device = Device { reason, ..engine.device() };
+    Ok((engine, device))
 }
 
-/// Which engine is to run a model.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EngineChoice {
-    /// The best one there is; [`Model::engine`](crate::Model::engine) says which it was.
-    #[default]
-    Auto,
-    /// tract: pure Rust, on any processor, no library needed.
-    Tract,
+/// A model's graph cut in two.
+struct Parts<'a> {
+    encoder: ModelProto,
+    head: ModelProto,
+    schema: &'a Schema,
+}
+
+impl Parts<'_> {
+    fn on_tract(&self) -> Result<Box<dyn Engine>> {
+        Ok(Box::new(tract::TractEngine::load(&self.encoder, &self.head, self.schema)?))
+    }
+
+    #[cfg(feature = "ort")]
+    fn on_ort(&self, place: EngineChoice, options: &OrtOptions) -> Result<Box<dyn Engine>> {
+        let engine = ort::OrtEngine::load(&self.encoder, &self.head, self.schema, place, options)?;
+        Ok(Box::new(engine))
+    }
+
+    #[cfg(not(feature = "ort"))]
+    fn on_ort(&self, place: EngineChoice, _options: &OrtOptions) -> Result<Box<dyn Engine>> {
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("engine {place}"),
+            "a build without ONNX Runtime",
+            "the crate's feature `ort`",
+        ))
+    }
 }

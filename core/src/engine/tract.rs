@@ -3,7 +3,7 @@ use std::sync::Arc;
 use prost::Message;
 use tract_onnx::prelude::*;
 
-use super::{Decision, Encoded, Engine, Overrides, Sequence};
+use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
 use crate::onnx::ModelProto;
 use crate::{Error, ErrorKind, Result, Schema};
 
@@ -85,8 +85,15 @@ impl Engine for TractEngine {
             .map_err(|e| failed(e, "concept layer graph", ErrorKind::Engine))
     }
 
-    fn description(&self) -> String {
-        "tract".into()
+    fn device(&self) -> Device {
+        // Nodes without inputs are the graph's own inputs and constants.
+        let computed = self.encoder.model().nodes().iter().filter(|node| !node.inputs.is_empty());
+        Device {
+            engine: "tract".into(),
+            nodes: [("tract".to_string(), computed.count())].into(),
+            library: None,
+            reason: None,
+        }
     }
 }
 

@@ -1,0 +1,76 @@
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::{Error, ErrorKind};
+
+/// Which engine is to run a model; as text `auto`, `tract`, `ort-cpu`, `ort-cuda` or `ort-cuda:N`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineChoice {
+    /// ONNX Runtime on the processor where this build has it and its library is found, else tract.
+    /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
+    #[default]
+    Auto,
+    /// tract: pure Rust, on any processor, no library needed.
+    Tract,
+    /// ONNX Runtime on the processor; needs the feature `ort` and ONNX Runtime's library.
+    OrtCpu,
+    /// ONNX Runtime on an NVIDIA GPU; needs the feature `ort` and ONNX Runtime's CUDA library. Never falls
+    /// back to the processor.
+    OrtCuda {
+        /// CUDA's number of the GPU.
+        device: u32,
+    },
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EngineChoice::Auto => f.write_str("auto"),
+            EngineChoice::Tract => f.write_str("tract"),
+            EngineChoice::OrtCpu => f.write_str("ort-cpu"),
+            EngineChoice::OrtCuda { device } => write!(f, "ort-cuda:{device}"),
+        }
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<EngineChoice, Error> {
+        match text.split_once(':') {
+            None if text == "auto" => Ok(EngineChoice::Auto),
+            None if text == "tract" => Ok(EngineChoice::Tract),
+            None if text == "ort-cpu" => Ok(EngineChoice::OrtCpu),
+            None if text == "ort-cuda" => Ok(EngineChoice::OrtCuda { device: 0 }),
+            Some(("ort-cuda", number)) if number.parse::<u32>().is_ok_and(|n| n < 1 << 16) => {
+                Ok(EngineChoice::OrtCuda { device: number.parse().unwrap_or_default() })
+            }
+            _ => Err(Error::new(
+                ErrorKind::Input,
+                "engine",
+                format!("'{text}'"),
+                "auto, tract, ort-cpu, ort-cuda or ort-cuda:N",
+            )),
+        }
+    }
+}
+
+/// How ONNX Runtime is to run a model; nothing here concerns other engines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrtOptions {
+    /// ONNX Runtime's library: the file, or a folder that holds it, such as an unpacked wheel. Where it is
+    /// `None` the library is looked for; `docs/onnxruntime.md` says where.
+    pub library: Option<PathBuf>,
+    /// Threads of one run. `None`: all runs of the process share one pool with a thread a core.
+    pub threads: Option<NonZeroUsize>,
+    /// The most runs at one time; more callers than that wait. `None`: one a core.
+    pub sessions: Option<NonZeroUsize>,
+    /// The most bytes of GPU memory that the arena may take. `None`: no limit.
+    pub cuda_memory_limit: Option<usize>,
+    /// Whether GPU products may round their factors to TensorFloat-32: faster, about 3 decimal digits.
+    pub cuda_tf32: bool,
+}

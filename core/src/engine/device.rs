@@ -1,0 +1,32 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// Where a model really runs, as its engine reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Device {
+    /// The engine: `tract`, `ort-cpu` or `ort-cuda:N`.
+    pub engine: String,
+    /// How many nodes of the encoder's graph each provider runs: ONNX Runtime's own assignment, under its
+    /// names (`CPUExecutionProvider`, `CUDAExecutionProvider`); `tract` runs all of its own.
+    pub nodes: BTreeMap<String, usize>,
+    /// ONNX Runtime's library file, where it is used.
+    pub library: Option<String>,
+    /// Where the engine was left open ([`EngineChoice::Auto`](crate::EngineChoice::Auto)): why it was this
+    /// one.
+    pub reason: Option<String>,
+}
+
+/// `ort-cpu (CPUExecutionProvider runs 210 of 210 nodes; library FILE; chosen because …)`.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total: usize = self.nodes.values().sum();
+        let runs = self.nodes.iter().map(|(name, n)| format!("{name} runs {n} of {total} nodes"));
+        let library = self.library.iter().map(|file| format!("library {file}"));
+        let reason = self.reason.iter().map(|reason| format!("chosen because {reason}"));
+        let details: Vec<String> = runs.chain(library).chain(reason).collect();
+        write!(f, "{} ({})", self.engine, details.join("; "))
+    }
+}

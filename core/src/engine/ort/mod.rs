@@ -1,0 +1,188 @@
+//! ONNX Runtime, its library loaded when the first model is.
+
+mod assignment;
+mod binding;
+mod elf;
+mod environment;
+mod library;
+mod pool;
+mod session;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use ort::session::SessionOutputs;
+use ort::value::TensorRef;
+use prost::Message;
+
+use self::pool::Pool;
+use self::session::{Place, Sessions};
+use super::{Decision, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
+use crate::onnx::ModelProto;
+use crate::{Error, ErrorKind, Result, Schema};
+
+/// Runs a model on ONNX Runtime: a batch in as few runs as fit, several batches at a time.
+pub(crate) struct OrtEngine {
+    encoder: Pool,
+    head: Pool,
+    place: Place,
+    device: Device,
+    concepts: usize,
+    classes: usize,
+    label_classes: usize,
+}
+
+/// The most positions, padding included, of one run. What a run holds at once grows with them; beyond a few
+/// thousand a processor gains nothing from more.
+const POSITIONS: usize = 8192;
+
+impl OrtEngine {
+    pub(crate) fn load(
+        encoder: &ModelProto,
+        head: &ModelProto,
+        schema: &Schema,
+        place: EngineChoice,
+        options: &OrtOptions,
+    ) -> Result<OrtEngine> {
+        let loaded = environment::loaded(options.library.as_deref())?;
+        let place = match place {
+            EngineChoice::OrtCuda { device } => Place::Cuda {
+                device,
+                memory_limit: options.cuda_memory_limit,
+                tf32: options.cuda_tf32,
+            },
+            _ => Place::Cpu,
+        };
+        let sessions = |graph: &ModelProto, name, place, threads| Sessions {
+            environment: loaded.environment.clone(),
+            graph: graph.encode_to_vec(),
+            name,
+            place,
+            threads,
+        };
+        let (encoder, nodes) = Pool::new(
+            sessions(encoder, "encoder graph", place, options.threads),
+            options.sessions,
+        )?;
+        // The concept layer is a few thousand multiplications: sending it to a GPU, or to a second thread,
+        // takes longer than computing it.
+        let one = NonZeroUsize::new(1);
+        let (head, _) =
+            Pool::new(sessions(head, "concept layer graph", Place::Cpu, one), options.sessions)?;
+        Ok(OrtEngine {
+            encoder,
+            head,
+            place,
+            device: device(place, nodes, &loaded.library)?,
+            concepts: schema.concept_count(),
+            classes: schema.class_count(),
+            label_classes: schema.label_count(),
+        })
+    }
+
+    /// One run for `batch`, padded on the right to its longest sequence.
+    fn encode_batch(&self, batch: &[&Sequence]) -> Result<Vec<Encoded>> {
+        let rows = batch.len();
+        let positions = batch.iter().map(|sequence| sequence.ids.len()).max().unwrap_or(0);
+        let mut ids = vec![0; rows * positions];
+        let mut mask = vec![0; rows * positions];
+        for (row, sequence) in batch.iter().enumerate() {
+            let start = row * positions;
+            ids[start..start + sequence.ids.len()].copy_from_slice(&sequence.ids);
+            mask[start..start + sequence.attended].fill(1);
+        }
+        let shape = [rows, positions];
+        let layer = self.concepts * self.classes;
+        let read = |outputs: &SessionOutputs<'_>| {
+            let logits = floats(outputs, "concept_logits", rows * layer)?;
+            let evidence = floats(outputs, "token_evidence", rows * layer * positions)?;
+            let of_row = |(row, sequence): (usize, &&Sequence)| Encoded {
+                concept_logits: logits[row * layer..(row + 1) * layer].to_vec(),
+                token_evidence: evidence[row * layer * positions..(row + 1) * layer * positions]
+                    .chunks(positions)
+                    .flat_map(|all| &all[..sequence.ids.len()])
+                    .copied()
+                    .collect(),
+            };
+            Ok(batch.iter().enumerate().map(of_row).collect())
+        };
+        self.encoder.with(|session| {
+            let ids = TensorRef::from_array_view((shape, &*ids))?;
+            let mask = TensorRef::from_array_view((shape, &*mask))?;
+            match self.place {
+                Place::Cpu => read(
+                    &session.run(ort::inputs! { "input_ids" => ids, "attention_mask" => mask })?,
+                ),
+                Place::Cuda { .. } => binding::run(session, ids, mask, read),
+            }
+        })
+    }
+}
+
+impl Engine for OrtEngine {
+    fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        // Neighbours in length share a run, so that little of it is padding.
+        order.sort_by_key(|&i| sequences[i].ids.len());
+        let mut results: Vec<Option<Encoded>> = sequences.iter().map(|_| None).collect();
+        let mut rest = &order[..];
+        while !rest.is_empty() {
+            // The last of a run is its longest.
+            let fits = |&count: &usize| count * sequences[rest[count - 1]].ids.len() <= POSITIONS;
+            let count = (1..=rest.len()).take_while(fits).last().unwrap_or(1);
+            let (run, later) = rest.split_at(count);
+            let batch: Vec<&Sequence> = run.iter().map(|&i| &sequences[i]).collect();
+            for (&i, encoded) in run.iter().zip(self.encode_batch(&batch)?) {
+                results[i] = Some(encoded);
+            }
+            rest = later;
+        }
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
+        let (k, c) = (self.concepts, self.classes);
+        self.head.with(|session| {
+            let outputs = session.run(ort::inputs! {
+                "concept_logits" => TensorRef::from_array_view(([1, k, c], concept_logits))?,
+                "concept_override" => TensorRef::from_array_view(([1, k, c], &*overrides.probabilities))?,
+                "concept_override_mask" => TensorRef::from_array_view(([1, k], &*overrides.mask))?,
+            })?;
+            Ok(Decision {
+                concept_values: floats(&outputs, "concept_values", k * c)?.to_vec(),
+                label_logits: floats(&outputs, "label_logits", self.label_classes)?.to_vec(),
+            })
+        })
+    }
+
+    fn device(&self) -> Device {
+        self.device.clone()
+    }
+}
+
+/// What really runs where; an error where a GPU was asked for and runs nothing.
+fn device(place: Place, nodes: BTreeMap<String, usize>, library: &str) -> Result<Device> {
+    if let Place::Cuda { .. } = place
+        && !nodes.contains_key(session::CUDA_PROVIDER)
+    {
+        let place = place.to_string();
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            &place,
+            format!("nodes assigned to {:?} alone", nodes.keys().collect::<Vec<_>>()),
+            format!("nodes on {}", session::CUDA_PROVIDER),
+        ));
+    }
+    Ok(Device { engine: place.to_string(), nodes, library: Some(library.into()), reason: None })
+}
+
+/// The elements of an output, of which there must be `count`.
+fn floats<'a>(outputs: &'a SessionOutputs<'_>, name: &str, count: usize) -> ort::Result<&'a [f32]> {
+    let value = outputs.get(name).ok_or_else(|| ort::Error::new(format!("no output '{name}'")))?;
+    let (shape, values) = value.try_extract_tensor::<f32>()?;
+    if values.len() != count {
+        let message = format!("output '{name}' has shape {shape:?}, expected {count} values");
+        return Err(ort::Error::new(message));
+    }
+    Ok(values)
+}
