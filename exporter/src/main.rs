@@ -22,10 +22,14 @@ fn main() -> ExitCode {
     match Cli::parse().command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            let message = error.to_string();
+            eprintln!("error: {message}");
             let mut cause = error.source();
             while let Some(inner) = cause {
-                eprintln!("  caused by: {inner}");
+                // Often the message says it already.
+                if !message.contains(&inner.to_string()) {
+                    eprintln!("  caused by: {inner}");
+                }
                 cause = inner.source();
             }
             ExitCode::from(FAILURE)

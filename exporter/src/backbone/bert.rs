@@ -19,15 +19,13 @@ pub(crate) struct Bert {
     pub(crate) type_vocab_size: usize,
     pub(crate) layer_norm_eps: f32,
     pub(crate) hidden_act: Activation,
-    #[serde(default)]
-    position_embedding_type: PositionEmbedding,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum PositionEmbedding {
-    #[default]
-    Absolute,
+/// What only some values of can be exported.
+#[derive(Deserialize)]
+struct Choices {
+    hidden_act: String,
+    position_embedding_type: Option<String>,
 }
 
 /// More layers than any BERT has; a configuration that says so is broken.
@@ -35,10 +33,18 @@ const MAX_LAYERS: usize = 1000;
 
 impl Bert {
     pub(super) fn from_config(json: &str, place: &str) -> Result<Bert> {
-        let bert: Bert = parse(json, place)?;
         let wrong = |field: &str, found: String, expected: &str| {
             Err(Error::new(ErrorKind::Model, format!("{place}: {field}"), found, expected))
         };
+        let choices: Choices = parse(json, place)?;
+        if !["gelu", "relu"].contains(&choices.hidden_act.as_str()) {
+            return wrong("hidden_act", format!("'{}'", choices.hidden_act), "'gelu' or 'relu'");
+        }
+        let positions = choices.position_embedding_type.unwrap_or("absolute".into());
+        if positions != "absolute" {
+            return wrong("position_embedding_type", format!("'{positions}'"), "'absolute'");
+        }
+        let bert: Bert = parse(json, place)?;
         let sizes = [
             ("vocab_size", bert.vocab_size),
             ("hidden_size", bert.hidden_size),
@@ -61,7 +67,6 @@ impl Bert {
         if !(bert.layer_norm_eps.is_finite() && bert.layer_norm_eps > 0.0) {
             return wrong("layer_norm_eps", bert.layer_norm_eps.to_string(), "a number above 0");
         }
-        let PositionEmbedding::Absolute = bert.position_embedding_type;
         Ok(bert)
     }
 

@@ -45,7 +45,10 @@ impl Tensors {
 
     /// Checks that a tensor of floats is there, with this shape.
     pub(crate) fn expect_floats(&self, name: &str, shape: &[usize]) -> Result<()> {
-        let info = self.info(name)?;
+        let Some(info) = self.metadata.info(name) else {
+            let expected = format!("floats of shape {shape:?}");
+            return Err(self.wrong(name, "no such tensor", expected));
+        };
         if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             return Err(self.wrong(name, format!("{:?}", info.dtype), "F32, F16 or BF16"));
         }
@@ -113,7 +116,9 @@ impl Tensors {
     }
 
     fn info(&self, name: &str) -> Result<&TensorInfo> {
-        self.metadata.info(name).ok_or_else(|| self.wrong(name, "no such tensor", "one"))
+        self.metadata
+            .info(name)
+            .ok_or_else(|| self.wrong(name, "no such tensor", "a tensor of that name"))
     }
 
     fn data(&self, info: &TensorInfo) -> &[u8] {

@@ -1,0 +1,146 @@
+//! What lands on disk: whole files, in two parts where one would be too large, and nothing after a failure.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use prost::Message;
+use sparsecbm::{ErrorKind, onnx};
+use sparsecbm_exporter::{
+    Checkpoint, ExportOptions, Exported, MaskForm, WeightForm, export, inspect,
+};
+
+fn tiny() -> Checkpoint {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models/tiny");
+    Checkpoint::open(folder).expect("the checkpoint is sound")
+}
+
+fn exported() -> Exported {
+    export(&tiny(), &ExportOptions::default()).expect("the checkpoint can be exported")
+}
+
+#[test]
+fn one_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.onnx");
+    let exported = exported();
+    let bytes = exported.bytes.clone();
+    assert_eq!(exported.write_to(&path).expect("it can be written"), [path.clone()]);
+    assert_eq!(fs::read(&path).expect("it is there"), bytes);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[test]
+fn over_the_limit_the_weights_go_beside() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.onnx");
+    let exported = exported();
+    let whole = Bytes::from(exported.bytes.clone());
+    let files = exported.write_split(&path, whole.len() - 1).expect("it can be written");
+    let data_path = folder.path().join("model.onnx.data");
+    assert_eq!(files, [path.clone(), data_path.clone()]);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 2);
+
+    let data = Bytes::from(fs::read(&data_path).expect("the data is there"));
+    let mut model = onnx::decode(fs::read(&path).expect("the file is there").into(), "model.onnx")
+        .expect("it is ONNX");
+    let sizes = inspect(&path).expect("it can be inspected").sizes;
+    let mut moved = 0;
+    for tensor in model.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
+        if tensor.data_location == 0 {
+            continue;
+        }
+        let value = |key: &str| {
+            let entry = tensor.external_data.iter().find(|entry| entry.key == key);
+            entry.expect("location, offset and length are given").value.clone()
+        };
+        assert_eq!(value("location"), "model.onnx.data");
+        let offset: usize = value("offset").parse().expect("a number");
+        let length: usize = value("length").parse().expect("a number");
+        assert_eq!(offset % 4096, 0);
+        tensor.raw_data = data.slice(offset..offset + length);
+        tensor.external_data.clear();
+        tensor.data_location = 0;
+        moved += 1;
+    }
+    assert!(moved > 20, "only {moved} tensors were moved");
+    assert_eq!(Bytes::from(model.encode_to_vec()), whole, "put together again it is the same file");
+
+    fs::write(&path, &whole).expect("it can be written");
+    assert_eq!(inspect(&path).expect("it can be inspected").sizes, sizes);
+}
+
+#[test]
+fn a_failed_check_leaves_nothing() {
+    let options = ExportOptions { atol: 1e-12, ..ExportOptions::default() };
+    let error = export(&tiny(), &options).expect_err("floats are not that exact");
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.place().starts_with("check of the exported file"), "{error}");
+    assert_eq!(error.expected(), "at most 1e-12");
+}
+
+#[test]
+fn the_command_exports_and_inspects() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.onnx");
+    let checkpoint = tiny();
+    let sparsecbm = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sparsecbm"));
+        let source = checkpoint.folder().to_str().expect("the path is UTF-8").to_string();
+        let target = path.to_str().expect("the path is UTF-8").to_string();
+        let arguments = arguments.iter().map(|argument| match *argument {
+            "CHECKPOINT" => source.clone(),
+            "FILE" => target.clone(),
+            other => other.into(),
+        });
+        command.args(arguments).output().expect("the command runs")
+    };
+    let json = |output: std::process::Output| -> serde_json::Value {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("standard output is JSON alone")
+    };
+
+    let failed = sparsecbm(&["export", "CHECKPOINT", "-o", "FILE", "--atol", "1e-12"]);
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("expected at most 1e-12"));
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+
+    let report =
+        json(sparsecbm(&["export", "CHECKPOINT", "-o", "FILE", "--weights", "int8", "--json"]));
+    assert_eq!(report["weights"], "int8");
+    assert_eq!(report["masks"], "packed");
+    assert_eq!(report["bytes"], fs::metadata(&path).expect("the file is there").len());
+    assert!(report["check"]["differences"]["label_logits"].as_f64().expect("a number") <= 1e-4);
+    assert!(report["check"]["rounding"]["concept_logits"].as_f64().expect("a number") > 0.0);
+
+    let of_file = json(sparsecbm(&["inspect", "FILE", "--json"]));
+    let of_folder = json(sparsecbm(&["inspect", "CHECKPOINT", "--json"]));
+    assert_eq!(of_file["schema"], of_folder["schema"]);
+    assert_eq!(of_file["masks"], of_folder["masks"]);
+    assert_eq!(of_file["parameters"], of_folder["parameters"]);
+    assert_eq!(of_file["export"]["weights"], "int8");
+    assert!(sparsecbm(&["inspect", "FILE"]).status.success());
+}
+
+#[test]
+fn explanations_find_heads_and_masks_by_name() {
+    for (masks, name) in [
+        (MaskForm::Packed, "encoder.layer.0.attention.self.query.mask_bits"),
+        (MaskForm::Packed, "encoder.layer.1.output.dense.weight"),
+        (MaskForm::Folded, "visual effects/encoder.layer.1.output.dense.weight"),
+        (MaskForm::Folded, "concept_head.weight"),
+        (MaskForm::Packed, "label_head.weight"),
+    ] {
+        let options = ExportOptions {
+            weights: WeightForm::F32,
+            masks,
+            check: false,
+            ..ExportOptions::default()
+        };
+        let exported = export(&tiny(), &options).expect("the checkpoint can be exported");
+        let model = onnx::decode(exported.bytes.into(), "model").expect("it is ONNX");
+        let names = model.graph.iter().flat_map(|graph| &graph.initializer);
+        assert!(names.map(|tensor| &tensor.name).any(|other| other == name), "{masks:?}: {name}");
+    }
+}
