@@ -2,7 +2,6 @@
 
 import argparse
 import pathlib
-import time
 
 import torch
 
@@ -33,6 +32,8 @@ def arguments():
     add("--rate", type=float, default=6e-4, help="the highest learning rate of these")
     add("--dropout", type=float, default=0.05)
     add("--distill", type=float, default=0.5, help="share of the dense CBM's predictions in what the sparse one learns")
+    add("--average-epochs", type=int, default=2, help="epochs at a constant rate whose weights are averaged")
+    add("--average-rate", type=float, default=2e-4, help="that rate")
     add("--batch", type=int, default=32)
     add("--weight-decay", type=float, default=0.01)
     add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
@@ -44,7 +45,8 @@ def arguments():
     add("--damping", type=float, default=1e-10, help="damping of the Fisher matrix")
     add("--distinct", type=float, default=0.3, help="how strongly concepts avoid each other's weights, 0: not at all")
     add("--effect-ridge", type=float, default=1e-3)
-    add("--effect-scale", type=float, default=1.0, help="factor on the fitted effect head")
+    add("--effect-strength", type=float, default=0.5, help="factor on the fitted effect, relative to the label's own logits")
+    add("--effect-softness", type=float, default=2.0, help="divisor of all label logits, on top of the fitted temperature")
     add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
     add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
     add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
@@ -112,7 +114,6 @@ def dense_figures(model, tokens):
 def main():
     options = arguments()
     torch.set_num_threads(options.threads)
-    started = time.monotonic()
     schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(options)
 
     config, weights = backbone.load(options.layers, pieces, options.max_length)
@@ -174,10 +175,9 @@ def main():
         "mean_mask_overlap": masks.mean_overlap(overlap),
         "accuracy_drops": ablation.drops(model, validation, train.fast(options)),
         "vocabulary": vocabulary_cost(model, head, whole, pieces, reviews["validation"], options, figures),
-        "minutes": round((time.monotonic() - started) / 60, 1),
     }
     checkpoint.add_training(options.out, figures)
-    for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap", "minutes"):
+    for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap"):
         say(f"  {key}: {figures.get(key)}")
 
 

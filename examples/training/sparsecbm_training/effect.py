@@ -82,6 +82,11 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     Together by maximum likelihood: T, E (in the ordinal basis, with a ridge), and one temperature for each concept,
     which makes p honest about how sure it is; without it overfitted concepts are near 0 or 1 even where they are wrong.
     A concept's temperature goes into its own head, and its inverse into the label head, so that predictions stay.
+
+    Likelihood alone does not serve corrections best, so two factors follow, chosen by cross-validation inside the
+    calibration part. Edits ask for a strong effect, for the whole text changed with them; corrected mistakes ask for a
+    weak one, for the text is what it was: `effect_strength` weakens the effect beside the label's own logits. And
+    `effect_softness` divides both, which changes no predicted class but keeps expected stars from saturating.
     """
     examples = Examples(concept_logits, gold, labels, pairs, options, random)
     weight, bias = heads["label_head.weight"], heads["label_head.bias"]
@@ -111,5 +116,6 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     heads["concept_head.bias"] = heads["concept_head.bias"] / softened
     per_column = softened.expand(-1, concept_logits.shape[-1]).flatten()
     heads["label_head.weight"] = weight * per_column
-    effect = options.effect_scale * (basis @ loadings).detach()
-    return Head(heads["label_head.weight"], bias, float(log_temperature.detach().exp()), effect)
+    temperature = options.effect_softness * float(log_temperature.detach().exp())
+    effect = options.effect_strength / options.effect_softness * (basis @ loadings).detach()
+    return Head(heads["label_head.weight"], bias, temperature, effect)

@@ -74,43 +74,76 @@ def optimizer(model, rate, options):
     )
 
 
-def fit(model, fitting, targets, calibration, plan, options, random, say, before_step=None, final_from=-1):
-    """Trains by a plan (epochs, learning rate, dropout) and leaves the model at its best epoch on the calibration part.
+class Learner:
+    """One optimizer at work on a model: a batch at a time."""
 
-    `before_step(step)` may change the masks; only epochs that begin after step `final_from` can be the best.
+    def __init__(self, model, fitting, targets, rate, drop, options, random):
+        self.model, self.fitting, self.targets, self.options = model, fitting, targets, options
+        self.dropout = backbone.Dropout(drop, random, fast(options))
+        self.optimizer = optimizer(model, rate, options)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+
+    def step(self, chosen):
+        """Learns from the reviews `chosen`; returns their loss."""
+        ids, attention = self.fitting.pad(chosen)
+        logits = self.model.concept_logits(ids, attention, fast(self.options), self.dropout)
+        loss = joint_loss(self.model, logits, self.targets, chosen, self.options)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+
+def fit(model, fitting, targets, calibration, plan, options, random, say, before_step=None):
+    """Trains by a plan (epochs, learning rate, dropout); `before_step(step)` may change the masks.
+
+    Returns the state after the epoch that was best on the calibration part; the model is left as the last one left it.
     """
     epochs, rate, drop = plan
-    dtype = fast(options)
-    dropout = backbone.Dropout(drop, random, dtype)
-    optimize = optimizer(model, rate, options)
+    learner = Learner(model, fitting, targets, rate, drop, options, random)
     steps = epochs * steps_of(fitting, options)
     warm = 0.06 * steps
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimize, lambda step: min((step + 1) / warm, (steps - step) / (steps - warm))
+        learner.optimizer, lambda step: min((step + 1) / warm, (steps - step) / (steps - warm))
     )
-    best, kept, step = None, None, 0
+    best, kept, step = -1.0, None, 0
     for epoch in range(epochs):
-        started, total, countable = time.monotonic(), 0.0, step > final_from
+        started, total = time.monotonic(), 0.0
         for chosen in fitting.batches(options.batch, random):
             if before_step:
                 before_step(step)
-            logits = model.concept_logits(*fitting.pad(chosen), dtype, dropout)
-            loss = joint_loss(model, logits, targets, chosen, options)
-            optimize.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_([p for g in optimize.param_groups for p in g["params"]], 1.0)
-            optimize.step()
+            total += learner.step(chosen) * len(chosen)
             schedule.step()
-            total += float(loss.detach()) * len(chosen)
             step += 1
         concept, label = report(model, calibration, options)
         say(
             f"  epoch {epoch + 1}/{epochs}: loss {total / len(fitting):.3f}, calibration concepts "
             f"{concept:.3f} label {label:.3f}, {time.monotonic() - started:.0f} s"
         )
-        if countable and (best is None or concept + label > sum(best)):
-            best, kept = (concept, label), model.state()
-    model.restore(kept)
+        if concept + label > best:
+            best, kept = concept + label, model.state()
+    return kept
+
+
+def average(model, fitting, targets, calibration, options, random, say):
+    """Trains on at a constant rate and leaves the model at the mean of the weights that it passed through (Izmailov
+    et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too small
+    to tell which of the last epochs is the best, and the mean of their weights needs no choice."""
+    learner = Learner(model, fitting, targets, options.average_rate, options.dropout, options, random)
+    mean, count, step = model.state(), 0, 0
+    for _ in range(options.average_epochs):
+        for chosen in fitting.batches(options.batch, random):
+            learner.step(chosen)
+            step += 1
+            if step % 10 == 0:
+                count += 1
+                for kept, new in zip(mean, model.state()):
+                    for key, value in kept.items():
+                        value += (new[key] - value) / count
+    model.restore(mean)
+    concept, label = report(model, calibration, options)
+    say(f"  mean weights of {options.average_epochs} more epochs: calibration concepts {concept:.3f} label {label:.3f}")
 
 
 def steps_of(tokens, options):
@@ -122,11 +155,11 @@ def fit_dense(model, fitting, calibration, options, random, say):
     """The dense CBM: what pruning starts from, and the baseline."""
     targets = Targets(fitting, model)
     plan = options.dense_epochs, options.dense_rate, options.dense_dropout
-    fit(model, fitting, targets, calibration, plan, options, random, say)
+    model.restore(fit(model, fitting, targets, calibration, plan, options, random, say))
 
 
 def fit_sparse(model, fitting, calibration, options, random, say):
-    """Gradual pruning from the dense model, then tuning with the masks frozen."""
+    """Gradual pruning from the dense model, then tuning with the masks frozen, then averaging."""
     targets = Targets(fitting, model)
     targets.mix(model, fitting, options.distill, fast(options))
     model.masks = masks.full(model, fast(options))
@@ -141,4 +174,5 @@ def fit_sparse(model, fitting, calibration, options, random, say):
             say(f"  step {step}: pruned to {sparsity:.1%}, mean overlap of two masks {overlap:.2f}")
 
     plan = options.epochs, options.rate, options.dropout
-    fit(model, fitting, targets, calibration, plan, options, random, say, before_step, final_from=max(events))
+    fit(model, fitting, targets, calibration, plan, options, random, say, before_step)
+    average(model, fitting, targets, calibration, options, random, say)
