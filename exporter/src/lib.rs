@@ -12,8 +12,10 @@
 //! ```
 
 mod backbone;
+pub mod bench;
 mod check;
 mod checkpoint;
+pub mod eval;
 mod export;
 mod file;
 mod graph;

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load(&file, &LoadOptions::default())?;
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["review", "a person said", "the model says, because", "corrected", "now"]);
     let reviews = fs::read_to_string(examples.join("data/cebab/validation.jsonl"))?;

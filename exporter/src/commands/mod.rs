@@ -1,7 +1,12 @@
 //! The subcommands, one file each.
 
+mod bench;
+mod eval;
 mod export;
+mod input;
 mod inspect;
+mod predict;
+mod tables;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -14,6 +19,12 @@ pub enum Command {
     Export(export::Arguments),
     /// Show what a checkpoint or an exported file is: schema, sizes, densities, overlaps.
     Inspect(inspect::Arguments),
+    /// Predict label and concepts of texts, and what corrections make of them.
+    Predict(predict::Arguments),
+    /// Measure how good a model is on labelled reviews.
+    Eval(eval::Arguments),
+    /// Measure how long loading, predicting and intervening take.
+    Bench(bench::Arguments),
 }
 
 impl Command {
@@ -22,6 +33,9 @@ impl Command {
         match self {
             Command::Export(arguments) => export::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Predict(arguments) => predict::run(&arguments),
+            Command::Eval(arguments) => eval::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
         }
     }
 }

@@ -1,0 +1,8 @@
+//! How long a model takes, measured so that a busy machine does not decide the answer: everything
+//! that is compared takes turns, and medians are told.
+
+mod model;
+mod timing;
+
+pub use model::{BenchReport, Encode, bench_model};
+pub use timing::{Case, Timing, take_turns};

@@ -1,0 +1,6 @@
+//! The built `sparsecbm` command on exported models: what it prints, and how it fails.
+
+mod bench;
+mod eval;
+mod predict;
+mod support;
