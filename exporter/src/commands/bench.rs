@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sparsecbm::{LoadOptions, Result};
+use sparsecbm::Result;
 use sparsecbm_exporter::bench::{BenchReport, Timing, bench_model};
 
+use super::engine::EngineArguments;
 use super::{print, print_json, tables};
 
 #[derive(Args)]
@@ -13,13 +14,16 @@ pub struct Arguments {
     /// How often predictions of each length are measured.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// Print JSON; all times in microseconds.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let report = bench_model(&arguments.model, &LoadOptions::default(), arguments.rounds as usize)?;
+    let report =
+        bench_model(&arguments.model, &arguments.engine.options(), arguments.rounds as usize)?;
     if arguments.json {
         return print_json(&report);
     }

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sparsecbm::{LoadOptions, Model, Result};
+use sparsecbm::{Model, Result};
 use sparsecbm_exporter::eval::{Report, evaluate, read_reviews};
 
+use super::engine::EngineArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -12,13 +13,15 @@ pub struct Arguments {
     model: PathBuf,
     /// Labelled reviews as JSON lines, whose fields the model's schema names; `-` for standard input.
     data: PathBuf,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// Print JSON; all shares in 0 to 1.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &LoadOptions::default())?;
+    let model = Model::load(&arguments.model, &arguments.engine.options())?;
     let (reader, place) = input::open(&arguments.data)?;
     let reviews = read_reviews(reader, &place, model.schema())?;
     let bar = input::progress_bar(reviews.len());

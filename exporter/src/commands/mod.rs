@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod bench;
+mod engine;
 mod eval;
 mod export;
 mod input;

@@ -5,8 +5,9 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sparsecbm::schema::Variable;
-use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, Result, Schema};
+use sparsecbm::{ConceptValue, Error, ErrorKind, Model, Prediction, Result, Schema};
 
+use super::engine::EngineArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -25,6 +26,8 @@ pub struct Arguments {
     /// classes (noise=0.1,0.8,0.1). May be given several times.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = correction)]
     corrections: Vec<Correction>,
+    #[command(flatten)]
+    engine: EngineArguments,
     /// Print JSON: an object, or with --input one a line.
     #[arg(long)]
     json: bool,
@@ -48,7 +51,7 @@ struct Answer {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &LoadOptions::default())?;
+    let model = Model::load(&arguments.model, &arguments.engine.options())?;
     let overrides = overrides(&arguments.corrections, model.schema())?;
     let answer = |text: String| -> Result<Answer> {
         let prediction = model.predict(&text)?;

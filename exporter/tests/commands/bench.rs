@@ -4,7 +4,8 @@ use crate::support::{assert_fails, json, printed, run, tiny, write};
 
 #[test]
 fn every_part_is_measured() {
-    let report = json(run([&"bench", &tiny(), &"--rounds", &"2", &"--json"]));
+    let report =
+        json(run([&"bench", &tiny(), &"--rounds", &"2", &"--engine", &"tract", &"--json"]));
     assert_eq!(report["engine"], "tract");
     // The tiny model reads 24 positions at most.
     let lengths: Vec<&Value> =
@@ -16,7 +17,7 @@ fn every_part_is_measured() {
         assert!(0.0 < median && median <= p95, "{timing}");
         assert!(timing["runs"].as_u64().unwrap() >= 2, "{timing}");
     }
-    let table = printed(run([&"bench", &tiny(), &"--rounds", &"1"]));
+    let table = printed(run([&"bench", &tiny(), &"--rounds", &"1", &"--engine", &"tract"]));
     for part in ["Engine: tract", "load", "predict 16 tokens", "intervene"] {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }

@@ -123,4 +123,8 @@ fn bad_models_and_bad_usage_fail() {
     assert_fails(run([&"predict", &tiny()]), &["--input"]);
     assert_fails(run([&"predict", &tiny(), &"a film", &"--input", &"-"]), &["cannot be used"]);
     assert_fails(run([&"guess", &tiny()]), &["guess"]);
+    let engine = run([&"predict", &tiny(), &"a film", &"--engine", &"steam"]);
+    assert_fails(engine, &["'steam'", "tract"]);
+    let nowhere = run([&"predict", &tiny(), &"a film", &"--ort-library", &"no/such/folder"]);
+    assert_fails(nowhere, &["no/such/folder"]);
 }
