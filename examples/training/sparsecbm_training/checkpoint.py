@@ -89,7 +89,7 @@ def read(folder):
 
 
 def write_json(path, content):
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def add_training(folder, training):

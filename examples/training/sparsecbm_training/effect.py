@@ -9,6 +9,8 @@ concepts, or the first n wrong ones, put right; and human edits, where the origi
 overridden should get the label that the edited review got.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -76,6 +78,12 @@ def ordinal_basis(stars):
     return torch.stack([line, bend / bend.std()], 1)
 
 
+def bounded(log_temperature):
+    """Keeps a temperature within 1/20 and 20: logits that say nothing would drive it to infinity."""
+    limit = math.log(20)
+    return limit * torch.tanh(log_temperature / limit)
+
+
 def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     """Fits everything that comes after training, in place in `heads`, and returns the label function.
 
@@ -94,16 +102,16 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     basis = ordinal_basis(stars)
     concepts = gold.shape[1]
     log_temperature = torch.zeros((), requires_grad=True)
-    log_concept_temperatures = torch.zeros(concepts, 1, requires_grad=True)
+    log_concept_temperatures = torch.zeros(concepts, 1, requires_grad=True)  # before `bounded`
     loadings = torch.zeros(basis.shape[1], weight.shape[1], requires_grad=True)
     parameters = [log_temperature, log_concept_temperatures, loadings]
     optimize = torch.optim.LBFGS(parameters, max_iter=300, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
 
     def loss():
         optimize.zero_grad()
-        scaled = concept_logits / log_concept_temperatures.exp()
+        scaled = concept_logits / bounded(log_concept_temperatures).exp()
         change = examples.change(scaled.softmax(-1))
-        predicted = base[examples.reviews] / log_temperature.exp() + change @ (basis @ loadings).T
+        predicted = base[examples.reviews] / bounded(log_temperature).exp() + change @ (basis @ loadings).T
         value = (examples.weights * F.cross_entropy(predicted, examples.labels, reduction="none")).sum()
         value = value + options.effect_concepts * F.cross_entropy(scaled.flatten(0, 1), gold.flatten())
         value = value + options.effect_ridge * (basis @ loadings).square().sum()
@@ -111,11 +119,11 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
         return value
 
     optimize.step(loss)
-    softened = log_concept_temperatures.detach().exp()
+    softened = bounded(log_concept_temperatures.detach()).exp()
     heads["concept_head.weight"] = heads["concept_head.weight"] / softened[..., None]
     heads["concept_head.bias"] = heads["concept_head.bias"] / softened
     per_column = softened.expand(-1, concept_logits.shape[-1]).flatten()
     heads["label_head.weight"] = weight * per_column
-    temperature = options.effect_softness * float(log_temperature.detach().exp())
+    temperature = options.effect_softness * float(bounded(log_temperature.detach()).exp())
     effect = options.effect_strength / options.effect_softness * (basis @ loadings).detach()
     return Head(heads["label_head.weight"], bias, temperature, effect)

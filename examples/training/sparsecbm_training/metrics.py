@@ -3,6 +3,8 @@
 Shapes: concept logits [N, K, C], gold concepts [N, K], label logits [N, L], gold labels [N].
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -64,8 +66,9 @@ def edit_effect(head, concept_logits, pairs, stars):
     predicted = expected(head(logits, changed)) - expected(head(logits, logits.softmax(-1)))
     real = stars[[pair.new_label for pair in pairs]] - stars[[pair.old_label for pair in pairs]]
     moved = real != 0
+    pearson = float(torch.corrcoef(torch.stack([predicted, real]))[0, 1])
     return {
-        "pearson": float(torch.corrcoef(torch.stack([predicted, real]))[0, 1]),
+        "pearson": pearson if math.isfinite(pearson) else None,  # undefined where the predictions are all the same
         "sign_accuracy": float((predicted.sign() == real.sign())[moved].float().mean()),
         "pairs": len(pairs),
         "pairs_that_change_the_label": int(moved.sum()),
