@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use serde::Serialize;
-use tokenizers::{TruncationParams, TruncationStrategy};
+use tokenizers::TruncationDirection;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -32,6 +32,8 @@ pub struct Tokens {
 pub(crate) struct Tokenizer {
     inner: tokenizers::Tokenizer,
     max_length: usize,
+    /// Special tokens around each text.
+    special: usize,
 }
 
 impl Tokenizer {
@@ -42,7 +44,6 @@ impl Tokenizer {
         })?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| failed(e, place))?;
-        // Truncation to fewer positions than the special tokens take would underflow in the library.
         let special = inner.encode("", true).map_err(|e| failed(e, place))?.len();
         if special >= max_length {
             return Err(Error::new(
@@ -52,13 +53,7 @@ impl Tokenizer {
                 format!("fewer than max_length, {max_length}"),
             ));
         }
-        let truncation = TruncationParams {
-            max_length,
-            strategy: TruncationStrategy::LongestFirst,
-            ..TruncationParams::default()
-        };
-        inner.with_truncation(Some(truncation)).map_err(|e| failed(e, place))?;
-        Ok(Tokenizer { inner, max_length })
+        Ok(Tokenizer { inner, max_length, special })
     }
 
     /// Number of ids; every id of the vocabulary is below it.
@@ -67,10 +62,12 @@ impl Tokenizer {
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Tokens> {
-        let encoding = self.inner.encode(text, true).map_err(|e| failed(e, "text"))?;
-        let own = |encoding: &tokenizers::Encoding| {
-            encoding.get_special_tokens_mask().iter().filter(|&&special| special == 0).count()
-        };
+        // Cut here: the library's own truncation does not tell how much it left out.
+        let mut own = self.inner.encode(text, false).map_err(|e| failed(e, "text"))?;
+        let room = self.max_length - self.special;
+        let dropped = own.len().saturating_sub(room);
+        own.truncate(room, 0, TruncationDirection::Right);
+        let encoding = self.inner.post_process(own, None, true).map_err(|e| failed(e, "text"))?;
         let positions = encoding
             .get_ids()
             .iter()
@@ -85,7 +82,7 @@ impl Tokenizer {
                     span: (special == 0).then_some(start..end),
                 })
                 .collect(),
-            dropped: encoding.get_overflowing().iter().map(own).sum(),
+            dropped,
         })
     }
 
