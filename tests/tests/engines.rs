@@ -1,0 +1,101 @@
+//! ONNX Runtime beside tract: the same answers, from many threads at once.
+
+use std::thread;
+
+use sparsecbm::{EngineChoice, LoadOptions, Model, Prediction};
+use sparsecbm_exporter::{ExportOptions, WeightForm};
+use sparsecbm_tests::{Goldens, exported, largest_difference, repository};
+
+/// The largest difference between the engines in any output. Both get the same stored weights, so it does not
+/// depend on the form.
+const TOLERANCE: f32 = 1e-4;
+
+fn load(bytes: &[u8], engine: EngineChoice, sessions: Option<usize>) -> Model {
+    let mut options = LoadOptions::default();
+    options.engine = engine;
+    options.ort.sessions = sessions.and_then(std::num::NonZeroUsize::new);
+    Model::from_bytes(bytes.to_vec(), &options).expect("the model loads")
+}
+
+/// The texts of the validation reviews.
+fn reviews() -> Vec<String> {
+    let path = repository().join("examples/data/cebab/validation.jsonl");
+    let lines = std::fs::read_to_string(&path).expect("the reviews");
+    let text = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        value["text"].as_str().expect("a text").to_string()
+    };
+    lines.lines().map(text).collect()
+}
+
+fn outputs(prediction: &Prediction) -> [Vec<f32>; 3] {
+    [
+        prediction.concept_logits().iter().copied().collect(),
+        prediction.label().logits.to_vec(),
+        prediction.token_evidence().iter().copied().collect(),
+    ]
+}
+
+fn compare(one: &[Prediction], other: &[Prediction]) -> f32 {
+    let pairs = one.iter().zip(other);
+    let differences = pairs.flat_map(|(one, other)| {
+        let (one, other) = (outputs(one), outputs(other));
+        one.into_iter().zip(other).map(|(a, b)| largest_difference(&a, &b))
+    });
+    differences.fold(0.0, f32::max)
+}
+
+#[test]
+fn engines_agree_on_every_validation_review() {
+    let reviews = reviews();
+    for weights in [WeightForm::F32, WeightForm::F16, WeightForm::Int8] {
+        let options = ExportOptions { weights, ..ExportOptions::default() };
+        let bytes = exported("examples/models/cebab", &options);
+        let (tract, ort) =
+            (load(&bytes, EngineChoice::Tract, None), load(&bytes, EngineChoice::OrtCpu, None));
+        let mut largest = 0.0_f32;
+        for texts in reviews.chunks(64) {
+            let [one, other] =
+                [&tract, &ort].map(|model| model.predict_batch(texts).expect("runs"));
+            largest = largest.max(compare(&one, &other));
+        }
+        println!("{weights:?}: tract and ort-cpu differ by at most {largest:.1e}");
+        assert!(largest <= TOLERANCE, "{weights:?}: {largest}");
+    }
+}
+
+#[test]
+fn every_thread_gets_its_own_answer() {
+    let goldens = Goldens::read("tiny");
+    let bytes = exported(&goldens.model, &ExportOptions::default());
+    let texts: Vec<String> = (0..40).map(|i| format!("{} good, {} bad", i, i * 7)).collect();
+    // More callers than sessions: some wait.
+    let model = load(&bytes, EngineChoice::OrtCpu, Some(2));
+    let alone: Vec<Prediction> =
+        texts.iter().map(|text| model.predict(text).expect("runs")).collect();
+    thread::scope(|scope| {
+        for worker in 0..8 {
+            let (model, texts, alone) = (&model, &texts, &alone);
+            scope.spawn(move || {
+                for i in (0..texts.len()).cycle().skip(worker * 5).take(200) {
+                    let prediction = model.predict(&texts[i]).expect("runs");
+                    assert_eq!(compare(&[prediction], &alone[i..=i]), 0.0);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn long_batches_are_divided_and_keep_their_order() {
+    let goldens = Goldens::read("tiny");
+    let bytes = exported(&goldens.model, &ExportOptions::default());
+    let model = load(&bytes, EngineChoice::OrtCpu, None);
+    let texts: Vec<String> = (0..1500).map(|i| "word ".repeat(i % 30) + &i.to_string()).collect();
+    let together = model.predict_batch(&texts).expect("runs");
+    for i in (0..texts.len()).step_by(97) {
+        let alone = model.predict(&texts[i]).expect("runs");
+        assert!(compare(&[alone], &together[i..=i]) < TOLERANCE, "text {i}");
+    }
+    assert!(model.predict_batch::<&str>(&[]).expect("nothing to run").is_empty());
+}
