@@ -40,7 +40,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// A session; those that share `weights` hold rearranged weights once.
+    /// A session. Those made with the same `weights` share what ONNX Runtime rearranges and can share.
     pub(super) fn create(&self, weights: &PrepackedWeights) -> Result<Session> {
         let mut builder = self.configure(weights).map_err(|e| self.failed(&e))?;
         if let Place::Cuda { device, memory_limit, tf32 } = self.place {
