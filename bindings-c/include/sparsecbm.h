@@ -1,0 +1,870 @@
+/* sparsecbm: text models that say why, and can be corrected.
+ *
+ * This header is the documentation of the C library. It is made from the library's source: do not edit.
+ *
+ * OUTLINE
+ *   scbm_model_load -> scbm_predict -> scbm_prediction_get_label, scbm_prediction_get_concept
+ *                                   -> scbm_intervene_class -> scbm_prediction_get_label
+ *                                   -> scbm_explain -> scbm_explanation_get_…
+ *
+ * ERRORS. A function that can fail returns a scbm_status. Where that is not SCBM_OK, nothing has been written
+ * to what it was given, scbm_last_error says why, and every object is as it was. Wrong calls are told from
+ * bad input where the library can tell: NULL, impossible lengths and bytes that are not UTF-8 give
+ * SCBM_ERROR_ARGUMENT. It cannot tell a pointer to freed memory. Where memory runs out the process ends.
+ *
+ * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation) that a function hands out is the
+ * caller's, and is freed once, by the function named after it. Everything else that comes out (strings,
+ * arrays) belongs to the object it was read from and lives as long as that. What goes in is copied: it may be
+ * freed after the call.
+ *
+ * THREADS. A model may be used by any number of threads at the same time. A prediction or an explanation
+ * belongs to one thread at a time and may be handed on. There is nothing to initialise or shut down.
+ *
+ * STRINGS are UTF-8. Those that come out end in a zero byte.
+ *
+ * CHANGES. Within one SCBM_ABI_VERSION functions and numbers are only added, scbm_load_options only grows, and
+ * the other structs stay as they are.
+ */
+
+
+#ifndef SPARSECBM_H
+#define SPARSECBM_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+/**
+ * Version of this binary interface. It is the number at the end of the shared library's soname, and
+ * changes where a program that was compiled against an older header would go wrong.
+ */
+#define SCBM_ABI_VERSION 0
+
+/**
+ * Why a model says what it says of one text: what each concept adds to the label, what the label would be
+ * under other concepts, which words speak for which concept. Belongs to one thread at a time and may be
+ * handed to another. Needs neither its prediction nor its model any more. Freed by `scbm_explanation_free`.
+ */
+typedef struct scbm_explanation scbm_explanation;
+
+/**
+ * A loaded model. Never changes, so any number of threads may use one at the same time. Freed by
+ * `scbm_model_free`; its predictions hold on to what they need and may outlive it.
+ */
+typedef struct scbm_model scbm_model;
+
+/**
+ * What a model says of one text, with the overrides that were made since. Never changes:
+ * `scbm_intervene_…` and `scbm_undo…` make another one, which shares what the model computed. Belongs to
+ * one thread at a time, and may be handed to another. Keeps its model alive: the model may be freed first.
+ * Freed by `scbm_prediction_free`.
+ */
+typedef struct scbm_prediction scbm_prediction;
+
+/**
+ * What every function that can fail returns: `SCBM_OK` or one of the `SCBM_ERROR_…`. The numbers never
+ * change their meaning; a later library may return numbers that are not in this header.
+ */
+typedef int32_t scbm_status;
+
+/**
+ * Which engine is to run a model: one of the `SCBM_ENGINE_…`.
+ */
+typedef int32_t scbm_engine;
+
+/**
+ * How a model is to be loaded. Set it to zero and `struct_size` to its size, then what you want:
+ * `scbm_load_options options = {0}; options.struct_size = sizeof options;`
+ *
+ * It only grows, and zero in a field always means what a library without that field did. A library older
+ * than the header refuses a field that it does not know unless it is zero.
+ */
+typedef struct scbm_load_options {
+  /**
+   * `sizeof(scbm_load_options)`.
+   */
+  uint32_t struct_size;
+  /**
+   * Which engine is to run the model. An engine that is not there is an error, never replaced.
+   */
+  scbm_engine engine;
+  /**
+   * CUDA's number of the GPU, for `SCBM_ENGINE_ORT_CUDA`.
+   */
+  uint32_t cuda_device;
+  /**
+   * Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread a core.
+   */
+  uint32_t ort_threads;
+  /**
+   * ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: it is looked
+   * for where the platform keeps libraries.
+   */
+  const char *ort_library;
+} scbm_load_options;
+
+/**
+ * What a model is. Its strings live as long as the model.
+ */
+typedef struct scbm_model_info {
+  /**
+   * K, the number of concepts.
+   */
+  size_t concept_count;
+  /**
+   * C, the number of classes of each concept.
+   */
+  size_t class_count;
+  /**
+   * L, the number of classes of the label.
+   */
+  size_t label_class_count;
+  /**
+   * The most tokens that the model reads, special ones included; what is beyond is left out.
+   */
+  size_t max_length;
+  /**
+   * The engine really in use, for people.
+   */
+  const char *engine;
+} scbm_model_info;
+
+/**
+ * A concept or the label: a name and its classes in order. Its strings live as long as the model.
+ */
+typedef struct scbm_variable {
+  /**
+   * The name.
+   */
+  const char *name;
+  /**
+   * How many classes there are.
+   */
+  size_t class_count;
+  /**
+   * `class_count` names.
+   */
+  const char *const *class_names;
+} scbm_variable;
+
+/**
+ * How much a prediction holds.
+ */
+typedef struct scbm_prediction_info {
+  /**
+   * K, the number of concepts.
+   */
+  size_t concept_count;
+  /**
+   * The number of tokens that the model read, special ones included.
+   */
+  size_t token_count;
+  /**
+   * How many tokens at the end of the text did not fit into the model's `max_length` and were left out.
+   */
+  size_t dropped_token_count;
+  /**
+   * S, the number of positions that have evidence: the tokens, then padding where the model reads it.
+   */
+  size_t position_count;
+} scbm_prediction_info;
+
+/**
+ * The label of a prediction, after overrides. Its pointers live as long as the prediction.
+ */
+typedef struct scbm_label {
+  /**
+   * The label's name.
+   */
+  const char *name;
+  /**
+   * L, the number of its classes.
+   */
+  size_t class_count;
+  /**
+   * `class_count` names.
+   */
+  const char *const *class_names;
+  /**
+   * The index of the most probable class.
+   */
+  size_t class_index;
+  /**
+   * Its name.
+   */
+  const char *class_name;
+  /**
+   * `class_count` probabilities.
+   */
+  const float *probabilities;
+  /**
+   * `class_count` logits, of which the probabilities are the softmax.
+   */
+  const float *logits;
+  /**
+   * The mean of the classes under the probabilities where every class name is a number (stars), else NaN.
+   */
+  float expected_value;
+} scbm_label;
+
+/**
+ * One concept of a prediction. Its pointers live as long as the prediction.
+ */
+typedef struct scbm_concept {
+  /**
+   * The concept's name.
+   */
+  const char *name;
+  /**
+   * C, the number of its classes.
+   */
+  size_t class_count;
+  /**
+   * `class_count` names.
+   */
+  const char *const *class_names;
+  /**
+   * The index of the most probable class, after overrides.
+   */
+  size_t class_index;
+  /**
+   * Its name.
+   */
+  const char *class_name;
+  /**
+   * `class_count` probabilities, after overrides.
+   */
+  const float *probabilities;
+  /**
+   * `class_count` logits: the model's own, before overrides.
+   */
+  const float *logits;
+  /**
+   * Whether the probabilities were given by an override.
+   */
+  bool overridden;
+} scbm_concept;
+
+/**
+ * One token that the model read. Its pointers live as long as the prediction.
+ */
+typedef struct scbm_token {
+  /**
+   * The token's id in the model's vocabulary.
+   */
+  uint32_t id;
+  /**
+   * Whether the token stands for a part of the text. Special tokens do not, nor do token ids.
+   */
+  bool has_span;
+  /**
+   * Where that part begins, in bytes; 0 where there is none.
+   */
+  size_t start;
+  /**
+   * Where it ends: the first byte after it; 0 where there is none.
+   */
+  size_t end;
+  /**
+   * The piece of the vocabulary, as the tokenizer writes it (`##ing`, `[CLS]`).
+   */
+  const char *piece;
+} scbm_token;
+
+/**
+ * How much an explanation holds.
+ */
+typedef struct scbm_explanation_info {
+  /**
+   * K, the number of concepts.
+   */
+  size_t concept_count;
+  /**
+   * L, the number of classes of the label.
+   */
+  size_t label_class_count;
+  /**
+   * W, the number of words that the model read.
+   */
+  size_t word_count;
+  /**
+   * The number of suggestions: concepts that are not overridden.
+   */
+  size_t suggestion_count;
+  /**
+   * The number of changes in the smallest set of concept changes that gives another label; 0 where no set
+   * does.
+   */
+  size_t change_count;
+} scbm_explanation_info;
+
+/**
+ * What one concept adds to each label logit. Its pointers live as long as the explanation.
+ */
+typedef struct scbm_contribution {
+  /**
+   * L numbers, its override's share included.
+   */
+  const float *label_logits;
+  /**
+   * L numbers: the part that the override made; NULL where there is none.
+   */
+  const float *override_share;
+} scbm_contribution;
+
+/**
+ * The label as it would be. Its pointers live as long as the explanation.
+ */
+typedef struct scbm_outcome {
+  /**
+   * The index of the label's class.
+   */
+  size_t class_index;
+  /**
+   * Its name.
+   */
+  const char *class_name;
+  /**
+   * L probabilities.
+   */
+  const float *probabilities;
+  /**
+   * The mean of the classes under the probabilities where every class name is a number, else NaN.
+   */
+  float expected_value;
+} scbm_outcome;
+
+/**
+ * One concept, taken from one class to another.
+ */
+typedef struct scbm_change {
+  /**
+   * The concept.
+   */
+  size_t concept_index;
+  /**
+   * Its class as it is.
+   */
+  size_t from_class_index;
+  /**
+   * The class asserted instead.
+   */
+  size_t to_class_index;
+} scbm_change;
+
+/**
+ * What asking a person about one concept may gain.
+ */
+typedef struct scbm_suggestion {
+  /**
+   * The concept.
+   */
+  size_t concept_index;
+  /**
+   * Uncertainty times expected change: the larger, the sooner to ask.
+   */
+  float score;
+  /**
+   * Entropy of the concept's probabilities in nats.
+   */
+  float uncertainty;
+  /**
+   * Mean over the label's classes of the size of the concept's contribution to the logit.
+   */
+  float contribution;
+  /**
+   * Total variation distance, 0 to 1, by which the label's probabilities are expected to move when the
+   * concept becomes known.
+   */
+  float expected_change;
+} scbm_suggestion;
+
+/**
+ * One word that the model read. Its pointers live as long as the explanation.
+ */
+typedef struct scbm_word {
+  /**
+   * The word; the token's piece where token ids were given.
+   */
+  const char *text;
+  /**
+   * Whether the word is a part of a text: not where token ids were given.
+   */
+  bool has_span;
+  /**
+   * Where it begins in the text, in bytes; 0 where there is no text.
+   */
+  size_t start;
+  /**
+   * Where it ends: the first byte after it; 0 where there is no text.
+   */
+  size_t end;
+} scbm_word;
+
+/**
+ * What words add to one concept logit, before overrides: the sum over the words plus `special` plus `bias`
+ * is the logit. Its pointer lives as long as the explanation.
+ */
+typedef struct scbm_word_evidence {
+  /**
+   * W numbers, one a word.
+   */
+  const float *words;
+  /**
+   * What the positions outside all words add: special tokens, padding.
+   */
+  float special;
+  /**
+   * The bias of the concept's head.
+   */
+  float bias;
+} scbm_word_evidence;
+
+/**
+ * The call did what it says.
+ */
+#define SCBM_OK 0
+
+/**
+ * A file could not be read.
+ */
+#define SCBM_ERROR_IO 1
+
+/**
+ * Bytes are not an exported model: not ONNX, cut short, broken metadata.
+ */
+#define SCBM_ERROR_FORMAT 2
+
+/**
+ * The file is of a newer version than the library knows.
+ */
+#define SCBM_ERROR_VERSION 3
+
+/**
+ * The parts of a model contradict each other.
+ */
+#define SCBM_ERROR_MODEL 4
+
+/**
+ * The model has no such concept or class, or a value is out of range.
+ */
+#define SCBM_ERROR_INPUT 5
+
+/**
+ * The engine that runs the model failed.
+ */
+#define SCBM_ERROR_ENGINE 6
+
+/**
+ * The engine asked for is not in this library or on this machine.
+ */
+#define SCBM_ERROR_UNAVAILABLE 7
+
+/**
+ * The call itself is wrong: NULL where a pointer must be, an impossible length, an index out of range,
+ * bytes that are not UTF-8, a number that stands for nothing.
+ */
+#define SCBM_ERROR_ARGUMENT 8
+
+/**
+ * A defect in the library. The objects involved may still be freed and used.
+ */
+#define SCBM_ERROR_INTERNAL 9
+
+/**
+ * The best engine there is; `scbm_model_get_info` says which it was.
+ */
+#define SCBM_ENGINE_AUTO 0
+
+/**
+ * tract: on any processor, no other library needed.
+ */
+#define SCBM_ENGINE_TRACT 1
+
+/**
+ * ONNX Runtime on the processor, in libraries that were built with it.
+ */
+#define SCBM_ENGINE_ORT_CPU 2
+
+/**
+ * ONNX Runtime on an NVIDIA GPU, in libraries that were built with it.
+ */
+#define SCBM_ENGINE_ORT_CUDA 3
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The `SCBM_ABI_VERSION` of the library in use: where it differs from the header's, the program and the
+ * library do not fit together. Cannot fail. Any thread, any time.
+ */
+uint32_t scbm_abi_version(void);
+
+/**
+ * The library's own version, such as `0.1.0`. Cannot fail. Any thread, any time; the string lives as long
+ * as the library.
+ */
+const char *scbm_version(void);
+
+/**
+ * The major version of the exported files that the library reads. Cannot fail. Any thread, any time.
+ */
+uint32_t scbm_format_version(void);
+
+/**
+ * Why this thread's last call of a function that returns a `scbm_status` failed, in one line:
+ * `PLACE: found FOUND, expected EXPECTED`. The empty string where that call did not fail.
+ *
+ * The string belongs to the library and stays until this thread's next call of a function that returns a
+ * `scbm_status`; the functions that free objects do not touch it. Cannot fail.
+ */
+const char *scbm_last_error(void);
+
+/**
+ * The name of a status: `ok`, `io`, `format`, `version`, `model`, `input`, `engine`, `unavailable`,
+ * `argument`, `internal`; `unknown` for any other number. Cannot fail. Any thread, any time; the string
+ * lives as long as the library.
+ */
+const char *scbm_status_name(scbm_status status);
+
+/**
+ * Loads an exported model from a file.
+ *
+ * `path`: UTF-8, ends in a zero byte. `options`: NULL for the defaults. `model`: receives the model, which
+ * is the caller's to free.
+ *
+ * Errors: `IO` where the file cannot be read, `FORMAT`, `VERSION` and `MODEL` where it is not a model that
+ * the library can run, `UNAVAILABLE` where the engine is not there, `ARGUMENT`.
+ */
+scbm_status scbm_model_load(const char *path,
+                            const struct scbm_load_options *options,
+                            struct scbm_model **model);
+
+/**
+ * Loads an exported model from memory.
+ *
+ * `bytes`: `length` bytes, the content of an exported file; not needed after the call. `options`, `model`
+ * and errors: as for `scbm_model_load`.
+ */
+scbm_status scbm_model_from_memory(const void *bytes,
+                                   size_t length,
+                                   const struct scbm_load_options *options,
+                                   struct scbm_model **model);
+
+/**
+ * Frees a model; NULL is fine. Legal while predictions of it live; not while another thread is in a call
+ * that was given the model.
+ */
+void scbm_model_free(struct scbm_model *model);
+
+/**
+ * What a model is.
+ *
+ * `info`: receives it; its strings live as long as the model. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_model_get_info(const struct scbm_model *model, struct scbm_model_info *info);
+
+/**
+ * The name and classes of a concept.
+ *
+ * `index`: 0 to K − 1. `variable`: receives them; its strings live as long as the model. Errors:
+ * `ARGUMENT`, also where there is no such concept.
+ */
+scbm_status scbm_model_get_concept(const struct scbm_model *model,
+                                   size_t index,
+                                   struct scbm_variable *variable);
+
+/**
+ * The name and classes of the label.
+ *
+ * `variable`: receives them; its strings live as long as the model. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_model_get_label(const struct scbm_model *model, struct scbm_variable *variable);
+
+/**
+ * The index of the concept of that name.
+ *
+ * `name`: UTF-8, ends in a zero byte. `index`: receives the index. Errors: `INPUT` where the model has no
+ * such concept, `ARGUMENT`.
+ */
+scbm_status scbm_model_find_concept(const struct scbm_model *model,
+                                    const char *name,
+                                    size_t *index);
+
+/**
+ * Predicts one text. Any UTF-8 has an answer, the empty text too.
+ *
+ * `text`: `length` bytes of UTF-8, zero bytes allowed; NULL is fine where `length` is 0. Not needed after
+ * the call. `prediction`: receives the prediction, which is the caller's to free.
+ *
+ * Errors: `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_predict(const struct scbm_model *model,
+                         const char *text,
+                         size_t length,
+                         struct scbm_prediction **prediction);
+
+/**
+ * Predicts several texts in one run of the engine.
+ *
+ * `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
+ * predictions in the order of the texts, each the caller's to free. Where one text fails, none is
+ * predicted. A `count` of 0 does nothing. Errors: as for `scbm_predict`.
+ */
+scbm_status scbm_predict_batch(const struct scbm_model *model,
+                               const char *const *texts,
+                               const size_t *lengths,
+                               size_t count,
+                               struct scbm_prediction **predictions);
+
+/**
+ * Predicts from token ids instead of a text.
+ *
+ * `ids`: `count` ids of the model's vocabulary, special tokens included, without padding. `prediction`:
+ * receives the prediction, which is the caller's to free.
+ *
+ * Errors: `INPUT` where there are no ids, more than the model's `max_length`, or one that the vocabulary
+ * does not have; `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_predict_tokens(const struct scbm_model *model,
+                                const uint32_t *ids,
+                                size_t count,
+                                struct scbm_prediction **prediction);
+
+/**
+ * Frees a prediction; NULL is fine. What was read from it (strings, probabilities) is gone with it.
+ */
+void scbm_prediction_free(struct scbm_prediction *prediction);
+
+/**
+ * How much a prediction holds.
+ *
+ * `info`: receives it. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_prediction_get_info(const struct scbm_prediction *prediction,
+                                     struct scbm_prediction_info *info);
+
+/**
+ * The label, after overrides.
+ *
+ * `label`: receives it; its pointers live as long as the prediction. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_prediction_get_label(const struct scbm_prediction *prediction,
+                                      struct scbm_label *label);
+
+/**
+ * One concept, after overrides.
+ *
+ * `index`: 0 to K − 1, in the model's order. `concept_out`: receives it; its pointers live as long as the
+ * prediction. Errors: `ARGUMENT`, also where there is no such concept.
+ */
+scbm_status scbm_prediction_get_concept(const struct scbm_prediction *prediction,
+                                        size_t index,
+                                        struct scbm_concept *concept_out);
+
+/**
+ * One token that the model read.
+ *
+ * `index`: 0 to `token_count` − 1. `token`: receives it; its pointers live as long as the prediction.
+ * Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`, also where there is no
+ * such token.
+ */
+scbm_status scbm_prediction_get_token(const struct scbm_prediction *prediction,
+                                      size_t index,
+                                      struct scbm_token *token);
+
+/**
+ * What each position adds to one concept logit, before overrides: the sum over the positions plus the
+ * bias of the concept's head is the logit, exactly.
+ *
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `values`: receives a pointer to S values, which
+ * live as long as the prediction; S is `position_count`. Errors: `ARGUMENT`, also where there is no such
+ * concept or class.
+ */
+scbm_status scbm_prediction_get_evidence(const struct scbm_prediction *prediction,
+                                         size_t concept_index,
+                                         size_t class_index,
+                                         const float **values);
+
+/**
+ * Overrides a concept with one class, by the class's name.
+ *
+ * The new prediction has this override on top of those that `prediction` has. Only the label is computed
+ * again, not what the model says of the text.
+ *
+ * `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which
+ * is the caller's to free; `prediction` stays as it is. Errors: `INPUT` where the model has no such concept
+ * or class, `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_intervene_class(const struct scbm_prediction *prediction,
+                                 const char *concept_name,
+                                 const char *class_name,
+                                 struct scbm_prediction **changed);
+
+/**
+ * Overrides a concept with one class, by the class's index, 0 to C − 1. Else as `scbm_intervene_class`.
+ */
+scbm_status scbm_intervene_class_index(const struct scbm_prediction *prediction,
+                                       const char *concept_name,
+                                       size_t class_index,
+                                       struct scbm_prediction **changed);
+
+/**
+ * Overrides a concept with probabilities.
+ *
+ * `probabilities`: `count` numbers from 0 to 1 whose sum is 1, one a class. Errors: also `INPUT` where they
+ * are not that or `count` is not C. Else as `scbm_intervene_class`.
+ */
+scbm_status scbm_intervene_probabilities(const struct scbm_prediction *prediction,
+                                         const char *concept_name,
+                                         const float *probabilities,
+                                         size_t count,
+                                         struct scbm_prediction **changed);
+
+/**
+ * Overrides a concept with logits, of which the softmax is taken.
+ *
+ * `logits`: `count` finite numbers, one a class. Errors: also `INPUT` where they are not that or `count`
+ * is not C. Else as `scbm_intervene_class`.
+ */
+scbm_status scbm_intervene_logits(const struct scbm_prediction *prediction,
+                                  const char *concept_name,
+                                  const float *logits,
+                                  size_t count,
+                                  struct scbm_prediction **changed);
+
+/**
+ * Takes back the override of one concept, if it has one.
+ *
+ * `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the
+ * caller's to free. Errors: `INPUT` where the model has no such concept, `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_undo(const struct scbm_prediction *prediction,
+                      const char *concept_name,
+                      struct scbm_prediction **changed);
+
+/**
+ * Takes back every override: bit for bit what the model said at first.
+ *
+ * `changed`: receives the new prediction, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_undo_all(const struct scbm_prediction *prediction,
+                          struct scbm_prediction **changed);
+
+/**
+ * Explains a prediction, with the overrides that it has.
+ *
+ * `explanation`: receives the explanation, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_explain(const struct scbm_prediction *prediction,
+                         struct scbm_explanation **explanation);
+
+/**
+ * Frees an explanation; NULL is fine. What was read from it is gone with it.
+ */
+void scbm_explanation_free(struct scbm_explanation *explanation);
+
+/**
+ * How much an explanation holds.
+ *
+ * `info`: receives it. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_info(const struct scbm_explanation *explanation,
+                                      struct scbm_explanation_info *info);
+
+/**
+ * The whole explanation as JSON.
+ *
+ * `json`: receives a string that lives as long as the explanation. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_json(const struct scbm_explanation *explanation,
+                                      const char **json);
+
+/**
+ * The label logits where every concept has its mean logits. These plus the contributions of all concepts
+ * are the label's logits, exactly.
+ *
+ * `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Errors:
+ * `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_baseline(const struct scbm_explanation *explanation,
+                                          const float **label_logits);
+
+/**
+ * What one concept adds to each label logit, against the mean of the training examples.
+ *
+ * `concept_index`: 0 to K − 1. `contribution`: receives it. Errors: `ARGUMENT`, also where there is no such
+ * concept.
+ */
+scbm_status scbm_explanation_get_contribution(const struct scbm_explanation *explanation,
+                                              size_t concept_index,
+                                              struct scbm_contribution *contribution);
+
+/**
+ * The label where one concept is asserted to be of one class and the others are as they are.
+ *
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Errors: `ARGUMENT`, also
+ * where there is no such concept or class.
+ */
+scbm_status scbm_explanation_get_what_if(const struct scbm_explanation *explanation,
+                                         size_t concept_index,
+                                         size_t class_index,
+                                         struct scbm_outcome *outcome);
+
+/**
+ * One change of the smallest set of concept changes that gives another label.
+ *
+ * `index`: 0 to `change_count` − 1. `change`: receives it. Errors: `ARGUMENT`, also where there is no such
+ * change.
+ */
+scbm_status scbm_explanation_get_change(const struct scbm_explanation *explanation,
+                                        size_t index,
+                                        struct scbm_change *change);
+
+/**
+ * The label that follows from all those changes.
+ *
+ * `outcome`: receives it. Errors: `INPUT` where no set of changes gives another label (`change_count` is 0),
+ * `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_changed_label(const struct scbm_explanation *explanation,
+                                               struct scbm_outcome *outcome);
+
+/**
+ * Which concept to ask a person about; the best comes first.
+ *
+ * `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Errors: `ARGUMENT`, also where there is no
+ * such suggestion.
+ */
+scbm_status scbm_explanation_get_suggestion(const struct scbm_explanation *explanation,
+                                            size_t index,
+                                            struct scbm_suggestion *suggestion);
+
+/**
+ * One word that the model read, in the order of the text.
+ *
+ * `index`: 0 to W − 1. `word`: receives it. Errors: `ARGUMENT`, also where there is no such word.
+ */
+scbm_status scbm_explanation_get_word(const struct scbm_explanation *explanation,
+                                      size_t index,
+                                      struct scbm_word *word);
+
+/**
+ * What the words add to one concept logit, before overrides.
+ *
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Errors: `ARGUMENT`, also
+ * where there is no such concept or class.
+ */
+scbm_status scbm_explanation_get_word_evidence(const struct scbm_explanation *explanation,
+                                               size_t concept_index,
+                                               size_t class_index,
+                                               struct scbm_word_evidence *evidence);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* SPARSECBM_H */

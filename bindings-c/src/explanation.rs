@@ -1,0 +1,404 @@
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::Arc;
+
+use sparsecbm::Explanation as Inner;
+
+use crate::arguments::{Out, element, reference};
+use crate::names::{Names, c_string};
+use crate::prediction::Prediction;
+use crate::status::{Failure, Status, entry, free};
+
+/// Why a model says what it says of one text: what each concept adds to the label, what the label would be
+/// under other concepts, which words speak for which concept. Belongs to one thread at a time and may be
+/// handed to another. Needs neither its prediction nor its model any more. Freed by `scbm_explanation_free`.
+pub struct Explanation {
+    inner: Inner,
+    names: Arc<Names>,
+    words: Vec<CString>,
+    json: CString,
+}
+
+/// How much an explanation holds.
+#[repr(C)]
+pub struct ExplanationInfo {
+    /// K, the number of concepts.
+    pub concept_count: usize,
+    /// L, the number of classes of the label.
+    pub label_class_count: usize,
+    /// W, the number of words that the model read.
+    pub word_count: usize,
+    /// The number of suggestions: concepts that are not overridden.
+    pub suggestion_count: usize,
+    /// The number of changes in the smallest set of concept changes that gives another label; 0 where no set
+    /// does.
+    pub change_count: usize,
+}
+
+/// What one concept adds to each label logit. Its pointers live as long as the explanation.
+#[repr(C)]
+pub struct Contribution {
+    /// L numbers, its override's share included.
+    pub label_logits: *const f32,
+    /// L numbers: the part that the override made; NULL where there is none.
+    pub override_share: *const f32,
+}
+
+/// The label as it would be. Its pointers live as long as the explanation.
+#[repr(C)]
+pub struct Outcome {
+    /// The index of the label's class.
+    pub class_index: usize,
+    /// Its name.
+    pub class_name: *const c_char,
+    /// L probabilities.
+    pub probabilities: *const f32,
+    /// The mean of the classes under the probabilities where every class name is a number, else NaN.
+    pub expected_value: f32,
+}
+
+/// One concept, taken from one class to another.
+#[repr(C)]
+pub struct Change {
+    /// The concept.
+    pub concept_index: usize,
+    /// Its class as it is.
+    pub from_class_index: usize,
+    /// The class asserted instead.
+    pub to_class_index: usize,
+}
+
+/// What asking a person about one concept may gain.
+#[repr(C)]
+pub struct Suggestion {
+    /// The concept.
+    pub concept_index: usize,
+    /// Uncertainty times expected change: the larger, the sooner to ask.
+    pub score: f32,
+    /// Entropy of the concept's probabilities in nats.
+    pub uncertainty: f32,
+    /// Mean over the label's classes of the size of the concept's contribution to the logit.
+    pub contribution: f32,
+    /// Total variation distance, 0 to 1, by which the label's probabilities are expected to move when the
+    /// concept becomes known.
+    pub expected_change: f32,
+}
+
+/// One word that the model read. Its pointers live as long as the explanation.
+#[repr(C)]
+pub struct Word {
+    /// The word; the token's piece where token ids were given.
+    pub text: *const c_char,
+    /// Whether the word is a part of a text: not where token ids were given.
+    pub has_span: bool,
+    /// Where it begins in the text, in bytes; 0 where there is no text.
+    pub start: usize,
+    /// Where it ends: the first byte after it; 0 where there is no text.
+    pub end: usize,
+}
+
+/// What words add to one concept logit, before overrides: the sum over the words plus `special` plus `bias`
+/// is the logit. Its pointer lives as long as the explanation.
+#[repr(C)]
+pub struct WordEvidence {
+    /// W numbers, one a word.
+    pub words: *const f32,
+    /// What the positions outside all words add: special tokens, padding.
+    pub special: f32,
+    /// The bias of the concept's head.
+    pub bias: f32,
+}
+
+/// Explains a prediction, with the overrides that it has.
+///
+/// `explanation`: receives the explanation, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explain(
+    prediction: *const Prediction,
+    explanation: *mut *mut Explanation,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (prediction, explanation) = unsafe {
+            (reference(prediction, "prediction")?, Out::new(explanation, "explanation")?)
+        };
+        explanation.write(Explanation::new(prediction)?);
+        Ok(())
+    })
+}
+
+/// Frees an explanation; NULL is fine. What was read from it is gone with it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_free(explanation: *mut Explanation) {
+    // SAFETY: as the caller promises.
+    unsafe { free(explanation) }
+}
+
+/// How much an explanation holds.
+///
+/// `info`: receives it. Errors: `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_info(
+    explanation: *const Explanation,
+    info: *mut ExplanationInfo,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, info, "info", |explanation| {
+            let inner = &explanation.inner;
+            Ok(ExplanationInfo {
+                concept_count: inner.contributions.concepts.len(),
+                label_class_count: inner.contributions.baseline.len(),
+                word_count: inner.evidence.words.len(),
+                suggestion_count: inner.suggestions.len(),
+                change_count: inner.counterfactual.as_ref().map_or(0, |c| c.changes.len()),
+            })
+        })
+    }
+}
+
+/// The whole explanation as JSON.
+///
+/// `json`: receives a string that lives as long as the explanation. Errors: `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_json(
+    explanation: *const Explanation,
+    json: *mut *const c_char,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe { read(explanation, json, "json", |explanation| Ok(explanation.json.as_ptr())) }
+}
+
+/// The label logits where every concept has its mean logits. These plus the contributions of all concepts
+/// are the label's logits, exactly.
+///
+/// `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Errors:
+/// `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_baseline(
+    explanation: *const Explanation,
+    label_logits: *mut *const f32,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, label_logits, "label_logits", |explanation| {
+            Ok(explanation.inner.contributions.baseline.as_ptr())
+        })
+    }
+}
+
+/// What one concept adds to each label logit, against the mean of the training examples.
+///
+/// `concept_index`: 0 to K − 1. `contribution`: receives it. Errors: `ARGUMENT`, also where there is no such
+/// concept.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_contribution(
+    explanation: *const Explanation,
+    concept_index: usize,
+    contribution: *mut Contribution,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, contribution, "contribution", |explanation| {
+            let concepts = &explanation.inner.contributions.concepts;
+            let concept = element(concepts, concept_index, "concept_index")?;
+            Ok(Contribution {
+                label_logits: concept.label_logits.as_ptr(),
+                override_share: concept
+                    .override_share
+                    .as_ref()
+                    .map_or(ptr::null(), |share| share.as_ptr()),
+            })
+        })
+    }
+}
+
+/// The label where one concept is asserted to be of one class and the others are as they are.
+///
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Errors: `ARGUMENT`, also
+/// where there is no such concept or class.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_what_if(
+    explanation: *const Explanation,
+    concept_index: usize,
+    class_index: usize,
+    outcome: *mut Outcome,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, outcome, "outcome", |explanation| {
+            let concept = element(&explanation.inner.what_if, concept_index, "concept_index")?;
+            let found = element(&concept.outcomes, class_index, "class_index")?;
+            Ok(Outcome {
+                class_index: found.label_index,
+                class_name: explanation.names.label.class(found.label_index),
+                probabilities: found.label_probabilities.as_ptr(),
+                expected_value: found.expected_value.unwrap_or(f32::NAN),
+            })
+        })
+    }
+}
+
+/// One change of the smallest set of concept changes that gives another label.
+///
+/// `index`: 0 to `change_count` − 1. `change`: receives it. Errors: `ARGUMENT`, also where there is no such
+/// change.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_change(
+    explanation: *const Explanation,
+    index: usize,
+    change: *mut Change,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, change, "change", |explanation| {
+            let changes = explanation.inner.counterfactual.as_ref().map(|c| c.changes.as_slice());
+            let change = element(changes.unwrap_or_default(), index, "index")?;
+            let concept_index = explanation.concept_index(&change.concept);
+            Ok(Change {
+                concept_index,
+                from_class_index: explanation.inner.what_if[concept_index].class_index,
+                to_class_index: change.to_index,
+            })
+        })
+    }
+}
+
+/// The label that follows from all those changes.
+///
+/// `outcome`: receives it. Errors: `INPUT` where no set of changes gives another label (`change_count` is 0),
+/// `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_changed_label(
+    explanation: *const Explanation,
+    outcome: *mut Outcome,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, outcome, "outcome", |explanation| {
+            let found = explanation.inner.counterfactual.as_ref().ok_or_else(|| {
+                let expected = "a change of concepts that gives another label";
+                sparsecbm::Error::new(sparsecbm::ErrorKind::Input, "changes", "none", expected)
+            })?;
+            Ok(Outcome {
+                class_index: found.label_index,
+                class_name: explanation.names.label.class(found.label_index),
+                probabilities: found.label_probabilities.as_ptr(),
+                expected_value: found.expected_value.unwrap_or(f32::NAN),
+            })
+        })
+    }
+}
+
+/// Which concept to ask a person about; the best comes first.
+///
+/// `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Errors: `ARGUMENT`, also where there is no
+/// such suggestion.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_suggestion(
+    explanation: *const Explanation,
+    index: usize,
+    suggestion: *mut Suggestion,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, suggestion, "suggestion", |explanation| {
+            let suggestion = element(&explanation.inner.suggestions, index, "index")?;
+            Ok(Suggestion {
+                concept_index: explanation.concept_index(&suggestion.concept),
+                score: suggestion.score,
+                uncertainty: suggestion.uncertainty,
+                contribution: suggestion.contribution,
+                expected_change: suggestion.expected_change,
+            })
+        })
+    }
+}
+
+/// One word that the model read, in the order of the text.
+///
+/// `index`: 0 to W − 1. `word`: receives it. Errors: `ARGUMENT`, also where there is no such word.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_word(
+    explanation: *const Explanation,
+    index: usize,
+    word: *mut Word,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, word, "word", |explanation| {
+            let word = element(&explanation.inner.evidence.words, index, "index")?;
+            let span = word.utf8.clone();
+            Ok(Word {
+                text: explanation.words[index].as_ptr(),
+                has_span: span.is_some(),
+                start: span.as_ref().map_or(0, |span| span.start),
+                end: span.map_or(0, |span| span.end),
+            })
+        })
+    }
+}
+
+/// What the words add to one concept logit, before overrides.
+///
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Errors: `ARGUMENT`, also
+/// where there is no such concept or class.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_word_evidence(
+    explanation: *const Explanation,
+    concept_index: usize,
+    class_index: usize,
+    evidence: *mut WordEvidence,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, evidence, "evidence", |explanation| {
+            let concepts = &explanation.inner.evidence.concepts;
+            let concept = element(concepts, concept_index, "concept_index")?;
+            let words = element(&concept.evidence, class_index, "class_index")?;
+            Ok(WordEvidence {
+                words: words.as_ptr(),
+                special: concept.special[class_index],
+                bias: concept.bias[class_index],
+            })
+        })
+    }
+}
+
+/// Reads something from an explanation into `out`, which errors call `name`.
+///
+/// # Safety
+/// Each pointer is NULL, or `explanation` is a live explanation and `out` valid for writes.
+unsafe fn read<T>(
+    explanation: *const Explanation,
+    out: *mut T,
+    name: &str,
+    value: impl FnOnce(&Explanation) -> Result<T, Failure>,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (explanation, out) =
+            unsafe { (reference(explanation, "explanation")?, Out::new(out, name)?) };
+        out.write(value(explanation)?);
+        Ok(())
+    })
+}
+
+impl Explanation {
+    fn new(prediction: &Prediction) -> Result<*mut Explanation, Failure> {
+        let inner = prediction.inner.explain(&Default::default())?;
+        // A word of the text may be a zero byte, at which C would end it: it is shown as U+FFFD.
+        let words =
+            inner.evidence.words.iter().map(|word| c_string(&word.text.replace('\0', "\u{fffd}")));
+        let words = words.collect::<Result<_, _>>()?;
+        let json = serde_json::to_string(&inner).expect("an explanation is plain data");
+        let json = c_string(&json)?;
+        let names = Arc::clone(&prediction.names);
+        Ok(Box::into_raw(Box::new(Explanation { inner, names, words, json })))
+    }
+
+    fn concept_index(&self, name: &str) -> usize {
+        let concepts = &self.inner.contributions.concepts;
+        concepts.iter().position(|c| c.name == name).expect("a concept of the same model")
+    }
+}

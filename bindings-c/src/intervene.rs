@@ -1,0 +1,142 @@
+use std::ffi::c_char;
+
+use sparsecbm::ConceptValue;
+
+use crate::arguments::{Out, array, reference, string};
+use crate::prediction::Prediction;
+use crate::status::{Failure, Status, entry};
+
+/// Overrides a concept with one class, by the class's name.
+///
+/// The new prediction has this override on top of those that `prediction` has. Only the label is computed
+/// again, not what the model says of the text.
+///
+/// `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which
+/// is the caller's to free; `prediction` stays as it is. Errors: `INPUT` where the model has no such concept
+/// or class, `ENGINE`, `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_intervene_class(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    class_name: *const c_char,
+    changed: *mut *mut Prediction,
+) -> Status {
+    // SAFETY: as the caller promises.
+    let class = || Ok(unsafe { string(class_name, "class_name") }?.into());
+    // SAFETY: as the caller promises.
+    unsafe { intervene(prediction, concept_name, class, changed) }
+}
+
+/// Overrides a concept with one class, by the class's index, 0 to C − 1. Else as `scbm_intervene_class`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_intervene_class_index(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    class_index: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let class = || Ok(ConceptValue::ClassIndex(class_index));
+    // SAFETY: as the caller promises.
+    unsafe { intervene(prediction, concept_name, class, changed) }
+}
+
+/// Overrides a concept with probabilities.
+///
+/// `probabilities`: `count` numbers from 0 to 1 whose sum is 1, one a class. Errors: also `INPUT` where they
+/// are not that or `count` is not C. Else as `scbm_intervene_class`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_intervene_probabilities(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    probabilities: *const f32,
+    count: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let probabilities = || {
+        // SAFETY: as the caller promises.
+        let given = unsafe { array(probabilities, count, "probabilities") }?;
+        Ok(ConceptValue::Probabilities(given.to_vec()))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { intervene(prediction, concept_name, probabilities, changed) }
+}
+
+/// Overrides a concept with logits, of which the softmax is taken.
+///
+/// `logits`: `count` finite numbers, one a class. Errors: also `INPUT` where they are not that or `count`
+/// is not C. Else as `scbm_intervene_class`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_intervene_logits(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    logits: *const f32,
+    count: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let logits = || {
+        // SAFETY: as the caller promises.
+        Ok(ConceptValue::Logits(unsafe { array(logits, count, "logits") }?.to_vec()))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { intervene(prediction, concept_name, logits, changed) }
+}
+
+/// Takes back the override of one concept, if it has one.
+///
+/// `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the
+/// caller's to free. Errors: `INPUT` where the model has no such concept, `ENGINE`, `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_undo(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    changed: *mut *mut Prediction,
+) -> Status {
+    // SAFETY: as the caller promises.
+    let name = || unsafe { string(concept_name, "concept_name") };
+    // SAFETY: as the caller promises.
+    unsafe { change(prediction, changed, |prediction| Ok(prediction.undo(name()?)?)) }
+}
+
+/// Takes back every override: bit for bit what the model said at first.
+///
+/// `changed`: receives the new prediction, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_undo_all(
+    prediction: *const Prediction,
+    changed: *mut *mut Prediction,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe { change(prediction, changed, |prediction| Ok(prediction.undo_all()?)) }
+}
+
+/// # Safety
+/// As for the functions above.
+unsafe fn intervene(
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    value: impl FnOnce() -> Result<ConceptValue, Failure>,
+    changed: *mut *mut Prediction,
+) -> Status {
+    // SAFETY: as the caller promises.
+    let name = || unsafe { string(concept_name, "concept_name") };
+    // SAFETY: as the caller promises.
+    unsafe {
+        change(prediction, changed, |prediction| Ok(prediction.intervene([(name()?, value()?)])?))
+    }
+}
+
+/// # Safety
+/// Each pointer is NULL, or `prediction` is a live prediction and `changed` valid for writes.
+unsafe fn change(
+    prediction: *const Prediction,
+    changed: *mut *mut Prediction,
+    make: impl FnOnce(&sparsecbm::Prediction) -> Result<sparsecbm::Prediction, Failure>,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (prediction, changed) =
+            unsafe { (reference(prediction, "prediction")?, Out::new(changed, "changed")?) };
+        changed.write(Prediction::new(make(&prediction.inner)?, &prediction.names));
+        Ok(())
+    })
+}

@@ -1,0 +1,26 @@
+//! The C library. Its documentation for callers is the header, `include/sparsecbm.h`, which is made from
+//! the comments here; `README.md` tells how to build and install it.
+//!
+//! Every function that can fail runs inside [`status::entry`], which turns errors and panics into a status
+//! and a message; every pointer is read through [`arguments`].
+
+// The header says for each exported function what its pointers must be; that is its safety section.
+#![allow(clippy::missing_safety_doc)]
+
+mod arguments;
+mod explanation;
+mod intervene;
+mod model;
+mod names;
+mod predict;
+mod prediction;
+mod status;
+mod version;
+
+pub use explanation::*;
+pub use intervene::*;
+pub use model::*;
+pub use predict::*;
+pub use prediction::*;
+pub use status::*;
+pub use version::*;
