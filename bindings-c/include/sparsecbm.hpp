@@ -1,0 +1,384 @@
+/** C++17 wrapper of sparsecbm.h: objects that free themselves, views instead of pointers, errors as values.
+ *
+ * Whatever can fail returns a scbm::result, which holds either the value or an scbm::error. Ask it with `if`,
+ * or take the value with `value()`, which throws scbm::error where there is none; in programs built without
+ * exceptions it ends the program instead, after writing the message to stderr.
+ *
+ * Views (strings, spans) belong to the object they were read from, as in sparsecbm.h, which also says what
+ * threads may do.
+ */
+#ifndef SPARSECBM_HPP
+#define SPARSECBM_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "sparsecbm.h"
+
+namespace scbm {
+
+/** Elements in a row that belong to another object. */
+template <typename T>
+class span {
+public:
+    constexpr span() = default;
+    constexpr span(const T *data, std::size_t size) : data_(data), size_(size) {}
+    constexpr const T *data() const { return data_; }
+    constexpr std::size_t size() const { return size_; }
+    constexpr bool empty() const { return size_ == 0; }
+    constexpr const T &operator[](std::size_t index) const { return data_[index]; }
+    constexpr const T *begin() const { return data_; }
+    constexpr const T *end() const { return data_ + size_; }
+
+private:
+    const T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/** Why a call failed: its status and the library's message. */
+class error : public std::exception {
+public:
+    error(scbm_status status, std::string message) : status_(status), message_(std::move(message)) {}
+    scbm_status status() const { return status_; }
+    const std::string &message() const { return message_; }
+    const char *what() const noexcept override { return message_.c_str(); }
+
+private:
+    scbm_status status_;
+    std::string message_;
+};
+
+/** A value, or why there is none. */
+template <typename T>
+class [[nodiscard]] result {
+public:
+    result(T value) : content_(std::move(value)) {}
+    result(scbm::error failure) : content_(std::move(failure)) {}
+
+    bool ok() const { return content_.index() == 0; }
+    explicit operator bool() const { return ok(); }
+
+    /** The value; where there is none, throws the error. */
+    T &value() & { return require(), *std::get_if<0>(&content_); }
+    const T &value() const & { return require(), *std::get_if<0>(&content_); }
+    T value() && { return require(), std::move(*std::get_if<0>(&content_)); }
+
+    /** The error; only where there is one. */
+    const scbm::error &failure() const { return *std::get_if<1>(&content_); }
+
+private:
+    void require() const
+    {
+        if (ok()) return;
+#if defined(__cpp_exceptions)
+        throw failure();
+#else
+        std::fprintf(stderr, "sparsecbm: %s\n", failure().what());
+        std::abort();
+#endif
+    }
+
+    std::variant<T, scbm::error> content_;
+};
+
+namespace detail {
+
+inline error last_error(scbm_status status) { return error(status, scbm_last_error()); }
+
+/** What `read` fills in, or the error. */
+template <typename T, typename Read>
+result<T> get(Read read)
+{
+    T value{};
+    scbm_status status = read(&value);
+    if (status != SCBM_OK) return last_error(status);
+    return value;
+}
+
+/** The wrapper of the object that `make` hands out, or the error. */
+template <typename Wrapper, typename Handle, typename Make>
+result<Wrapper> own(Make make)
+{
+    Handle *handle = nullptr;
+    scbm_status status = make(&handle);
+    if (status != SCBM_OK) return last_error(status);
+    return Wrapper(handle);
+}
+
+template <auto Free>
+struct deleter {
+    template <typename T>
+    void operator()(T *handle) const { Free(handle); }
+};
+
+} // namespace detail
+
+/** Why a prediction is as it is. */
+class explanation {
+public:
+    explicit explanation(scbm_explanation *handle) : handle_(handle) {}
+    const scbm_explanation *get() const { return handle_.get(); }
+
+    result<scbm_explanation_info> info() const
+    {
+        return detail::get<scbm_explanation_info>(
+            [&](auto out) { return scbm_explanation_get_info(get(), out); });
+    }
+    result<std::string_view> json() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_explanation_get_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
+    result<scbm_contribution> contribution(std::size_t concept_index) const
+    {
+        return detail::get<scbm_contribution>(
+            [&](auto out) { return scbm_explanation_get_contribution(get(), concept_index, out); });
+    }
+    result<scbm_outcome> what_if(std::size_t concept_index, std::size_t class_index) const
+    {
+        return detail::get<scbm_outcome>(
+            [&](auto out) { return scbm_explanation_get_what_if(get(), concept_index, class_index, out); });
+    }
+    result<scbm_word> word(std::size_t index) const
+    {
+        return detail::get<scbm_word>(
+            [&](auto out) { return scbm_explanation_get_word(get(), index, out); });
+    }
+    result<scbm_word_evidence> word_evidence(std::size_t concept_index, std::size_t class_index) const
+    {
+        return detail::get<scbm_word_evidence>([&](auto out) {
+            return scbm_explanation_get_word_evidence(get(), concept_index, class_index, out);
+        });
+    }
+    result<scbm_suggestion> suggestion(std::size_t index) const
+    {
+        return detail::get<scbm_suggestion>(
+            [&](auto out) { return scbm_explanation_get_suggestion(get(), index, out); });
+    }
+
+private:
+    std::unique_ptr<scbm_explanation, detail::deleter<scbm_explanation_free>> handle_;
+};
+
+/** The label of a prediction. */
+struct label {
+    std::string_view name;
+    std::string_view class_name;
+    std::size_t class_index;
+    span<const char *> class_names;
+    span<float> probabilities;
+    span<float> logits;
+    /** NaN where the classes are not numbers. */
+    float expected_value;
+};
+
+/** One concept of a prediction. */
+struct concept_view {
+    std::string_view name;
+    std::string_view class_name;
+    std::size_t class_index;
+    span<const char *> class_names;
+    span<float> probabilities;
+    span<float> logits;
+    bool overridden;
+};
+
+/** What a model says of one text. */
+class prediction {
+public:
+    explicit prediction(scbm_prediction *handle) : handle_(handle) {}
+    const scbm_prediction *get() const { return handle_.get(); }
+
+    result<scbm_prediction_info> info() const
+    {
+        return detail::get<scbm_prediction_info>(
+            [&](auto out) { return scbm_prediction_get_info(get(), out); });
+    }
+    result<scbm::label> label() const
+    {
+        auto raw = detail::get<scbm_label>([&](auto out) { return scbm_prediction_get_label(get(), out); });
+        if (!raw) return raw.failure();
+        const scbm_label &l = raw.value();
+        return scbm::label{l.name, l.class_name, l.class_index, {l.class_names, l.class_count},
+                           {l.probabilities, l.class_count}, {l.logits, l.class_count}, l.expected_value};
+    }
+    /** One concept, `index` in the model's order. */
+    result<concept_view> concept_at(std::size_t index) const
+    {
+        auto raw = detail::get<scbm_concept>(
+            [&](auto out) { return scbm_prediction_get_concept(get(), index, out); });
+        if (!raw) return raw.failure();
+        const scbm_concept &c = raw.value();
+        return concept_view{c.name, c.class_name, c.class_index, {c.class_names, c.class_count},
+                            {c.probabilities, c.class_count}, {c.logits, c.class_count}, c.overridden};
+    }
+    /** Every concept, in the model's order. */
+    result<std::vector<concept_view>> concepts() const
+    {
+        auto size = info();
+        if (!size) return size.failure();
+        std::vector<concept_view> all;
+        for (std::size_t k = 0; k < size.value().concept_count; k++) {
+            auto one = concept_at(k);
+            if (!one) return one.failure();
+            all.push_back(one.value());
+        }
+        return all;
+    }
+    result<scbm_token> token(std::size_t index) const
+    {
+        return detail::get<scbm_token>(
+            [&](auto out) { return scbm_prediction_get_token(get(), index, out); });
+    }
+    /** What each position adds to one concept logit. */
+    result<span<float>> evidence(std::size_t concept_index, std::size_t class_index) const
+    {
+        auto size = info();
+        if (!size) return size.failure();
+        auto values = detail::get<const float *>([&](auto out) {
+            return scbm_prediction_get_evidence(get(), concept_index, class_index, out);
+        });
+        if (!values) return values.failure();
+        return span<float>(values.value(), size.value().position_count);
+    }
+
+    /** Another prediction, with a concept overridden by a class. */
+    result<prediction> intervene(const std::string &concept_name, const std::string &class_name) const
+    {
+        return changed([&](auto out) {
+            return scbm_intervene_class(get(), concept_name.c_str(), class_name.c_str(), out);
+        });
+    }
+    result<prediction> intervene(const std::string &concept_name, std::size_t class_index) const
+    {
+        return changed([&](auto out) {
+            return scbm_intervene_class_index(get(), concept_name.c_str(), class_index, out);
+        });
+    }
+    result<prediction> intervene_probabilities(const std::string &concept_name, span<float> values) const
+    {
+        return changed([&](auto out) {
+            return scbm_intervene_probabilities(get(), concept_name.c_str(), values.data(), values.size(), out);
+        });
+    }
+    result<prediction> intervene_logits(const std::string &concept_name, span<float> values) const
+    {
+        return changed([&](auto out) {
+            return scbm_intervene_logits(get(), concept_name.c_str(), values.data(), values.size(), out);
+        });
+    }
+    result<prediction> undo(const std::string &concept_name) const
+    {
+        return changed([&](auto out) { return scbm_undo(get(), concept_name.c_str(), out); });
+    }
+    result<prediction> undo_all() const
+    {
+        return changed([&](auto out) { return scbm_undo_all(get(), out); });
+    }
+    result<explanation> explain() const
+    {
+        return detail::own<explanation, scbm_explanation>(
+            [&](auto out) { return scbm_explain(get(), out); });
+    }
+
+private:
+    template <typename Make>
+    static result<prediction> changed(Make make)
+    {
+        return detail::own<prediction, scbm_prediction>(make);
+    }
+
+    std::unique_ptr<scbm_prediction, detail::deleter<scbm_prediction_free>> handle_;
+};
+
+/** How a model is to be loaded; see scbm_load_options. */
+inline scbm_load_options load_options(scbm_engine engine = SCBM_ENGINE_AUTO)
+{
+    scbm_load_options options{};
+    options.struct_size = sizeof options;
+    options.engine = engine;
+    return options;
+}
+
+/** A loaded model. May be used by any number of threads. */
+class model {
+public:
+    explicit model(scbm_model *handle) : handle_(handle) {}
+    const scbm_model *get() const { return handle_.get(); }
+
+    static result<model> load(const std::string &path, scbm_load_options options = load_options())
+    {
+        return detail::own<model, scbm_model>(
+            [&](auto out) { return scbm_model_load(path.c_str(), &options, out); });
+    }
+    static result<model> from_memory(span<unsigned char> bytes, scbm_load_options options = load_options())
+    {
+        return detail::own<model, scbm_model>([&](auto out) {
+            return scbm_model_from_memory(bytes.data(), bytes.size(), &options, out);
+        });
+    }
+
+    result<scbm_model_info> info() const
+    {
+        return detail::get<scbm_model_info>([&](auto out) { return scbm_model_get_info(get(), out); });
+    }
+    result<scbm_variable> concept_at(std::size_t index) const
+    {
+        return detail::get<scbm_variable>(
+            [&](auto out) { return scbm_model_get_concept(get(), index, out); });
+    }
+    result<scbm_variable> label() const
+    {
+        return detail::get<scbm_variable>([&](auto out) { return scbm_model_get_label(get(), out); });
+    }
+    result<std::size_t> find_concept(const std::string &name) const
+    {
+        return detail::get<std::size_t>(
+            [&](auto out) { return scbm_model_find_concept(get(), name.c_str(), out); });
+    }
+
+    result<prediction> predict(std::string_view text) const
+    {
+        return detail::own<prediction, scbm_prediction>(
+            [&](auto out) { return scbm_predict(get(), text.data(), text.size(), out); });
+    }
+    result<prediction> predict_tokens(span<std::uint32_t> ids) const
+    {
+        return detail::own<prediction, scbm_prediction>(
+            [&](auto out) { return scbm_predict_tokens(get(), ids.data(), ids.size(), out); });
+    }
+    result<std::vector<prediction>> predict_batch(span<std::string_view> texts) const
+    {
+        std::vector<const char *> starts;
+        std::vector<std::size_t> lengths;
+        for (std::string_view text : texts) {
+            starts.push_back(text.data());
+            lengths.push_back(text.size());
+        }
+        std::vector<scbm_prediction *> handles(texts.size());
+        scbm_status status =
+            scbm_predict_batch(get(), starts.data(), lengths.data(), texts.size(), handles.data());
+        if (status != SCBM_OK) return detail::last_error(status);
+        std::vector<prediction> all;
+        all.reserve(handles.size());
+        for (scbm_prediction *handle : handles) all.emplace_back(handle);
+        return all;
+    }
+
+private:
+    std::unique_ptr<scbm_model, detail::deleter<scbm_model_free>> handle_;
+};
+
+} // namespace scbm
+
+#endif
