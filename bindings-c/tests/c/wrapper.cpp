@@ -1,0 +1,69 @@
+// The C++ wrapper, with and without exceptions. wrapper TINY.onnx
+#include <sparsecbm.hpp>
+
+#include <sparsecbm.hpp>
+
+#include "check.h"
+
+#include <cmath>
+#include <type_traits>
+
+static_assert(!std::is_copy_constructible_v<scbm::model>);
+static_assert(std::is_nothrow_move_constructible_v<scbm::prediction>);
+
+int main(int argc, char **argv)
+{
+    CHECK(argc == 2);
+    auto loaded = scbm::model::load(argv[1], scbm::load_options(SCBM_ENGINE_TRACT));
+    CHECK(loaded.ok());
+    scbm::model model = std::move(loaded).value();
+    CHECK(model.info().value().concept_count == 3);
+    CHECK(model.find_concept("plot").value() == 1);
+    CHECK(model.concept_at(2).value().name == std::string_view("visual effects"));
+    CHECK(model.label().value().class_count == 4);
+
+    scbm::prediction first = model.predict("bad plot, unwatched acting!").value();
+    scbm::prediction changed = first.intervene("plot", "present").value();
+    CHECK(changed.concept_at(1).value().overridden);
+    CHECK(changed.concepts().value().size() == 3);
+    scbm::label before = first.label().value(), after = changed.label().value();
+    CHECK(before.name == "verdict" && before.class_names.size() == 4);
+    float sum = 0, difference = 0;
+    for (float p : after.probabilities) sum += p;
+    for (std::size_t l = 0; l < 4; l++) difference += std::fabs(before.logits[l] - after.logits[l]);
+    CHECK(std::fabs(sum - 1) < 1e-5f && difference > 0);
+    CHECK(changed.undo("plot").value().label().value().logits[0] == before.logits[0]);
+    CHECK(changed.undo_all().value().label().value().logits[0] == before.logits[0]);
+    CHECK(first.intervene("plot", std::size_t{1}).value().label().value().logits[0] == after.logits[0]);
+    const float certain[] = {0, 1};
+    CHECK(first.intervene_probabilities("plot", {certain, 2}).value().label().value().logits[0]
+          == after.logits[0]);
+    CHECK(first.intervene_logits("plot", {certain, 2}).ok());
+    CHECK(first.token(1).value().piece == std::string_view("bad"));
+    CHECK(first.evidence(0, 0).value().size() == first.info().value().position_count);
+    CHECK(changed.explain().value().json().value().front() == '{');
+    scbm::explanation why = changed.explain().value();
+    CHECK(why.what_if(0, 0).ok() && why.contribution(2).ok() && why.suggestion(0).ok());
+    CHECK(why.word(0).value().text == std::string_view("bad") && why.word_evidence(2, 1).ok());
+    CHECK(why.info().value().word_count == 6);
+
+    const std::string_view texts[] = {"good", "", "bad plot"};
+    CHECK(model.predict_batch({texts, 3}).value().size() == 3);
+    const std::uint32_t ids[] = {2, 91, 3};
+    CHECK(model.predict_tokens({ids, 3}).ok());
+
+    auto wrong = first.intervene("taste", "present");
+    CHECK(!wrong && wrong.failure().status() == SCBM_ERROR_INPUT);
+    CHECK(wrong.failure().message().rfind("concept: found 'taste'", 0) == 0);
+    CHECK(scbm::model::load("/no/such/file").failure().status() == SCBM_ERROR_IO);
+#if defined(__cpp_exceptions)
+    bool caught = false;
+    try {
+        (void)first.undo("taste").value();
+    } catch (const scbm::error &e) {
+        caught = e.status() == SCBM_ERROR_INPUT;
+    }
+    CHECK(caught);
+#endif
+    return 0;
+}
