@@ -6,6 +6,7 @@ mod counterfactual;
 mod faithfulness;
 mod heads;
 mod occlusion;
+mod subnetworks;
 mod suggest;
 mod words;
 
@@ -18,6 +19,9 @@ pub use counterfactual::{ConceptChange, Counterfactual, Outcome, WhatIf};
 pub use faithfulness::{Faithfulness, FaithfulnessOptions};
 pub(crate) use heads::Heads;
 pub use occlusion::{ConceptOcclusion, Occlusion, OcclusionOptions, Progress};
+pub use subnetworks::{
+    LayerSubnetworks, Loss, Responsibility, SubnetworkReport, Subnetworks, SwitchedOff, Units,
+};
 pub use suggest::{Policy, SuggestOptions, Suggestion};
 pub use words::{ConceptEvidence, Word, WordEvidence, descending};
 

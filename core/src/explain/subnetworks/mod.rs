@@ -1,0 +1,96 @@
+//! Which weights each concept uses, from the exported file alone.
+
+mod layer;
+mod report;
+mod responsibility;
+
+use std::path::Path;
+
+use bytes::Bytes;
+use layer::Layer;
+pub use report::{LayerSubnetworks, SubnetworkReport, Units};
+pub use responsibility::{Loss, Responsibility, SwitchedOff};
+
+use crate::onnx::{self, ModelProto};
+use crate::schema::{self, Semantics};
+use crate::{Error, ErrorKind, MaskStatistics, Result, Schema};
+
+/// The masks of an exported file.
+///
+/// They are read apart from a [`Model`](crate::Model), which does not need them once it is loaded: a
+/// value of this type keeps the whole file in memory.
+pub struct Subnetworks {
+    file: ModelProto,
+    schema: Schema,
+    /// Heads of each attention layer, where the file tells.
+    attention_heads: Option<usize>,
+    layers: Vec<Layer>,
+}
+
+impl Subnetworks {
+    /// Reads the masks of an exported file.
+    ///
+    /// # Errors
+    /// `Io` where the file cannot be read, else as [`Subnetworks::from_bytes`]; the path is named.
+    pub fn load(path: impl AsRef<Path>) -> Result<Subnetworks> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| {
+            Error::new(ErrorKind::Io, path.display().to_string(), e.to_string(), "a readable file")
+                .caused_by(e)
+        })?;
+        Subnetworks::from_bytes(bytes).map_err(|e| e.within(path.display()))
+    }
+
+    /// Reads the masks of an exported file from memory. In a model of `as-executed` semantics every
+    /// concept uses mask 0.
+    ///
+    /// # Errors
+    /// `Format` where the bytes are not an exported file, `Version` where it is newer than this crate,
+    /// `Model` where masks are missing or do not have the shape that the metadata says.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Subnetworks> {
+        let file = onnx::decode(bytes.into(), "model")?;
+        let metadata = |key: &str| {
+            onnx::metadata(&file, key).ok_or_else(|| {
+                let expected = format!("'{key}', as `sparsecbm export` writes it");
+                Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
+            })
+        };
+        let broken = |key: &str, e: serde_json::Error| {
+            Error::new(ErrorKind::Format, key, e.to_string(), "what `sparsecbm export` writes")
+        };
+        schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
+        let schema =
+            Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;
+        let masks: MaskStatistics = serde_json::from_str(metadata("sparsecbm.masks")?)
+            .map_err(|e| broken("sparsecbm.masks", e))?;
+        let export: serde_json::Value = serde_json::from_str(metadata("sparsecbm.export")?)
+            .map_err(|e| broken("sparsecbm.export", e))?;
+        let layers = masks.layers.iter().map(|layer| Layer::read(&file, &schema, layer));
+        Ok(Subnetworks {
+            layers: layers.collect::<Result<_>>()?,
+            attention_heads: export["attention_heads"].as_u64().map(|heads| heads as usize),
+            schema,
+            file,
+        })
+    }
+
+    /// What the concepts are.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The mask that concept k's logits come from.
+    fn mask_of(&self, k: usize) -> usize {
+        match self.schema.semantics {
+            Semantics::AsIntended => k,
+            Semantics::AsExecuted => 0,
+        }
+    }
+}
+
+impl std::fmt::Debug for Subnetworks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        f.debug_struct("Subnetworks").field("layers", &names).finish_non_exhaustive()
+    }
+}
