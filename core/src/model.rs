@@ -2,9 +2,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ndarray::ArrayView2;
 
-use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
+use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
 use crate::explain::Heads;
+use crate::intervention::softmax;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -141,6 +143,23 @@ impl Model {
     pub fn predict_tokens_batch<T: AsRef<[u32]>>(&self, batch: &[T]) -> Result<Vec<Prediction>> {
         let describe = |ids: &T| self.inner.tokenizer.describe(ids.as_ref());
         self.predict_all(batch.iter().map(describe).collect::<Result<_>>()?)
+    }
+
+    /// `[L]`: the label's probabilities that follow from concept logits `[K, C]`, without overrides: the
+    /// label head alone, as an ordinary concept bottleneck model uses it.
+    ///
+    /// # Errors
+    /// `Input` where the logits are of another shape or not finite; `Engine` where the engine fails.
+    pub fn label_probabilities(&self, concept_logits: ArrayView2<'_, f32>) -> Result<Vec<f32>> {
+        let (k, c) = (self.schema().concept_count(), self.schema().class_count());
+        if concept_logits.dim() != (k, c) || concept_logits.iter().any(|v| !v.is_finite()) {
+            let found = format!("shape {:?}", concept_logits.dim());
+            let expected = format!("finite numbers of shape ({k}, {c})");
+            return Err(Error::new(ErrorKind::Input, "concept logits", found, expected));
+        }
+        let logits: Vec<f32> = concept_logits.iter().copied().collect();
+        let none = Overrides { probabilities: vec![0.0; k * c], mask: vec![0.0; k] };
+        Ok(softmax(&self.inner.engine.decide(&logits, &none)?.label_logits))
     }
 
     fn predict_one(&self, tokens: Tokens) -> Result<Prediction> {

@@ -1,0 +1,87 @@
+"""Writes occlusion.json: what Captum's occlusion says of some texts, to compare the crate's with.
+
+    PYTHON=… tests/goldens/renew does not run this one, which needs Captum as well:
+    python tests/goldens/occlusion.py [--cebab CHECKPOINT]
+
+A word of one token goes through captum.attr.Occlusion with a window of one position; one of several tokens
+through its base class FeatureAblation, with these positions as the feature. The baseline is the mask token, or
+the unknown token of a vocabulary without one.
+"""
+
+import argparse
+import json
+import pathlib
+
+import torch
+from captum.attr import FeatureAblation, Occlusion
+
+from make import HERE, REPOSITORY, numbers
+from reference import Reference
+
+TEXTS = {
+    "tests/models/tiny": ["The movie was very good", "bad plot, unwatched acting!"],
+    "tests/models/tiny-executed": ["Die Suppe war nicht gut"],
+    "examples/models/cebab": ["The food was excellent, but the service was painfully slow.", "Overcooked steak \U0001f44e"],
+}
+
+
+def baseline(model):
+    for piece in ("[MASK]", "[UNK]", "[PAD]"):
+        if (found := model.tokenizer.token_to_id(piece)) is not None:
+            return found
+    raise ValueError("the vocabulary has no token to mask with")
+
+
+def words(model, text):
+    """Positions of each word, by the tokenizer's own idea of one."""
+    groups = {}
+    for position, word in enumerate(model.tokenizer.encode(text).word_ids):
+        if word is not None:
+            groups.setdefault(word, []).append(position)
+    return list(groups.values())
+
+
+@torch.no_grad()
+def case(model, text):
+    ids, attention = model.encode([text])
+    size = model.concepts * model.classes
+
+    def outputs(batch):
+        rows = len(batch)
+        none = torch.zeros(rows, model.concepts, model.classes), torch.zeros(rows, model.concepts)
+        found = model(batch, attention.expand(rows, -1), *none)
+        return torch.cat([found["concept_logits"].flatten(1), found["label_logits"]], 1)
+
+    count = outputs(ids).shape[1]
+    groups = words(model, text)
+    features = torch.zeros_like(ids)
+    for feature, positions in enumerate(groups, 1):
+        features[0, positions] = feature
+    columns = []
+    for target in range(count):
+        single = Occlusion(outputs).attribute(ids, sliding_window_shapes=(1,), baselines=baseline(model), target=target)
+        whole = FeatureAblation(outputs).attribute(ids, baselines=baseline(model), target=target, feature_mask=features)
+        columns.append([(single if len(group) == 1 else whole)[0, group[0]].item() for group in groups])
+    attributions = torch.tensor(columns)
+    return {
+        "text": text,
+        "words": [[group[0], group[-1] + 1] for group in groups],
+        "concept_logits": numbers(attributions[:size].reshape(model.concepts, model.classes, -1)),
+        "label_logits": numbers(attributions[size:]),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    sets = []
+    for name, texts in TEXTS.items():
+        model = Reference(options.cebab if name.endswith("cebab") else REPOSITORY / name)
+        sets.append({"model": name, "cases": [case(model, text) for text in texts]})
+    (HERE / "occlusion.json").write_text(json.dumps(sets, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

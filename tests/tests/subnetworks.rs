@@ -1,0 +1,137 @@
+//! Which weights each concept uses, read from exported files of both mask forms.
+
+use sparsecbm::explain::{SubnetworkReport, Subnetworks, SwitchedOff};
+use sparsecbm::{ErrorKind, LoadOptions, Model};
+use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
+use sparsecbm_tests::exported;
+
+const TINY: &str = "tests/models/tiny";
+const EXECUTED: &str = "tests/models/tiny-executed";
+
+fn options(masks: MaskForm, weights: WeightForm) -> ExportOptions {
+    ExportOptions { masks, weights, ..ExportOptions::default() }
+}
+
+fn subnetworks(name: &str, masks: MaskForm) -> Subnetworks {
+    Subnetworks::from_bytes(exported(name, &options(masks, WeightForm::F32)))
+        .expect("masks are read")
+}
+
+#[test]
+fn the_report_agrees_with_the_files_statistics() {
+    let bytes = exported(TINY, &options(MaskForm::Packed, WeightForm::F32));
+    let model = Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
+    let report = Subnetworks::from_bytes(bytes).expect("masks are read").report();
+    let statistics = model.masks();
+    assert_eq!(report.density, statistics.density);
+    assert_eq!(report.overlap, statistics.overlap);
+    for (found, stated) in report.layers.iter().zip(&statistics.layers) {
+        assert_eq!(found.name, stated.name);
+        assert_eq!(found.density, stated.density);
+        assert_eq!(found.used, stated.used);
+    }
+}
+
+#[test]
+fn a_mask_overlaps_itself_wholly_and_others_alike_both_ways() {
+    let report = subnetworks(TINY, MaskForm::Packed).report();
+    let matrices = report.layers.iter().map(|layer| &layer.overlap).chain([&report.overlap]);
+    for overlap in matrices {
+        for (i, row) in overlap.iter().enumerate() {
+            assert_eq!(row[i], 1.0);
+            for (j, value) in row.iter().enumerate() {
+                assert_eq!(*value, overlap[j][i]);
+            }
+        }
+    }
+}
+
+#[test]
+fn both_mask_forms_tell_the_same() {
+    let [packed, folded]: [SubnetworkReport; 2] =
+        [MaskForm::Packed, MaskForm::Folded].map(|form| subnetworks(TINY, form).report());
+    assert_eq!(packed, folded);
+    let [packed, folded] =
+        [MaskForm::Packed, MaskForm::Folded].map(|form| subnetworks(EXECUTED, form).report());
+    assert_eq!(packed.density, folded.density);
+    assert!(
+        packed.overlap.concat().iter().all(|&overlap| overlap == 1.0),
+        "all concepts use mask 0"
+    );
+    assert_eq!(packed.exclusive, vec![0.0; packed.concepts.len()]);
+}
+
+#[test]
+fn a_heat_map_has_the_density_of_its_layer() {
+    let subnetworks = subnetworks(TINY, MaskForm::Packed);
+    let report = subnetworks.report();
+    let layer = &report.layers[0];
+    for (k, concept) in report.concepts.iter().enumerate() {
+        // The finest grid: every weight is a cell.
+        let cells = subnetworks
+            .heatmap(concept, &layer.name, layer.rows, layer.columns)
+            .expect("the layer is there")
+            .concat();
+        let mean = f64::from(cells.iter().sum::<f32>()) / cells.len() as f64;
+        assert!((mean - layer.density[k]).abs() <= 1e-6);
+    }
+    let error =
+        subnetworks.heatmap(&report.concepts[0], "no such layer", 4, 4).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Input);
+}
+
+#[test]
+fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
+    let text = "The movie was very good";
+    for form in [MaskForm::Packed, MaskForm::Folded] {
+        let bytes = exported(TINY, &options(form, WeightForm::F32));
+        let whole =
+            Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
+        let before = whole.predict(text).expect("the text has an answer");
+        let subnetworks = Subnetworks::from_bytes(bytes).expect("masks are read");
+        let report = subnetworks.report();
+        for (k, concept) in report.concepts.iter().enumerate() {
+            assert!(report.exclusive[k] > 0.0, "{concept} has weights to itself");
+            for part in [SwitchedOff::Exclusive, SwitchedOff::Shared] {
+                let bytes = subnetworks.without(concept, part).expect("the concept is there");
+                let less = Subnetworks::from_bytes(bytes.clone()).expect("masks are read").report();
+                assert!(less.density[k] < report.density[k]);
+                if part == SwitchedOff::Exclusive {
+                    assert_eq!(less.exclusive[k], 0.0);
+                    assert!(
+                        (report.density[k] * (1.0 - report.exclusive[k]) - less.density[k]).abs()
+                            < 1e-9
+                    );
+                }
+                let after = Model::from_bytes(bytes, &LoadOptions::default())
+                    .and_then(|model| model.predict(text))
+                    .expect("the changed file runs");
+                for other in 0..report.concepts.len() {
+                    let same =
+                        before.concept_logits().row(other) == after.concept_logits().row(other);
+                    assert_eq!(same, other != k, "{concept}, {part:?}, {form:?}: concept {other}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn responsibility_is_measured_on_texts() {
+    let subnetworks = subnetworks(TINY, MaskForm::Packed);
+    let texts = ["The movie was very good", "bad plot, unwatched acting!", ""];
+    let found = subnetworks
+        .responsibility("plot", &texts, &LoadOptions::default())
+        .expect("the changed files run");
+    assert_eq!(found.texts, texts.len());
+    assert!(found.without_exclusive.probability_lost != 0.0);
+    assert!((0.0..=1.0).contains(&found.without_exclusive.class_changed));
+}
+
+#[test]
+fn what_is_no_exported_file_is_refused() {
+    let error = Subnetworks::from_bytes(b"not a model".to_vec()).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Format);
+    let error = Subnetworks::load("no/such/file.onnx").expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
