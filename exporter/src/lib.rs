@@ -21,7 +21,9 @@ mod file;
 mod graph;
 mod inspect;
 mod reference;
+pub mod report;
 mod statistics;
+pub mod study;
 mod weights;
 
 pub use check::{CheckReport, Differences};

@@ -2,15 +2,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use sparsecbm::explain::Subnetworks;
 use sparsecbm::{MaskStatistics, Result, Schema};
-use sparsecbm_exporter::{Inspection, inspect};
+use sparsecbm_exporter::{Inspection, inspect, report};
 
-use super::{print, print_json};
+use super::{print, print_json, write_file};
 
 #[derive(Args)]
 pub struct Arguments {
     /// A checkpoint's folder or an exported file.
     model: PathBuf,
+    /// Write a page about an exported file and its subnetworks: one HTML file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -18,6 +22,10 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let inspection = inspect(&arguments.model)?;
+    if let Some(path) = &arguments.html {
+        let subnetworks = Subnetworks::load(&arguments.model)?.report();
+        write_file(path, &report::model_page(&inspection, &subnetworks)?)?;
+    }
     if arguments.json {
         return print_json(&inspection);
     }

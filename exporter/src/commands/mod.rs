@@ -1,13 +1,18 @@
 //! The subcommands, one file each.
 
 mod bench;
+mod corrections;
 mod engine;
 mod eval;
+mod explain;
 mod export;
 mod input;
 mod inspect;
 mod predict;
+mod study;
 mod tables;
+
+use std::path::Path;
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -22,8 +27,12 @@ pub enum Command {
     Inspect(inspect::Arguments),
     /// Predict label and concepts of texts, and what corrections make of them.
     Predict(predict::Arguments),
+    /// Say why: by concepts, by words, by subnetworks.
+    Explain(explain::Arguments),
     /// Measure how good a model is on labelled reviews.
     Eval(eval::Arguments),
+    /// Measure whether explanations and corrections hold what they promise.
+    Study(study::Arguments),
     /// Measure how long loading, predicting and intervening take.
     Bench(bench::Arguments),
 }
@@ -35,10 +44,20 @@ impl Command {
             Command::Export(arguments) => export::run(&arguments),
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Predict(arguments) => predict::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
             Command::Eval(arguments) => eval::run(&arguments),
+            Command::Study(arguments) => study::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
         }
     }
+}
+
+/// Writes a text to a file.
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| {
+        let place = path.display().to_string();
+        Error::new(ErrorKind::Io, place, e.to_string(), "a file that can be written").caused_by(e)
+    })
 }
 
 /// Prints `value` as JSON on standard output.

@@ -5,8 +5,9 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sparsecbm::schema::Variable;
-use sparsecbm::{ConceptValue, Error, ErrorKind, Model, Prediction, Result, Schema};
+use sparsecbm::{Error, ErrorKind, Model, Prediction, Result, Schema};
 
+use super::corrections::{self, Correction};
 use super::engine::EngineArguments;
 use super::{input, print, print_json, tables};
 
@@ -24,20 +25,13 @@ pub struct Arguments {
     input: Option<PathBuf>,
     /// Correct a concept: set it to a class (noise=positive) or to probabilities in the order of its
     /// classes (noise=0.1,0.8,0.1). May be given several times.
-    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = correction)]
+    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
     corrections: Vec<Correction>,
     #[command(flatten)]
     engine: EngineArguments,
     /// Print JSON: an object, or with --input one a line.
     #[arg(long)]
     json: bool,
-}
-
-/// What a `--set` says.
-#[derive(Debug, Clone)]
-struct Correction {
-    concept: String,
-    value: String,
 }
 
 /// A text's answer, as JSON.
@@ -52,7 +46,7 @@ struct Answer {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let model = Model::load(&arguments.model, &arguments.engine.options())?;
-    let overrides = overrides(&arguments.corrections, model.schema())?;
+    let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let answer = |text: String| -> Result<Answer> {
         let prediction = model.predict(&text)?;
         let corrected = (!overrides.is_empty())
@@ -78,29 +72,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     bar.finish_and_clear();
     print(answers.trim_end())
-}
-
-fn correction(argument: &str) -> std::result::Result<Correction, String> {
-    let (concept, value) =
-        argument.split_once('=').ok_or("expected CONCEPT=CLASS, such as noise=positive")?;
-    Ok(Correction { concept: concept.trim().into(), value: value.trim().into() })
-}
-
-/// The corrections under the model's own names.
-fn overrides(corrections: &[Correction], schema: &Schema) -> Result<Vec<(String, ConceptValue)>> {
-    let value = |Correction { concept, value }: &Correction| -> Result<_> {
-        let variable = &schema.concepts[schema.concept_index(concept)?];
-        let numbers: Option<Vec<f32>> = value.split(',').map(|p| p.trim().parse().ok()).collect();
-        let given = match numbers {
-            // A class may be called anything, so its name comes first.
-            Some(numbers) if numbers.len() > 1 && variable.class_index(value).is_err() => {
-                ConceptValue::Probabilities(numbers)
-            }
-            _ => ConceptValue::Class(value.clone()),
-        };
-        Ok((concept.clone(), given))
-    };
-    corrections.iter().map(|c| value(c).map_err(|e| e.within("--set"))).collect()
 }
 
 fn read_texts(path: &Path, schema: &Schema) -> Result<Vec<String>> {

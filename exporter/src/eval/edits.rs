@@ -11,6 +11,8 @@ use super::reviews::Review;
 pub struct HumanEdit {
     /// Index of the original review.
     pub original: usize,
+    /// Index of the edited review.
+    pub edited: usize,
     /// The concept that was changed.
     pub concept: usize,
     /// Its right class in the edited review.
@@ -30,20 +32,21 @@ pub fn human_edits(reviews: &[Review]) -> Vec<HumanEdit> {
     let originals: HashMap<&str, usize> = ids(false)
         .filter_map(|(index, review)| Some((review.original_id.as_deref()?, index)))
         .collect();
-    let pair = |edit: &Review| {
+    let pair = |(edited, edit): (usize, &Review)| {
         let (concept, id) = (edit.edited?, edit.original_id.as_deref()?);
         let original = *originals.get(id)?;
         let before = &reviews[original];
         let class = edit.concepts[concept];
         (before.concepts[concept] != class).then_some(HumanEdit {
             original,
+            edited,
             concept,
             class,
             label_before: before.label,
             label_after: edit.label,
         })
     };
-    ids(true).filter_map(|(_, review)| pair(review)).collect()
+    ids(true).filter_map(pair).collect()
 }
 
 /// How well an override foretells what a person's edit of that concept did to the label's value.
@@ -95,8 +98,14 @@ mod tests {
             review("b", Some(0), [1, 1], 0), // no original
             review("c", None, [1, 1], 0),    // no edit
         ];
-        let expected =
-            HumanEdit { original: 1, concept: 1, class: 1, label_before: 4, label_after: 2 };
+        let expected = HumanEdit {
+            original: 1,
+            edited: 0,
+            concept: 1,
+            class: 1,
+            label_before: 4,
+            label_after: 2,
+        };
         assert_eq!(human_edits(&reviews), [expected]);
     }
 

@@ -1,0 +1,222 @@
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use sparsecbm::explain::{
+    ExplainOptions, Explanation, FaithfulnessOptions, OcclusionOptions, Policy, Subnetworks, Word,
+    descending,
+};
+use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
+use sparsecbm_exporter::report;
+
+use super::corrections::{self, Correction};
+use super::engine::EngineArguments;
+use super::{input, print_json, tables, write_file};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The exported model.
+    model: PathBuf,
+    /// The text.
+    text: String,
+    /// Correct a concept first: set it to a class (noise=positive) or to probabilities in the order of
+    /// its classes (noise=0.1,0.8,0.1). May be given several times.
+    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
+    corrections: Vec<Correction>,
+    /// Also mask out the words one at a time: a run of the model each.
+    #[arg(long)]
+    occlusion: bool,
+    /// Mask out at most so many words: those with the most evidence.
+    #[arg(long, value_name = "N", requires = "occlusion")]
+    max_words: Option<usize>,
+    /// Also test whether the words named are those that matter: deletion and insertion curves.
+    #[arg(long)]
+    faithfulness: bool,
+    /// By what concepts to check are ranked: uncertainty, contribution, expected-change or combined.
+    #[arg(long, default_value = Policy::default().name(), value_parser = policy)]
+    policy: Policy,
+    /// What checking a concept costs (noise=2); 1 where not given. May be given several times.
+    #[arg(long = "cost", value_name = "CONCEPT=COST", value_parser = cost)]
+    costs: Vec<(String, f32)>,
+    /// Write a page about the text and the model's subnetworks: one HTML file.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArguments,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let model = Model::load(&arguments.model, &arguments.engine.options())?;
+    let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
+    let prediction = model.predict(&arguments.text)?.intervene(overrides)?;
+    let bar = input::progress_bar(0);
+    let explanation = prediction.explain_with_progress(&options(arguments), |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let explanation = explanation?;
+    if let Some(path) = &arguments.html {
+        let subnetworks = Subnetworks::load(&arguments.model)?.report();
+        let page = report::explanation_page(&prediction, &explanation, Some(&subnetworks))?;
+        write_file(path, &page)?;
+    }
+    if arguments.json {
+        return print_json(&explanation);
+    }
+    // Colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
+    write!(anstream::stdout(), "{}", describe(&prediction, &explanation)).map_err(|e| {
+        Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
+    })
+}
+
+fn options(arguments: &Arguments) -> ExplainOptions {
+    let mut options = ExplainOptions::default();
+    options.suggest.policy = arguments.policy;
+    options.suggest.costs = arguments.costs.iter().cloned().collect();
+    options.occlusion = arguments.occlusion.then(|| {
+        let mut occlusion = OcclusionOptions::default();
+        occlusion.max_words = arguments.max_words;
+        occlusion
+    });
+    options.faithfulness = arguments.faithfulness.then(FaithfulnessOptions::default);
+    options
+}
+
+fn policy(argument: &str) -> std::result::Result<Policy, String> {
+    Policy::ALL.into_iter().find(|policy| policy.name() == argument).ok_or_else(|| {
+        let names: Vec<&str> = Policy::ALL.into_iter().map(Policy::name).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
+    let expected = "expected CONCEPT=COST, such as noise=2";
+    let (concept, cost) = argument.split_once('=').ok_or(expected)?;
+    Ok((concept.trim().into(), cost.trim().parse().map_err(|_| expected)?))
+}
+
+fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
+    let label = prediction.label();
+    let bold = Style::new().bold();
+    let share = tables::percent(label.probabilities[label.class_index].into());
+    let mean = label.expected_value.map_or(String::new(), |mean| format!(", mean {mean:.2}"));
+    let mut answer = format!("{bold}{}: {}{bold:#} ({share}{mean})\n", label.name, label.class);
+    if prediction.dropped_tokens() > 0 {
+        let dropped = prediction.dropped_tokens();
+        answer += &format!("The text was cut: its last {dropped} tokens did not fit.\n");
+    }
+    answer += &contributions(explanation, label.class_index);
+    answer += "\nThe words for each concept's class (underlined: against it):\n";
+    for (k, concept) in prediction.concepts().enumerate() {
+        let support = support(explanation, prediction, k);
+        let words = &explanation.evidence.words;
+        let text = shaded(explanation.text.as_deref().unwrap_or(""), words, &support);
+        answer += &format!("\n{bold}{}: {}{bold:#}\n  {text}\n", concept.name, concept.class);
+        answer += &format!("  {}\n", strongest(words, &support));
+    }
+    answer += &counterfactual(explanation, label.name);
+    answer + &suggestions(explanation)
+}
+
+/// `[W]`: what each word says for the class that the model itself reads.
+fn support(explanation: &Explanation, prediction: &Prediction, k: usize) -> Vec<f32> {
+    let logits = prediction.concept_logits().row(k).to_vec();
+    explanation.evidence.concepts[k].support(descending(&logits)[0])
+}
+
+fn contributions(explanation: &Explanation, class: usize) -> String {
+    let contributions = &explanation.contributions;
+    let header = [
+        "concept".to_string(),
+        "class".into(),
+        format!("adds to {}", contributions.label_classes[class]),
+    ];
+    let mut table = tables::table(header.each_ref().map(String::as_str));
+    for concept in &contributions.concepts {
+        let by_override = concept.override_share.as_ref();
+        let by_override =
+            by_override.map_or(String::new(), |s| format!(" ({:+.2} by the correction)", s[class]));
+        table.add_row([
+            concept.name.clone(),
+            concept.class.clone(),
+            format!("{:+.2}{by_override}", concept.label_logits[class]),
+        ]);
+    }
+    table.add_row([
+        "an average text".into(),
+        String::new(),
+        format!("{:+.2}", contributions.baseline[class]),
+    ]);
+    format!("\n{table}\n")
+}
+
+/// The text with its words coloured, the clearest third only.
+fn shaded(text: &str, words: &[Word], support: &[f32]) -> String {
+    let largest = support.iter().map(|value| value.abs()).fold(0.0, f32::max);
+    let (plus, minus) = (
+        Style::new().fg_color(Some(AnsiColor::Blue.into())).bold(),
+        Style::new().fg_color(Some(AnsiColor::Yellow.into())).underline(),
+    );
+    let mut shaded = String::new();
+    let mut end = 0;
+    for (word, &value) in words.iter().zip(support) {
+        let Some(place) = &word.utf8 else { continue };
+        shaded += &text[end..place.start];
+        end = place.end;
+        shaded += &match value.abs() < largest / 3.0 {
+            true => word.text.clone(),
+            false if value > 0.0 => format!("{plus}{}{plus:#}", word.text),
+            false => format!("{minus}{}{minus:#}", word.text),
+        };
+    }
+    shaded + &text[end..]
+}
+
+/// The three words that say most for and the three that say most against.
+fn strongest(words: &[Word], support: &[f32]) -> String {
+    let order = descending(support);
+    let named = |index: &usize| format!("{} {:+.2}", words[*index].text, support[*index]);
+    let best = order.iter().filter(|&&index| support[index] > 0.0).take(3).map(named);
+    let worst = order.iter().rev().filter(|&&index| support[index] < 0.0).take(3).map(named);
+    best.chain(worst).collect::<Vec<_>>().join(", ")
+}
+
+fn counterfactual(explanation: &Explanation, label: &str) -> String {
+    match &explanation.counterfactual {
+        None => format!("\nNo change of concepts gives another {label}.\n"),
+        Some(found) => {
+            let changes = found.changes.iter();
+            let changes: Vec<String> = changes
+                .map(|c| format!("{} were {} instead of {}", c.concept, c.to, c.from))
+                .collect();
+            format!("\nIf {}, {label} would be {}.\n", changes.join(" and "), found.label)
+        }
+    }
+}
+
+fn suggestions(explanation: &Explanation) -> String {
+    if explanation.suggestions.is_empty() {
+        return String::new();
+    }
+    let mut table =
+        tables::table(["check first", "score", "uncertainty", "contribution", "expected change"]);
+    for suggestion in &explanation.suggestions {
+        let numbers = [
+            suggestion.score,
+            suggestion.uncertainty,
+            suggestion.contribution,
+            suggestion.expected_change,
+        ];
+        let mut row = vec![suggestion.concept.clone()];
+        row.extend(numbers.iter().map(|number| format!("{number:.3}")));
+        table.add_row(row);
+    }
+    format!("\n{table}\n")
+}
