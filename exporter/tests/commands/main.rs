@@ -2,5 +2,6 @@
 
 mod bench;
 mod eval;
+mod explain;
 mod predict;
 mod support;

@@ -1,0 +1,116 @@
+use crate::support::{FOLDER, assert_fails, json, printed, run, tiny, tiny_executed, write};
+
+#[test]
+fn json_holds_every_part_and_its_sums_hold() {
+    let explanation = json(run([
+        &"explain",
+        &tiny(),
+        &"bad plot, unwatched acting!",
+        &"--set",
+        &"plot=present",
+        &"--occlusion",
+        &"--faithfulness",
+        &"--json",
+    ]));
+    let floats = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    };
+    let contributions = &explanation["contributions"];
+    let mut sum = floats(&contributions["baseline"]);
+    for concept in contributions["concepts"].as_array().unwrap() {
+        sum.iter_mut().zip(floats(&concept["label_logits"])).for_each(|(sum, share)| *sum += share);
+        assert_eq!(concept["override_share"].is_null(), concept["name"] != "plot");
+    }
+    for (sum, logit) in sum.iter().zip(floats(&contributions["label_logits"])) {
+        assert!((sum - logit).abs() < 1e-4, "{sum} and {logit}");
+    }
+    let words = explanation["evidence"]["words"].as_array().unwrap();
+    assert_eq!(words[0]["text"], "bad");
+    assert_eq!(words[0]["utf8"], serde_json::json!({"start": 0, "end": 3}));
+    assert_eq!(explanation["occlusion"]["complete"], true);
+    assert_eq!(explanation["suggestions"].as_array().unwrap().len(), 2);
+    assert_eq!(explanation["faithfulness"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn the_terminal_view_has_no_colours_where_it_is_no_terminal() {
+    let view = printed(run([&"explain", &tiny(), &"The movie was very good"]));
+    assert!(!view.contains('\x1b'), "{view}");
+    for part in ["verdict: ", "adds to", "an average text", "movie", "check first"] {
+        assert!(view.contains(part), "no '{part}' in:\n{view}");
+    }
+}
+
+#[test]
+fn pages_stand_alone_and_hold_the_text_as_text() {
+    let page = FOLDER.path().join("why.html");
+    let text = "<b>bad</b> plot & \"good\" acting";
+    printed(run([&"explain", &tiny(), &text, &"--occlusion", &"--html", &page]));
+    let page = std::fs::read_to_string(page).expect("a page");
+    for part in ["<!DOCTYPE html>", "visual effects", "The subnetworks", "Overlap", "&lt;"] {
+        assert!(page.contains(part), "no '{part}' in the page");
+    }
+    // No network, no script, and the text cannot become markup.
+    for part in ["http:", "https:", "<script", "<link", "<b>", "url("] {
+        assert!(!page.contains(part), "'{part}' in the page");
+    }
+    let page = FOLDER.path().join("model.html");
+    printed(run([&"inspect", &tiny(), &"--html", &page]));
+    let page = std::fs::read_to_string(page).expect("a page");
+    for part in ["<!DOCTYPE html>", "verdict", "encoder.layer.0.attention.self.query"] {
+        assert!(page.contains(part), "no '{part}' in the page");
+    }
+}
+
+#[test]
+fn a_study_measures_every_part_and_draws_it() {
+    let rows = [
+        r#"{"text": "Die Suppe war gut", "essen": "gut", "service": "unbekannt", "sterne": 4}"#,
+        r#"{"text": "Ober laut, Suppe kalter!", "essen": "schlecht", "service": "schlecht", "sterne": 1}"#,
+    ];
+    let schema = sparsecbm::Model::load(tiny_executed(), &Default::default()).expect("it loads");
+    let schema = schema.schema();
+    // The fields and classes are those of the checkpoint, whatever they are called.
+    let rows = rows.iter().enumerate().map(|(row, text)| {
+        let text: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let mut object = serde_json::Map::new();
+        object.insert(schema.data_fields.text.clone(), text["text"].clone());
+        for concept in &schema.concepts {
+            let class = concept.classes[row].clone();
+            object.insert(schema.data_fields.concepts[&concept.name].clone(), class.into());
+        }
+        let label = schema.label.classes[row].clone();
+        object.insert(schema.data_fields.label.clone(), label.into());
+        serde_json::Value::Object(object).to_string()
+    });
+    let data = write("study.jsonl", rows.collect::<Vec<_>>().join("\n"));
+    let figures = FOLDER.path().join("figures");
+    let study = json(run([&"study", &tiny_executed(), &data, &"--figures", &figures, &"--json"]));
+    let policies = study["policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 5, "four policies and random");
+    for curve in policies {
+        let accuracy = curve["label_accuracy"].as_array().unwrap();
+        assert_eq!(accuracy.len(), schema.concepts.len() + 1);
+        assert_eq!(accuracy[0], policies[0]["label_accuracy"][0], "nothing asked, nothing changed");
+        let all = schema.concepts.len();
+        assert_eq!(
+            accuracy[all], policies[0]["label_accuracy"][all],
+            "all asked: order is nothing"
+        );
+    }
+    assert_eq!(study["responsibility"].as_array().unwrap().len(), schema.concepts.len());
+    let drawn = std::fs::read_to_string(figures.join("policies.svg")).expect("a figure");
+    assert!(drawn.contains("concepts asked about") && drawn.contains("expected-change"));
+}
+
+#[test]
+fn senseless_arguments_fail() {
+    let explain =
+        |argument: &str, value: &str| run([&"explain", &tiny(), &"a film", &argument, &value]);
+    assert_fails(explain("--set", "sound=present"), &["sound", "visual effects"]);
+    assert_fails(explain("--cost", "sound=2"), &["sound", "visual effects"]);
+    assert_fails(explain("--cost", "plot=0"), &["plot", "above 0"]);
+    assert_fails(explain("--policy", "best"), &["best", "combined"]);
+    assert_fails(explain("--html", "no/such/folder/why.html"), &["no/such/folder"]);
+    assert_fails(run([&"explain", &"no-such.onnx".to_string().as_str(), &"a film"]), &["no-such"]);
+}
