@@ -73,6 +73,8 @@ pub struct Description {
     pub opset: i64,
     /// The backbone's kind.
     pub backbone: String,
+    /// Heads of each attention layer.
+    pub attention_heads: usize,
     /// Number of weights, each counted once however many masks keep it.
     pub parameters: usize,
 }
@@ -100,6 +102,7 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         masks: options.masks,
         opset: OPSET,
         backbone: checkpoint.backbone().into(),
+        attention_heads: checkpoint.attention_heads(),
         parameters: checkpoint.parameters(),
     };
     let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };

@@ -1,7 +1,6 @@
 """Writes occlusion.json: what Captum's occlusion says of some texts, to compare the crate's with.
 
-    PYTHON=… tests/goldens/renew does not run this one, which needs Captum as well:
-    python tests/goldens/occlusion.py [--cebab CHECKPOINT]
+    python tests/goldens/occlusion.py [--cebab CHECKPOINT] [--out FOLDER]
 
 A word of one token goes through captum.attr.Occlusion with a window of one position; one of several tokens
 through its base class FeatureAblation, with these positions as the feature. The baseline is the mask token, or
@@ -9,6 +8,7 @@ the unknown token of a vocabulary without one.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 
@@ -46,11 +46,15 @@ def case(model, text):
     ids, attention = model.encode([text])
     size = model.concepts * model.classes
 
-    def outputs(batch):
-        rows = len(batch)
-        none = torch.zeros(rows, model.concepts, model.classes), torch.zeros(rows, model.concepts)
-        found = model(batch, attention.expand(rows, -1), *none)
+    @functools.cache
+    def of_ids(row):
+        none = torch.zeros(1, model.concepts, model.classes), torch.zeros(1, model.concepts)
+        found = model(torch.tensor([row]), attention, *none)
         return torch.cat([found["concept_logits"].flatten(1), found["label_logits"]], 1)
+
+    def outputs(batch):
+        # Captum asks for one target at a time, and so for every input many times.
+        return torch.cat([of_ids(tuple(row)) for row in batch.tolist()])
 
     count = outputs(ids).shape[1]
     groups = words(model, text)
@@ -74,13 +78,14 @@ def case(model, text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
+    parser.add_argument("--out", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
     torch.set_num_threads(1)
     sets = []
     for name, texts in TEXTS.items():
         model = Reference(options.cebab if name.endswith("cebab") else REPOSITORY / name)
         sets.append({"model": name, "cases": [case(model, text) for text in texts]})
-    (HERE / "occlusion.json").write_text(json.dumps(sets, separators=(",", ":")) + "\n", encoding="utf-8")
+    (options.out / "occlusion.json").write_text(json.dumps(sets, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ fn occluding_nothing_changes_nothing() {
 
 #[test]
 fn occlusion_can_be_ended_early_and_keeps_the_words_with_the_most_evidence() {
-    let text = "good plot bad acting good effects ".repeat(3);
+    let text = "good bad ".repeat(10);
     let prediction = model(TINY).predict(&text).expect("the text has an answer");
     let mut heard = Vec::new();
     let occlusion = prediction.occlusion(&OcclusionOptions::default(), |progress| {

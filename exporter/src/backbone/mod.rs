@@ -59,6 +59,13 @@ impl Backbone {
         }
     }
 
+    /// Heads of each attention layer.
+    pub(crate) fn attention_heads(&self) -> usize {
+        match self {
+            Backbone::Bert(bert) => bert.num_attention_heads,
+        }
+    }
+
     /// How many token ids it knows.
     pub(crate) fn vocabulary(&self) -> usize {
         match self {

@@ -89,6 +89,11 @@ impl Checkpoint {
         self.backbone.name()
     }
 
+    /// Heads of each attention layer.
+    pub fn attention_heads(&self) -> usize {
+        self.backbone.attention_heads()
+    }
+
     /// How many weights the model has, each counted once however many masks keep it.
     pub fn parameters(&self) -> usize {
         let size = |shape: Vec<usize>| shape.iter().product::<usize>();

@@ -75,5 +75,5 @@ fn render(name: &str, page: &impl Serialize) -> Result<String> {
     for (name, source) in TEMPLATES {
         environment.add_template(name, source).map_err(failed)?;
     }
-    environment.get_template(name).and_then(|page_| page_.render(page)).map_err(failed)
+    environment.get_template(name).and_then(|template| template.render(page)).map_err(failed)
 }

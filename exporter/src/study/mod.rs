@@ -7,7 +7,7 @@ mod figures;
 mod overrides;
 mod policies;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Serialize;
 use sparsecbm::explain::{Responsibility, Subnetworks};
@@ -67,7 +67,7 @@ pub struct Study {
 /// # Errors
 /// Those of loading and running the model.
 pub fn study(
-    file: &PathBuf,
+    file: &Path,
     reviews: impl FnOnce(&Model) -> Result<Vec<Review>>,
     options: &StudyOptions,
     mut progress: impl FnMut(&str),

@@ -64,17 +64,12 @@ fn pages_stand_alone_and_hold_the_text_as_text() {
 
 #[test]
 fn a_study_measures_every_part_and_draws_it() {
-    let rows = [
-        r#"{"text": "Die Suppe war gut", "essen": "gut", "service": "unbekannt", "sterne": 4}"#,
-        r#"{"text": "Ober laut, Suppe kalter!", "essen": "schlecht", "service": "schlecht", "sterne": 1}"#,
-    ];
+    let texts = ["Die Suppe war gut", "Ober laut, Suppe kalter!"];
     let schema = sparsecbm::Model::load(tiny_executed(), &Default::default()).expect("it loads");
     let schema = schema.schema();
-    // The fields and classes are those of the checkpoint, whatever they are called.
-    let rows = rows.iter().enumerate().map(|(row, text)| {
-        let text: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let rows = texts.iter().enumerate().map(|(row, text)| {
         let mut object = serde_json::Map::new();
-        object.insert(schema.data_fields.text.clone(), text["text"].clone());
+        object.insert(schema.data_fields.text.clone(), (*text).into());
         for concept in &schema.concepts {
             let class = concept.classes[row].clone();
             object.insert(schema.data_fields.concepts[&concept.name].clone(), class.into());
@@ -112,5 +107,5 @@ fn senseless_arguments_fail() {
     assert_fails(explain("--cost", "plot=0"), &["plot", "above 0"]);
     assert_fails(explain("--policy", "best"), &["best", "combined"]);
     assert_fails(explain("--html", "no/such/folder/why.html"), &["no/such/folder"]);
-    assert_fails(run([&"explain", &"no-such.onnx".to_string().as_str(), &"a film"]), &["no-such"]);
+    assert_fails(run([&"explain", &"no-such.onnx", &"a film"]), &["no-such"]);
 }
