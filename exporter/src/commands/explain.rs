@@ -25,11 +25,9 @@ pub struct Arguments {
     /// its classes (noise=0.1,0.8,0.1). May be given several times.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
     corrections: Vec<Correction>,
-    /// Also mask out the words one at a time: a run of the model each.
-    #[arg(long)]
-    occlusion: bool,
-    /// Mask out at most so many words: those with the most evidence.
-    #[arg(long, value_name = "N", requires = "occlusion")]
+    /// Mask out at most so many words, one at a time: those with the most evidence, a run of the model
+    /// each; 0 for none. All by default.
+    #[arg(long, value_name = "N")]
     max_words: Option<usize>,
     /// Also test whether the words named are those that matter: deletion and insertion curves.
     #[arg(long)]
@@ -80,11 +78,11 @@ fn options(arguments: &Arguments) -> ExplainOptions {
     let mut options = ExplainOptions::default();
     options.suggest.policy = arguments.policy;
     options.suggest.costs = arguments.costs.iter().cloned().collect();
-    options.occlusion = arguments.occlusion.then(|| {
+    if arguments.max_words != Some(0) {
         let mut occlusion = OcclusionOptions::default();
         occlusion.max_words = arguments.max_words;
-        occlusion
-    });
+        options.occlusion = Some(occlusion);
+    }
     options.faithfulness = arguments.faithfulness.then(FaithfulnessOptions::default);
     options
 }
@@ -115,8 +113,7 @@ fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     answer += &contributions(explanation, label.class_index);
     answer += "\nThe words for each concept's class (underlined: against it):\n";
     for (k, concept) in prediction.concepts().enumerate() {
-        let support = support(explanation, prediction, k);
-        let words = &explanation.evidence.words;
+        let (words, support) = support(explanation, prediction, k);
         let text = shaded(explanation.text.as_deref().unwrap_or(""), words, &support);
         answer += &format!("\n{bold}{}: {}{bold:#}\n  {text}\n", concept.name, concept.class);
         answer += &format!("  {}\n", strongest(words, &support));
@@ -125,10 +122,21 @@ fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     answer + &suggestions(explanation)
 }
 
-/// `[W]`: what each word says for the class that the model itself reads.
-fn support(explanation: &Explanation, prediction: &Prediction, k: usize) -> Vec<f32> {
-    let logits = prediction.concept_logits().row(k).to_vec();
-    explanation.evidence.concepts[k].support(descending(&logits)[0])
+/// The words, and what each says for the class that the model itself reads: by occlusion where words
+/// were masked out, else by evidence.
+fn support<'a>(
+    explanation: &'a Explanation,
+    prediction: &Prediction,
+    k: usize,
+) -> (&'a [Word], Vec<f32>) {
+    let class = descending(&prediction.concept_logits().row(k).to_vec())[0];
+    match &explanation.occlusion {
+        Some(found) => (&found.words, found.concepts[k].support(class)),
+        None => {
+            let evidence = &explanation.evidence;
+            (&evidence.words, evidence.concepts[k].support(class))
+        }
+    }
 }
 
 fn contributions(explanation: &Explanation, class: usize) -> String {

@@ -8,7 +8,6 @@ fn json_holds_every_part_and_its_sums_hold() {
         &"bad plot, unwatched acting!",
         &"--set",
         &"plot=present",
-        &"--occlusion",
         &"--faithfulness",
         &"--json",
     ]));
@@ -34,7 +33,10 @@ fn json_holds_every_part_and_its_sums_hold() {
 
 #[test]
 fn the_terminal_view_has_no_colours_where_it_is_no_terminal() {
-    let view = printed(run([&"explain", &tiny(), &"The movie was very good"]));
+    let text = "The movie was very good";
+    let by_evidence = printed(run([&"explain", &tiny(), &text, &"--max-words", &"0"]));
+    let view = printed(run([&"explain", &tiny(), &text]));
+    assert_ne!(view, by_evidence);
     assert!(!view.contains('\x1b'), "{view}");
     for part in ["verdict: ", "adds to", "an average text", "movie", "check first"] {
         assert!(view.contains(part), "no '{part}' in:\n{view}");
@@ -45,7 +47,7 @@ fn the_terminal_view_has_no_colours_where_it_is_no_terminal() {
 fn pages_stand_alone_and_hold_the_text_as_text() {
     let page = FOLDER.path().join("why.html");
     let text = "<b>bad</b> plot & \"good\" acting";
-    printed(run([&"explain", &tiny(), &text, &"--occlusion", &"--html", &page]));
+    printed(run([&"explain", &tiny(), &text, &"--html", &page]));
     let page = std::fs::read_to_string(page).expect("a page");
     for part in ["<!DOCTYPE html>", "visual effects", "The subnetworks", "Overlap", "&lt;"] {
         assert!(page.contains(part), "no '{part}' in the page");
