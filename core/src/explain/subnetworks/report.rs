@@ -154,7 +154,7 @@ impl Subnetworks {
         let pairs = |join: fn(u8, u8) -> u8| -> Vec<Vec<usize>> {
             (0..concepts).map(|i| (0..concepts).map(|j| pair(i, j, join)).collect()).collect()
         };
-        let union = layer.masks.iter().fold(vec![0u8; mask(0).len()], |mut union, mask| {
+        let union = (0..concepts).map(mask).fold(vec![0u8; mask(0).len()], |mut union, mask| {
             union.iter_mut().zip(mask).for_each(|(kept, bits)| *kept |= bits);
             union
         });
