@@ -73,7 +73,8 @@ impl Tensor {
 /// The largest absolute difference; NaN anywhere gives infinity.
 pub fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "number of values");
-    let difference = |(a, b): (&f32, &f32)| if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() };
+    let difference =
+        |(a, b): (&f32, &f32)| if (a - b).is_nan() { f32::INFINITY } else { (a - b).abs() };
     found.iter().zip(expected).map(difference).fold(0.0, f32::max)
 }
 

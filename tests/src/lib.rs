@@ -4,5 +4,5 @@
 mod goldens;
 mod models;
 
-pub use goldens::{Case, Goldens, Tensor, largest_difference, token_cases, TokenCase};
+pub use goldens::{Case, Goldens, Tensor, TokenCase, largest_difference, token_cases};
 pub use models::{checkpoint, exported, repository};

@@ -41,7 +41,8 @@ fn raw_label_logits(goldens: &Goldens, ids: &[u32], overrides: &[f32], mask: &[f
     for (index, fact) in facts.into_iter().enumerate() {
         graph.set_input_fact(index, fact.into()).expect("the graph has four inputs");
     }
-    let plan = graph.into_optimized().and_then(|graph| graph.into_runnable()).expect("tract runs it");
+    let plan =
+        graph.into_optimized().and_then(|graph| graph.into_runnable()).expect("tract runs it");
     let outputs = plan
         .run(tvec![
             Tensor::from_shape(&[1, ids.len()], &ids).unwrap().into_tvalue(),
@@ -60,8 +61,9 @@ fn a_class_override_equals_the_raw_graph_inputs() {
         let goldens = Goldens::read(name);
         let model = model(&goldens);
         let (concept, class) = first_concept(&model);
-        let corrected =
-            prediction(&model, &goldens).intervene([(&concept, class.as_str())]).expect("the override holds");
+        let corrected = prediction(&model, &goldens)
+            .intervene([(&concept, class.as_str())])
+            .expect("the override holds");
         let (k, c) = (model.schema().concept_count(), model.schema().class_count());
         let (mut values, mut mask) = (vec![0.0; k * c], vec![0.0; k]);
         (values[0], mask[0]) = (1.0, 1.0);
@@ -79,15 +81,22 @@ fn every_way_to_say_a_class_is_the_same() {
         let (concept, class) = first_concept(&model);
         let mut one_hot = vec![0.0; model.schema().class_count()];
         one_hot[0] = 1.0;
-        let ways =
-            [ConceptValue::Class(class), ConceptValue::ClassIndex(0), ConceptValue::Probabilities(one_hot)];
+        let ways = [
+            ConceptValue::Class(class),
+            ConceptValue::ClassIndex(0),
+            ConceptValue::Probabilities(one_hot),
+        ];
         let start = prediction(&model, &goldens);
         let labels = ways.map(|way| {
             start.intervene([(&concept, way)]).expect("the override holds").label().logits.to_vec()
         });
         assert_eq!(labels[0], labels[1]);
         assert_eq!(labels[0], labels[2]);
-        assert_ne!(labels[0], start.label().logits, "{name}: the override changes the label logits");
+        assert_ne!(
+            labels[0],
+            start.label().logits,
+            "{name}: the override changes the label logits"
+        );
     }
 }
 
@@ -129,12 +138,28 @@ fn senseless_overrides_are_refused() {
     let cases = [
         ("taste", "positive".into(), "concept: found 'taste', expected one of 'food', "),
         ("noise", "loud".into(), "class of 'noise': found 'loud', expected one of 'negative', "),
-        ("noise", ConceptValue::ClassIndex(3), "class index for concept 'noise': found 3, expected 0 to 2"),
-        ("noise", probabilities(&[0.5, 0.5]), "values for concept 'noise': found 2 values, expected 3"),
-        ("noise", probabilities(&[0.5, 0.6, 0.5]), "probabilities for concept 'noise': found [0.5, 0.6, 0.5]"),
+        (
+            "noise",
+            ConceptValue::ClassIndex(3),
+            "class index for concept 'noise': found 3, expected 0 to 2",
+        ),
+        (
+            "noise",
+            probabilities(&[0.5, 0.5]),
+            "values for concept 'noise': found 2 values, expected 3",
+        ),
+        (
+            "noise",
+            probabilities(&[0.5, 0.6, 0.5]),
+            "probabilities for concept 'noise': found [0.5, 0.6, 0.5]",
+        ),
         ("noise", probabilities(&[1.5, -0.5, 0.0]), "probabilities for concept 'noise'"),
         ("noise", probabilities(&[f32::NAN, 0.5, 0.5]), "probabilities for concept 'noise'"),
-        ("noise", ConceptValue::Logits(vec![0.0, f32::INFINITY, 0.0]), "logits for concept 'noise'"),
+        (
+            "noise",
+            ConceptValue::Logits(vec![0.0, f32::INFINITY, 0.0]),
+            "logits for concept 'noise'",
+        ),
     ];
     for (concept, value, message) in cases {
         let error = start.intervene([(concept, value)]).expect_err("the override is refused");

@@ -16,8 +16,14 @@ fn awkward_strings_tokenize_as_in_python() {
         let ids: Vec<u32> = tokens.tokens.iter().map(|token| token.id).collect();
         assert_eq!(ids, case.ids, "ids of {start:?}");
         for (token, golden) in tokens.tokens.iter().zip(&case.offsets) {
-            assert_eq!(token.span.clone().unwrap_or(0..0), *golden, "offsets of {start:?}: {token:?}");
-            assert!(case.text.is_char_boundary(golden.start) && case.text.is_char_boundary(golden.end));
+            assert_eq!(
+                token.span.clone().unwrap_or(0..0),
+                *golden,
+                "offsets of {start:?}: {token:?}"
+            );
+            assert!(
+                case.text.is_char_boundary(golden.start) && case.text.is_char_boundary(golden.end)
+            );
         }
         assert_eq!(tokens.dropped > 0, case.dropped, "truncation of {start:?}");
     }
