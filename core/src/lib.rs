@@ -28,6 +28,7 @@ mod model;
 pub mod onnx;
 mod prediction;
 pub mod schema;
+mod sparse;
 mod tokenizer;
 
 pub use engine::{Device, EngineChoice, OrtOptions};
@@ -38,4 +39,5 @@ pub use masks::{LayerMasks, MaskStatistics};
 pub use model::{LoadOptions, Model};
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;
+pub use sparse::PlannedProduct;
 pub use tokenizer::{Token, Tokens};

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::intervention::softmax;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
 use crate::tokenizer::{Tokenizer, Tokens};
-use crate::{Error, ErrorKind, MaskStatistics, Prediction, Result, Schema, onnx};
+use crate::{Error, ErrorKind, MaskStatistics, PlannedProduct, Prediction, Result, Schema, onnx};
 
 /// A loaded model. Cheap to clone; may be shared by threads.
 #[derive(Clone)]
@@ -26,6 +27,9 @@ pub struct LoadOptions {
     pub engine: EngineChoice,
     /// How ONNX Runtime is to run it, where that is the engine.
     pub ort: OrtOptions,
+    /// Threads over which the engine `sparse` spreads the concepts of one text, where the platform has
+    /// threads. `None`: one.
+    pub threads: Option<NonZeroUsize>,
 }
 
 struct Inner {
@@ -91,7 +95,7 @@ impl Model {
         &self.inner.masks
     }
 
-    /// The engine really in use: `tract`, `ort-cpu` or `ort-cuda:N`.
+    /// The engine really in use: `sparse`, `tract`, `ort-cpu` or `ort-cuda:N`.
     pub fn engine(&self) -> String {
         self.inner.device.engine.clone()
     }
@@ -99,6 +103,11 @@ impl Model {
     /// Where the model really runs: the engine, which provider runs how many nodes, and why it was chosen.
     pub fn device(&self) -> &Device {
         &self.inner.device
+    }
+
+    /// How each product of the encoder is run, where the engine is `sparse`; nothing for other engines.
+    pub fn plan(&self) -> &[PlannedProduct] {
+        self.inner.engine.plan()
     }
 
     /// The text as the model reads it: cut to the schema's `max_length` positions.

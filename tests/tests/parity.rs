@@ -17,7 +17,7 @@ const MODELS: [(&str, &[WeightForm]); 3] = [
 ];
 
 fn engines() -> Vec<EngineChoice> {
-    let mut engines = vec![EngineChoice::Tract];
+    let mut engines = vec![EngineChoice::Sparse, EngineChoice::Tract];
     if cfg!(feature = "onnxruntime") {
         engines.push(EngineChoice::OrtCpu);
     }

@@ -5,14 +5,19 @@ use std::str::FromStr;
 
 use crate::{Error, ErrorKind};
 
-/// Which engine is to run a model; as text `auto`, `tract`, `ort-cpu`, `ort-cuda` or `ort-cuda:N`.
+/// Which engine is to run a model; as text `auto`, `sparse`, `tract`, `ort-cpu`, `ort-cuda` or `ort-cuda:N`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EngineChoice {
-    /// ONNX Runtime on the processor where this build has it and its library is found, else tract.
+    /// The sparse kernels where they know the model's graph, its masks are sparse enough to gain by it and
+    /// no library of ONNX Runtime was named,
+    /// else ONNX Runtime on the processor where this build has it and its library is found, else tract.
     /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
     #[default]
     Auto,
+    /// This crate's own kernels, whose products cost what the kept weights cost: on any processor, no
+    /// library needed, but only for the encoders that they know.
+    Sparse,
     /// tract: pure Rust, on any processor, no library needed.
     Tract,
     /// ONNX Runtime on the processor; needs the feature `ort` and ONNX Runtime's library.
@@ -29,6 +34,7 @@ impl fmt::Display for EngineChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineChoice::Auto => f.write_str("auto"),
+            EngineChoice::Sparse => f.write_str("sparse"),
             EngineChoice::Tract => f.write_str("tract"),
             EngineChoice::OrtCpu => f.write_str("ort-cpu"),
             EngineChoice::OrtCuda { device } => write!(f, "ort-cuda:{device}"),
@@ -42,6 +48,7 @@ impl FromStr for EngineChoice {
     fn from_str(text: &str) -> Result<EngineChoice, Error> {
         match text.split_once(':') {
             None if text == "auto" => Ok(EngineChoice::Auto),
+            None if text == "sparse" => Ok(EngineChoice::Sparse),
             None if text == "tract" => Ok(EngineChoice::Tract),
             None if text == "ort-cpu" => Ok(EngineChoice::OrtCpu),
             None if text == "ort-cuda" => Ok(EngineChoice::OrtCuda { device: 0 }),
@@ -52,7 +59,7 @@ impl FromStr for EngineChoice {
                 ErrorKind::Input,
                 "engine",
                 format!("'{text}'"),
-                "auto, tract, ort-cpu, ort-cuda or ort-cuda:N",
+                "auto, sparse, tract, ort-cpu, ort-cuda or ort-cuda:N",
             )),
         }
     }

@@ -1,16 +1,21 @@
 //! What runs the graph. An engine sees encoded ONNX bytes and plain arrays; no type of its own leaves
 //! this folder.
 
+use std::num::NonZeroUsize;
+
 mod choice;
+mod concept_layer;
 mod device;
 #[cfg(feature = "ort")]
 mod ort;
+mod sparse;
 mod tract;
 
 pub use self::choice::{EngineChoice, OrtOptions};
 pub use self::device::Device;
 #[cfg(not(feature = "ort"))]
 use crate::Error;
+use crate::PlannedProduct;
 use crate::model::LoadOptions;
 use crate::onnx::{self, ModelProto};
 use crate::{ErrorKind, Result, Schema};
@@ -25,6 +30,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// What it is and where it runs.
     fn device(&self) -> Device;
+
+    /// How it runs each product, where that is its own choice.
+    fn plan(&self) -> &[PlannedProduct] {
+        &[]
+    }
 }
 
 /// One text as the graph reads it.
@@ -77,34 +87,65 @@ pub(crate) fn load(
             &["concept_logits", "concept_override", "concept_override_mask"],
             &["concept_values", "label_logits"],
         )?,
+        model,
         schema,
+        threads: options.threads,
     };
     let (engine, reason) = match options.engine {
+        EngineChoice::Sparse => (parts.on_sparse()?.0, None),
         EngineChoice::Tract => (parts.on_tract()?, None),
         choice @ (EngineChoice::OrtCpu | EngineChoice::OrtCuda { .. }) => {
             (parts.on_ort(choice, &options.ort)?, None)
         }
-        EngineChoice::Auto => match parts.on_ort(EngineChoice::OrtCpu, &options.ort) {
-            Ok(engine) => (engine, Some("ONNX Runtime's library was found".to_string())),
-            // A library that was named must serve.
-            Err(e) if e.kind() == ErrorKind::Unavailable && options.ort.library.is_none() => {
-                (parts.on_tract()?, Some(e.to_string()))
-            }
-            Err(e) => return Err(e),
+        // A library that was named must serve.
+        EngineChoice::Auto if options.ort.library.is_some() => parts.without_sparse(options)?,
+        EngineChoice::Auto => match parts.on_sparse() {
+            Ok((engine, gain)) if gain >= WORTHWHILE_GAIN => (
+                engine,
+                Some(format!(
+                    "its products are estimated to be {gain:.1} times faster than dense ones"
+                )),
+            ),
+            _ => parts.without_sparse(options)?,
         },
     };
     let device = Device { reason, ..engine.device() };
     Ok((engine, device))
 }
 
+/// From this estimated gain on, the sparse kernels are faster than the dense ones of other engines, which are
+/// better at dense products.
+const WORTHWHILE_GAIN: f64 = 2.0;
+
 /// A model's graph cut in two.
 struct Parts<'a> {
     encoder: ModelProto,
     head: ModelProto,
+    model: &'a ModelProto,
     schema: &'a Schema,
+    threads: Option<NonZeroUsize>,
 }
 
 impl Parts<'_> {
+    /// The engine, and how much faster its products are estimated to be than dense ones.
+    fn on_sparse(&self) -> Result<(Box<dyn Engine>, f64)> {
+        let engine =
+            sparse::SparseEngine::load(&self.encoder, self.model, self.schema, self.threads)?;
+        let gain = engine.gain();
+        Ok((Box::new(engine), gain))
+    }
+
+    /// ONNX Runtime where there is one, else tract, and why.
+    fn without_sparse(&self, options: &LoadOptions) -> Result<(Box<dyn Engine>, Option<String>)> {
+        match self.on_ort(EngineChoice::OrtCpu, &options.ort) {
+            Ok(engine) => Ok((engine, Some("ONNX Runtime's library was found".into()))),
+            Err(e) if e.kind() == ErrorKind::Unavailable && options.ort.library.is_none() => {
+                Ok((self.on_tract()?, Some(e.to_string())))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
     fn on_tract(&self) -> Result<Box<dyn Engine>> {
         Ok(Box::new(tract::TractEngine::load(&self.encoder, &self.head, self.schema)?))
     }

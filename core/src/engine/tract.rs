@@ -91,8 +91,7 @@ impl Engine for TractEngine {
         Device {
             engine: "tract".into(),
             nodes: [("tract".to_string(), computed.count())].into(),
-            library: None,
-            reason: None,
+            ..Device::default()
         }
     }
 }

@@ -173,7 +173,12 @@ fn device(place: Place, nodes: BTreeMap<String, usize>, library: &str) -> Result
             format!("nodes on {}", session::CUDA_PROVIDER),
         ));
     }
-    Ok(Device { engine: place.to_string(), nodes, library: Some(library.into()), reason: None })
+    Ok(Device {
+        engine: place.to_string(),
+        nodes,
+        library: Some(library.into()),
+        ..Device::default()
+    })
 }
 
 /// The elements of an output, of which there must be `count`.

@@ -1,0 +1,79 @@
+use std::num::NonZeroUsize;
+
+use super::concept_layer::ConceptLayer;
+use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
+use crate::onnx::{GraphProto, ModelProto};
+use crate::sparse::Encoder;
+use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
+
+/// Runs a model on our own kernels alone, without any library that runs graphs.
+pub(crate) struct SparseEngine {
+    encoder: Encoder,
+    layer: ConceptLayer,
+}
+
+impl SparseEngine {
+    /// `encoder` is that part of `model`.
+    ///
+    /// # Errors
+    /// `Unavailable` where the encoder is not one that the kernels know; `Model` where a head is missing or
+    /// is not of the schema's shape.
+    pub(crate) fn load(
+        encoder: &ModelProto,
+        model: &ModelProto,
+        schema: &Schema,
+        threads: Option<NonZeroUsize>,
+    ) -> Result<SparseEngine> {
+        let known = |graph: &GraphProto| Encoder::load(graph, threads.map_or(1, NonZeroUsize::get));
+        let encoder = encoder.graph.as_ref().and_then(known).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "encoder graph",
+                "a backbone that the sparse kernels do not know",
+                "a BERT as `sparsecbm export` writes it",
+            )
+        })?;
+        if encoder.shape() != (schema.concept_count(), schema.class_count()) {
+            let (concepts, classes) = encoder.shape();
+            return Err(Error::new(
+                ErrorKind::Model,
+                "concept_head.bias",
+                format!("{concepts} concepts of {classes} classes"),
+                format!("{} of {}", schema.concept_count(), schema.class_count()),
+            ));
+        }
+        Ok(SparseEngine { encoder, layer: ConceptLayer::load(model, schema)? })
+    }
+
+    /// How much faster the products are estimated to be than dense ones.
+    pub(crate) fn gain(&self) -> f64 {
+        let sum = |cost: fn(&PlannedProduct) -> f64| self.plan().iter().map(cost).sum::<f64>();
+        sum(|product| product.dense_microseconds) / sum(|product| product.microseconds)
+    }
+}
+
+impl Engine for SparseEngine {
+    fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
+        let encode = |sequence: &Sequence| {
+            let evidence = self.encoder.run(&sequence.ids, sequence.attended)?;
+            Ok(Encoded {
+                concept_logits: evidence.concept_logits,
+                token_evidence: evidence.token_evidence,
+            })
+        };
+        sequences.iter().map(encode).collect()
+    }
+
+    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
+        Ok(self.layer.decide(concept_logits, overrides))
+    }
+
+    fn device(&self) -> Device {
+        let instructions = Some(self.encoder.instructions().into());
+        Device { engine: "sparse".into(), instructions, ..Device::default() }
+    }
+
+    fn plan(&self) -> &[PlannedProduct] {
+        self.encoder.plan()
+    }
+}

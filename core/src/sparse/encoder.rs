@@ -1,0 +1,290 @@
+use std::sync::{Mutex, PoisonError};
+
+use super::build::{Block, Builder, Layer};
+use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Product, Tokens};
+use super::masked::{Mask, Masked, Weights};
+use super::pack::Part;
+use super::plan::PlannedProduct;
+use super::recognise::{self, Embedding, Norm, Rows};
+use crate::onnx::GraphProto;
+use crate::schema::Pooling;
+use crate::{Error, ErrorKind, Result};
+
+/// The encoder of a model on the sparse kernels: the embedding once, then each branch on its own.
+pub(crate) struct Encoder {
+    set: InstructionSet,
+    threads: usize,
+    embedding: Embedding,
+    branches: Vec<Branch>,
+    classes: usize,
+    /// For each concept, its branch and its place among the concepts of that branch.
+    places: Vec<(usize, usize)>,
+    /// `[K, C]`
+    bias: Vec<f32>,
+    pooling: Pooling,
+    plan: Vec<PlannedProduct>,
+    /// Buffers that no call uses now.
+    idle: Mutex<Vec<Buffers>>,
+}
+
+/// The backbone under one mask, and the heads of the concepts that read it.
+struct Branch {
+    layers: Vec<Layer>,
+    heads: Product,
+}
+
+/// Memory of one thread. Every buffer is `[channels, stride]`.
+#[derive(Default)]
+struct Buffers {
+    hidden: Vec<f32>,
+    next: Vec<f32>,
+    wide: Vec<f32>,
+    mixed: Vec<f32>,
+    scratch: Vec<f32>,
+}
+
+/// What an encoder says of one sequence; row-major.
+pub(crate) struct Evidence {
+    /// `[K, C]`
+    pub(crate) concept_logits: Vec<f32>,
+    /// `[K, C, S]`
+    pub(crate) token_evidence: Vec<f32>,
+}
+
+impl Encoder {
+    /// The encoder that `graph` computes, packed for this processor; `None` where the graph is not one
+    /// that these kernels know. Branches are run on as many `threads`, where the platform has them.
+    pub(crate) fn load(graph: &GraphProto, threads: usize) -> Option<Encoder> {
+        Encoder::load_for(graph, threads, InstructionSet::best())
+    }
+
+    fn load_for(graph: &GraphProto, threads: usize, set: InstructionSet) -> Option<Encoder> {
+        let recognise::Encoder { embedding, branches, heads } = recognise::encoder(graph)?;
+        let mut builder = Builder { set, plan: Vec::new() };
+        let mut packed = Vec::new();
+        let mut places = vec![(0, 0); heads.branch.len()];
+        let size = embedding.norm.weight.len();
+        for (index, layers) in branches.into_iter().enumerate() {
+            let layers = layers.into_iter().map(|layer| builder.layer(layer)).collect();
+            let mut own = Vec::new();
+            for (k, place) in
+                places.iter_mut().enumerate().filter(|&(k, _)| heads.branch[k] == index)
+            {
+                *place = (index, own.len() / (heads.classes * size));
+                own.extend_from_slice(
+                    &heads.weight[k * heads.classes * size..][..heads.classes * size],
+                );
+            }
+            packed.push(Branch { layers, heads: head_product(&mut builder, &own, size) });
+        }
+        Some(Encoder {
+            set,
+            threads: if cfg!(target_family = "wasm") { 1 } else { threads.max(1) },
+            embedding,
+            branches: packed,
+            classes: heads.classes,
+            places,
+            bias: heads.bias,
+            pooling: heads.pooling,
+            plan: builder.plan,
+            idle: Mutex::default(),
+        })
+    }
+
+    /// Concepts and classes of each.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.places.len(), self.classes)
+    }
+
+    /// How each product is run.
+    pub(crate) fn plan(&self) -> &[PlannedProduct] {
+        &self.plan
+    }
+
+    /// The instructions that it uses.
+    pub(crate) fn instructions(&self) -> &'static str {
+        self.set.name()
+    }
+
+    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding.
+    ///
+    /// # Errors
+    /// `Engine` where the embedding has no row for an id or a position.
+    pub(crate) fn run(&self, ids: &[i64], attended: usize) -> Result<Evidence> {
+        let tokens = self.tokens(ids.len());
+        let mut embedded = self.buffers();
+        self.embed(ids, tokens, &mut embedded.hidden)?;
+        let scores = self.run_branches(&embedded.hidden, tokens, attended);
+        self.idle().push(embedded);
+        let pooled = match self.pooling {
+            Pooling::MaskedMean => attended,
+            Pooling::PaddedMean => ids.len(),
+        };
+        let share = 1.0 / pooled as f32;
+        let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
+        for &(branch, place) in &self.places {
+            for class in place * self.classes..(place + 1) * self.classes {
+                let row = &scores[branch][class * tokens.stride..][..ids.len()];
+                token_evidence.extend(row[..pooled].iter().map(|score| score * share));
+                token_evidence.extend(row[pooled..].iter().map(|_| 0.0));
+            }
+        }
+        let rows = token_evidence.chunks(ids.len());
+        let concept_logits = rows.zip(&self.bias).map(|(row, bias)| row.iter().sum::<f32>() + bias);
+        Ok(Evidence { concept_logits: concept_logits.collect(), token_evidence })
+    }
+
+    fn tokens(&self, length: usize) -> Tokens {
+        let vectors = length.div_ceil(self.set.lanes());
+        let mut stride = vectors * self.set.lanes();
+        // Channels that lie a large power of two apart would share few places of the cache.
+        if stride > 64 && stride.is_multiple_of(32) {
+            stride += 16;
+        }
+        Tokens { vectors, stride }
+    }
+
+    /// The shared embedding into `hidden`; zeros beyond the sequence.
+    fn embed(&self, ids: &[i64], tokens: Tokens, hidden: &mut Vec<f32>) -> Result<()> {
+        let Norm { weight, bias, epsilon } = &self.embedding.norm;
+        hidden.clear();
+        hidden.resize(weight.len() * tokens.stride, 0.0);
+        for source in &self.embedding.sources {
+            let table = source.table();
+            for (position, &id) in ids.iter().enumerate() {
+                let row = match source.rows {
+                    Rows::Token => usize::try_from(id).unwrap_or(usize::MAX),
+                    Rows::Position => position,
+                    Rows::Fixed(row) => row,
+                };
+                if row >= table.rows {
+                    let place = format!("embedding of position {position}");
+                    let expected = format!("a row below {}", table.rows);
+                    return Err(Error::new(
+                        ErrorKind::Engine,
+                        place,
+                        format!("row {row}"),
+                        expected,
+                    ));
+                }
+                let column = hidden[position..].iter_mut().step_by(tokens.stride);
+                for (channel, value) in column.enumerate() {
+                    *value += table.weight(row, channel);
+                }
+            }
+        }
+        let norm = AddNorm { x: hidden, residual: None, weight, bias, epsilon: *epsilon, tokens };
+        norm.run(self.set);
+        Ok(())
+    }
+
+    /// `[concepts of the branch · C, stride]` for each branch: the heads' scores of every position.
+    fn run_branches(&self, embedded: &[f32], tokens: Tokens, attended: usize) -> Vec<Vec<f32>> {
+        let run_all = |branches: &[Branch]| -> Vec<Vec<f32>> {
+            let mut buffers = self.buffers();
+            let run =
+                |branch: &Branch| branch.run(self.set, embedded, tokens, attended, &mut buffers);
+            let scores = branches.iter().map(run).collect();
+            self.idle().push(buffers);
+            scores
+        };
+        let share = self.branches.len().div_ceil(self.threads);
+        if share >= self.branches.len() {
+            return run_all(&self.branches);
+        }
+        std::thread::scope(|scope| {
+            let (own, others) = self.branches.split_at(share);
+            let run_all = &run_all;
+            let threads: Vec<_> =
+                others.chunks(share).map(|part| scope.spawn(move || run_all(part))).collect();
+            let mut scores = run_all(own);
+            for thread in threads {
+                scores
+                    .extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            scores
+        })
+    }
+
+    fn buffers(&self) -> Buffers {
+        self.idle().pop().unwrap_or_default()
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Buffers>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Branch {
+    fn run(
+        &self,
+        set: InstructionSet,
+        embedded: &[f32],
+        tokens: Tokens,
+        attended: usize,
+        buffers: &mut Buffers,
+    ) -> Vec<f32> {
+        let Buffers { hidden, next, wide, mixed, scratch } = buffers;
+        hidden.clear();
+        hidden.extend_from_slice(embedded);
+        let room = |buffer: &mut Vec<f32>, rows: usize| {
+            buffer.resize(buffer.len().max(rows * tokens.stride), 0.0);
+        };
+        for layer in &self.layers {
+            room(next, layer.norm.weight.len());
+            match &layer.block {
+                Block::Attention(attention) => {
+                    let channels = attention.heads[attention.heads.len() - 1] * tokens.stride;
+                    let values = attention.value_heads[attention.value_heads.len() - 1];
+                    room(wide, attention.reading.rows());
+                    room(mixed, values);
+                    attention.reading.run(set, Activation::Identity, tokens, hidden, wide, scratch);
+                    let (query, rest) = wide.split_at(channels);
+                    let (key, value) = rest.split_at(channels);
+                    let (heads, value_heads) = (&attention.heads, &attention.value_heads);
+                    let scale = attention.scale;
+                    let output = mixed.as_mut_slice();
+                    Attention {
+                        query,
+                        key,
+                        value,
+                        heads,
+                        value_heads,
+                        tokens,
+                        attended,
+                        scale,
+                        output,
+                        scratch,
+                    }
+                    .run(set);
+                    attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
+                }
+                Block::FeedForward { inner, activation, outer } => {
+                    room(wide, inner.rows());
+                    inner.run(set, *activation, tokens, hidden, wide, scratch);
+                    outer.run(set, Activation::Identity, tokens, wide, next, scratch);
+                }
+            }
+            let Norm { weight, bias, epsilon } = &layer.norm;
+            let (x, residual) = (next.as_mut_slice(), Some(hidden.as_slice()));
+            AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
+            std::mem::swap(hidden, next);
+        }
+        let mut scores = vec![0.0; self.heads.rows() * tokens.stride];
+        self.heads.run(set, Activation::Identity, tokens, hidden, &mut scores, scratch);
+        scores
+    }
+}
+
+/// The concept heads `[rows, size]` of one branch, without their bias.
+fn head_product(builder: &mut Builder, weights: &[f32], size: usize) -> Product {
+    let rows = weights.len() / size;
+    let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    let weight =
+        Masked { rows, columns: size, weights: Weights::Single(bytes.into()), mask: Mask::NonZero };
+    let rows: Vec<usize> = (0..rows).collect();
+    let channels: Vec<Option<usize>> = (0..size).map(Some).collect();
+    let bias = vec![0.0; rows.len()];
+    let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
+    builder.product("concept_head", &[part], size)
+}

@@ -1,0 +1,102 @@
+use super::product::Tokens;
+use super::vector::Vector;
+use super::{InstructionSet, Kernel};
+
+/// Channels that are summed at once, so that no sum waits for the one before.
+const CHAINS: usize = 4;
+
+/// Layer normalization over the channels of each token, in place, after adding a residual.
+///
+/// y = (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros, Hinton: *Layer Normalization*, 2016).
+pub(crate) struct AddNorm<'a> {
+    /// `[channels, stride]`
+    pub(crate) x: &'a mut [f32],
+    /// Added to `x` first; `[channels, stride]`.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// One a channel.
+    pub(crate) weight: &'a [f32],
+    /// One a channel.
+    pub(crate) bias: &'a [f32],
+    pub(crate) epsilon: f32,
+    pub(crate) tokens: Tokens,
+}
+
+impl AddNorm<'_> {
+    /// # Panics
+    /// Where a buffer is too small.
+    pub(crate) fn run(self, set: InstructionSet) {
+        let Tokens { vectors, stride } = self.tokens;
+        let size = self.weight.len() * stride;
+        assert_eq!(self.weight.len(), self.bias.len(), "channels");
+        assert!(vectors * set.lanes() <= stride, "tokens beyond the stride");
+        assert!(self.x.len() >= size, "size of the input");
+        assert!(self.residual.is_none_or(|residual| residual.len() >= size), "residual");
+        set.run(self);
+    }
+}
+
+impl Kernel for AddNorm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(mut self) {
+        for register in 0..self.tokens.vectors {
+            // SAFETY: `run` checked that x and the residual hold all channels of `stride` floats.
+            unsafe { self.column::<V>(register * V::LANES) };
+        }
+    }
+}
+
+impl AddNorm<'_> {
+    /// One register of tokens.
+    ///
+    /// # Safety
+    /// The buffers must be as large as [`AddNorm::run`] asks for.
+    #[inline(always)]
+    unsafe fn column<V: Vector>(&mut self, at: usize) {
+        let channels = self.weight.len();
+        let stride = self.tokens.stride;
+        // SAFETY: the caller vouches for every channel's register from `at` on.
+        unsafe {
+            let x = self.x.as_mut_ptr().add(at);
+            let sum = sum_over::<V>(channels, |channel| {
+                let place = x.add(channel * stride);
+                let Some(residual) = self.residual else { return V::load(place) };
+                let sum = V::load(place).add(V::load(residual.as_ptr().add(channel * stride + at)));
+                sum.store(place);
+                sum
+            });
+            let share = V::splat(1.0 / channels as f32);
+            let mean = sum.mul(share);
+            let squares = sum_over::<V>(channels, |channel| {
+                let distance = V::load(x.add(channel * stride)).sub(mean);
+                distance.mul(distance)
+            });
+            let variance = squares.mul_add(share, V::splat(self.epsilon));
+            let factor = V::splat(1.0).div(variance.sqrt());
+            for channel in 0..channels {
+                let place = x.add(channel * stride);
+                let normal = V::load(place).sub(mean).mul(factor);
+                let (weight, bias) = (self.weight[channel], self.bias[channel]);
+                normal.mul_add(V::splat(weight), V::splat(bias)).store(place);
+            }
+        }
+    }
+}
+
+/// The sum of what `value` gives for each channel, in order of channels.
+#[inline(always)]
+fn sum_over<V: Vector>(channels: usize, mut value: impl FnMut(usize) -> V) -> V {
+    let mut sums = [V::splat(0.0); CHAINS];
+    let whole = channels - channels % CHAINS;
+    for first in (0..whole).step_by(CHAINS) {
+        for (chain, sum) in sums.iter_mut().enumerate() {
+            *sum = sum.add(value(first + chain));
+        }
+    }
+    let mut rest = V::splat(0.0);
+    for channel in whole..channels {
+        rest = rest.add(value(channel));
+    }
+    sums.into_iter().fold(rest, V::add)
+}

@@ -1,0 +1,94 @@
+use bytes::Bytes;
+
+use super::half::finite_half;
+
+/// A weight under one mask, as the file stores it: nothing is unpacked.
+#[derive(Debug, Clone)]
+pub(crate) struct Masked {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) weights: Weights,
+    pub(crate) mask: Mask,
+}
+
+/// The weights of a matrix, row-major, little-endian.
+#[derive(Debug, Clone)]
+pub(crate) enum Weights {
+    /// 32-bit floats.
+    Single(Bytes),
+    /// 16-bit floats.
+    Half(Bytes),
+    /// Whole numbers, times one factor a row.
+    Int8 { values: Bytes, scales: Vec<f32> },
+}
+
+/// Which weights a mask keeps.
+#[derive(Debug, Clone)]
+pub(crate) enum Mask {
+    /// Those that are not 0.
+    NonZero,
+    /// Those whose bit is 1: rows of ⌈columns / 8⌉ bytes, lowest bit first, one row of bits for
+    /// `block_rows` rows of weights.
+    Bits { bits: Bytes, block_rows: usize },
+}
+
+impl Masked {
+    /// Whether the parts have the sizes that they say, and every weight is finite.
+    pub(crate) fn is_sound(&self) -> bool {
+        let count = self.rows * self.columns;
+        let stored = match &self.weights {
+            Weights::Single(bytes) => bytes.len() == 4 * count,
+            Weights::Half(bytes) => bytes.len() == 2 * count,
+            Weights::Int8 { values, scales } => values.len() == count && scales.len() == self.rows,
+        };
+        let masked = match &self.mask {
+            Mask::NonZero => true,
+            Mask::Bits { bits, block_rows } => {
+                *block_rows > 0 && bits.len() * block_rows == self.rows * self.columns.div_ceil(8)
+            }
+        };
+        stored && masked && self.is_finite()
+    }
+
+    fn is_finite(&self) -> bool {
+        match &self.weights {
+            Weights::Single(bytes) => {
+                bytes.as_chunks().0.iter().all(|&bytes| f32::from_le_bytes(bytes).is_finite())
+            }
+            // An exponent of all ones is infinity or no number.
+            Weights::Half(bytes) => {
+                bytes.as_chunks().0.iter().all(|&b| u16::from_le_bytes(b) & 0x7c00 != 0x7c00)
+            }
+            Weights::Int8 { scales, .. } => scales.iter().all(|scale| scale.is_finite()),
+        }
+    }
+
+    /// The columns that row `row` keeps, ascending, with their weights; those of weight 0 left out.
+    pub(crate) fn kept(&self, row: usize) -> Vec<(usize, f32)> {
+        let weighted = |column| (column, self.weight(row, column));
+        let counts = |&(_, weight): &(usize, f32)| weight != 0.0;
+        match &self.mask {
+            Mask::NonZero => (0..self.columns).map(weighted).filter(counts).collect(),
+            Mask::Bits { bits, block_rows } => {
+                let width = self.columns.div_ceil(8);
+                let line = &bits[row / block_rows * width..][..width];
+                let set = |(place, byte): (usize, u8)| {
+                    (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| 8 * place + bit)
+                };
+                let bytes = line.iter().copied().enumerate().filter(|&(_, byte)| byte != 0);
+                let columns = bytes.flat_map(set).filter(|&column| column < self.columns);
+                columns.map(weighted).filter(counts).collect()
+            }
+        }
+    }
+
+    /// A weight, whether kept or not.
+    pub(crate) fn weight(&self, row: usize, column: usize) -> f32 {
+        let at = row * self.columns + column;
+        match &self.weights {
+            Weights::Single(bytes) => f32::from_le_bytes(bytes.as_chunks().0[at]),
+            Weights::Half(bytes) => finite_half(u16::from_le_bytes(bytes.as_chunks().0[at])),
+            Weights::Int8 { values, scales } => f32::from(values[at].cast_signed()) * scales[row],
+        }
+    }
+}

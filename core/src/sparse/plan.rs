@@ -1,0 +1,22 @@
+use serde::Serialize;
+
+/// How one product of a model is run, and what it is estimated to cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedProduct {
+    /// The concept and the linear layer; several of one input are named together.
+    pub name: String,
+    /// How the weights are grouped: `dense`, `blocks` (four rows share a column index) or `rows`.
+    pub layout: &'static str,
+    /// Outputs that are computed: those that a mask kills are left out.
+    pub rows: usize,
+    /// Inputs that are read.
+    pub columns: usize,
+    /// Weights that count: kept and not 0.
+    pub weights: usize,
+    /// Bytes of the packed weights, indices and bias.
+    pub bytes: usize,
+    /// Estimated time for 32 tokens, in microseconds.
+    pub microseconds: f64,
+    /// The same if every weight were multiplied.
+    pub dense_microseconds: f64,
+}

@@ -1,0 +1,140 @@
+//! Finds, in the graph of an encoder, what the sparse kernels can run.
+//!
+//! Every node, attribute and constant on the way from the outputs to the inputs is checked; a graph that
+//! differs anywhere is not recognised, and runs as it is on the engine.
+
+mod attention;
+mod embedding;
+mod graph;
+mod linear;
+mod outputs;
+
+pub(crate) use attention::Attention;
+pub(crate) use embedding::{Embedding, Rows};
+use graph::Graph;
+pub(crate) use linear::Linear;
+pub(crate) use outputs::Heads;
+
+use super::kernel::Activation;
+use crate::onnx::GraphProto;
+
+/// An encoder: shared embedding, one branch a mask, concept heads.
+pub(crate) struct Encoder {
+    pub(crate) embedding: Embedding,
+    pub(crate) branches: Vec<Vec<Layer>>,
+    pub(crate) heads: Heads,
+}
+
+/// norm(block(x) + x)
+pub(crate) struct Layer {
+    pub(crate) block: Block,
+    pub(crate) norm: Norm,
+}
+
+/// What a layer does before its norm.
+pub(crate) enum Block {
+    Attention(Attention),
+    FeedForward { inner: Linear, activation: Activation, outer: Linear },
+}
+
+/// The constants of a layer normalization.
+pub(crate) struct Norm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) epsilon: f32,
+}
+
+/// The encoder that `graph` computes, if it is one.
+pub(crate) fn encoder(graph: &GraphProto) -> Option<Encoder> {
+    let graph = Graph::new(graph);
+    let (heads, hidden) = outputs::heads(&graph)?;
+    let mut start = None;
+    let mut branches = Vec::new();
+    for last in hidden {
+        let (layers, first) = branch(&graph, last)?;
+        // All branches must begin at one value.
+        if *start.get_or_insert(first) != first {
+            return None;
+        }
+        branches.push(layers);
+    }
+    let embedding = embedding::embedding(&graph, start?)?;
+    let encoder = Encoder { embedding, branches, heads };
+    encoder.sizes_agree().then_some(encoder)
+}
+
+/// The layers that end at the value `last`, in order, and the value at which they begin.
+fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Vec<Layer>, &'a str)> {
+    let mut layers = Vec::new();
+    let mut value = last;
+    // A graph has fewer layers than nodes, unless it goes round in circles.
+    while layers.len() < graph.node_count() {
+        let (norm, sum) = normalization(graph, value)?;
+        let add = graph.node(sum, "Add")?;
+        let [block, residual] = graph.inputs(add)?;
+        let Some((block, input)) =
+            attention::block(graph, block).or_else(|| feed_forward(graph, block))
+        else {
+            layers.reverse();
+            return Some((layers, value));
+        };
+        if input != residual {
+            return None;
+        }
+        layers.push(Layer { block, norm });
+        value = residual;
+    }
+    None
+}
+
+/// `value` as outer(activation(inner(x))), and x.
+fn feed_forward<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Block, &'a str)> {
+    let (outer, active) = linear::linear(graph, value)?;
+    let node = graph.producer(active)?;
+    let activation = match node.op_type.as_str() {
+        "Gelu" if graph.text(node, "approximate", "none") == "none" => Activation::Gelu,
+        "Relu" => Activation::Relu,
+        _ => return None,
+    };
+    let [wide] = graph.inputs(node)?;
+    let (inner, input) = linear::linear(graph, wide)?;
+    Some((Block::FeedForward { inner, activation, outer }, input))
+}
+
+/// `value` as a layer normalization over the last axis, and what it reads.
+fn normalization<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Norm, &'a str)> {
+    let node = graph.node(value, "LayerNormalization")?;
+    let [x, weight, bias] = graph.inputs(node)?;
+    let (weight, bias) = (graph.vector(weight)?, graph.vector(bias)?);
+    let epsilon = graph.float(node, "epsilon", 1e-5);
+    let last = graph.integer(node, "axis", -1) == -1 && graph.integer(node, "stash_type", 1) == 1;
+    (last && weight.len() == bias.len()).then_some((Norm { weight, bias, epsilon }, x))
+}
+
+impl Encoder {
+    /// Whether every product and norm reads as many channels as there are.
+    fn sizes_agree(&self) -> bool {
+        let size = self.embedding.norm.weight.len();
+        let sources = self.embedding.sources.iter();
+        sources.map(|source| source.table().columns).all(|columns| columns == size)
+            && self.heads.weight.len() == self.heads.branch.len() * self.heads.classes * size
+            && self.branches.iter().flatten().all(|layer| layer.agrees(size))
+    }
+}
+
+impl Layer {
+    fn agrees(&self, size: usize) -> bool {
+        let block = match &self.block {
+            Block::Attention(attention) => {
+                let inner = attention.heads * attention.head_size;
+                let reading = [&attention.query, &attention.key, &attention.value];
+                reading.iter().all(|linear| linear.is(inner, size))
+                    && attention.output.is(size, inner)
+            }
+            Block::FeedForward { inner, outer, .. } => {
+                inner.is(inner.weight.rows, size) && outer.is(size, inner.weight.rows)
+            }
+        };
+        block && self.norm.weight.len() == size
+    }
+}

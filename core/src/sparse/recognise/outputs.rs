@@ -1,0 +1,76 @@
+use super::graph::Graph;
+use crate::schema::Pooling;
+
+/// From last hidden states to token evidence and concept logits.
+pub(crate) struct Heads {
+    /// For each concept, the branch that it reads.
+    pub(crate) branch: Vec<usize>,
+    pub(crate) classes: usize,
+    /// `[K, C, d]`
+    pub(crate) weight: Vec<f32>,
+    /// `[K, C]`
+    pub(crate) bias: Vec<f32>,
+    pub(crate) pooling: Pooling,
+}
+
+/// The concept heads of the graph, and the last hidden state of each branch.
+pub(super) fn heads<'a>(graph: &Graph<'a>) -> Option<(Heads, Vec<&'a str>)> {
+    let [sum, bias_name] = graph.apart("concept_logits", "Add")?;
+    let flat = graph.node(sum, "ReduceSum")?;
+    let [summed, axes] = graph.inputs(flat)?;
+    let concat = graph.node("token_evidence", "Concat")?;
+    let as_written = summed == "token_evidence"
+        && graph.integers(axes)? == [3]
+        && graph.integer(flat, "keepdims", 1) == 0
+        && graph.integer(concat, "axis", 0) == 1;
+    as_written.then_some(())?;
+    let mut hidden: Vec<&str> = Vec::new();
+    let mut branch = Vec::new();
+    let (mut weight_name, mut pooling) = (None, None);
+    for (k, share) in concat.input.iter().enumerate() {
+        let own = graph.transposed(graph.by_list(share, "Unsqueeze", &[1])?, &[0, 2, 1])?;
+        let [scores, pool_weight] = graph.apart(own, "Mul")?;
+        let [state, turned] = graph.apart(scores, "MatMul")?;
+        let gather = graph.node(graph.transposed(turned, &[1, 0])?, "Gather")?;
+        let [all, index] = graph.inputs(gather)?;
+        let own_pooling = pooled(graph, pool_weight)?;
+        let agrees = graph.index(index)? == k
+            && graph.integer(gather, "axis", 0) == 0
+            && *weight_name.get_or_insert(all) == all
+            && *pooling.get_or_insert(own_pooling) == own_pooling;
+        agrees.then_some(())?;
+        branch.push(hidden.iter().position(|&known| known == state).unwrap_or_else(|| {
+            hidden.push(state);
+            hidden.len() - 1
+        }));
+    }
+    let (tensor, weight) = graph.floats(weight_name?)?;
+    let [concepts, classes, _] = graph.shape(tensor)?;
+    let (tensor, bias) = graph.floats(bias_name)?;
+    let fits = concepts == branch.len() && graph.shape(tensor)? == [concepts, classes];
+    let heads = Heads { branch, classes, weight, bias, pooling: pooling? };
+    fits.then_some((heads, hidden))
+}
+
+/// `value` as the weights of a mean over positions.
+fn pooled(graph: &Graph, value: &str) -> Option<Pooling> {
+    let share = graph.by_list(value, "Unsqueeze", &[2])?;
+    let [pooled, count] = graph.apart(share, "Div")?;
+    let [count, one] = graph.apart(count, "Max")?;
+    let sum = graph.node(count, "ReduceSum")?;
+    let [summed, axes] = graph.inputs(sum)?;
+    let as_written = graph.scalar(one)? == 1.0
+        && summed == pooled
+        && graph.integers(axes)? == [1]
+        && graph.integer(sum, "keepdims", 1) == 1;
+    as_written.then_some(())?;
+    if graph.cast(pooled) == Some("attention_mask") {
+        return Some(Pooling::MaskedMean);
+    }
+    let [none, one] = graph.apart(pooled, "Add")?;
+    let [mask, zero] = graph.apart(none, "Mul")?;
+    let padded = graph.scalar(one)? == 1.0
+        && graph.scalar(zero)? == 0.0
+        && graph.cast(mask)? == "attention_mask";
+    padded.then_some(Pooling::PaddedMean)
+}

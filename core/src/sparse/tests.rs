@@ -1,0 +1,285 @@
+//! Every kernel beside plain loops in 64-bit floats, under every instruction set that this processor has.
+
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+
+use super::cost::Layout;
+use super::half::{finite_half, half_bits};
+use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Tokens};
+use super::masked::{Mask, Masked, Weights};
+use super::pack::{Line, Part, assemble, lines};
+
+const LAYOUTS: [Layout; 3] = [Layout::Dense, Layout::Blocks, Layout::Rows];
+
+/// A matrix under a mask, in every form that a file may have.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Single,
+    Half,
+    Int8,
+    /// Zeros are the mask.
+    Folded,
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    rows: usize,
+    columns: usize,
+    block_rows: usize,
+    tokens: usize,
+    form: Form,
+    density: f64,
+    activation: Activation,
+    /// Leave out this row and this column, if there are others.
+    absent: (usize, usize),
+    seed: u64,
+}
+
+prop_compose! {
+    fn cases()(
+        blocks in 1..12_usize,
+        columns in 1..70_usize,
+        block_rows in prop::sample::select(vec![1_usize, 2, 4]),
+        tokens in prop_oneof![1..20_usize, 20..150_usize],
+        form in prop::sample::select(vec![Form::Single, Form::Half, Form::Int8, Form::Folded]),
+        density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64],
+        activation in prop::sample::select(vec![
+            Activation::Identity, Activation::Gelu, Activation::Relu,
+        ]),
+        absent in (0..12_usize, 0..70_usize),
+        seed in any::<u64>(),
+    ) -> Case {
+        let rows = blocks * block_rows;
+        Case { rows, columns, block_rows, tokens, form, density, activation, absent, seed }
+    }
+}
+
+/// Numbers from −1 to 1 that look random: the splitmix64 generator (Steele, Lea, Flood, 2014).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn many(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.next()).collect()
+    }
+}
+
+impl Case {
+    /// The masked weight as a file would hold it, and unpacked.
+    fn weight(&self, random: &mut Random) -> (Masked, Vec<f32>) {
+        let Case { rows, columns, block_rows, .. } = *self;
+        let kept: Vec<bool> = (0..rows / block_rows * columns)
+            .map(|_| f64::from(random.next()) < 2.0 * self.density - 1.0 || self.density == 1.0)
+            .collect();
+        let is_kept = |at: usize| kept[at / columns / block_rows * columns + at % columns];
+        let mut bits = vec![0_u8; rows / block_rows * columns.div_ceil(8)];
+        for (at, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            bits[at / columns * columns.div_ceil(8) + at % columns / 8] |= 1 << (at % columns % 8);
+        }
+        let scales: Vec<f32> = random.many(rows).into_iter().map(|scale| scale / 127.0).collect();
+        let numbers: Vec<f32> = (0..rows * columns)
+            .map(|at| match self.form {
+                // Fewer digits than a 16-bit float has.
+                Form::Half => (random.next() * 256.0).round() / 256.0,
+                Form::Int8 => (random.next() * 127.0).round(),
+                Form::Folded if !is_kept(at) => 0.0,
+                Form::Single | Form::Folded => random.next(),
+            })
+            .collect();
+        let weights = match self.form {
+            Form::Single | Form::Folded => {
+                Weights::Single(numbers.iter().flat_map(|x| x.to_le_bytes()).collect())
+            }
+            Form::Half => {
+                Weights::Half(numbers.iter().flat_map(|&x| half_bits(x).to_le_bytes()).collect())
+            }
+            Form::Int8 => Weights::Int8 {
+                values: numbers.iter().map(|&x| (x as i8).cast_unsigned()).collect(),
+                scales: scales.clone(),
+            },
+        };
+        let mask = match self.form {
+            Form::Folded => Mask::NonZero,
+            _ => Mask::Bits { bits: bits.into(), block_rows },
+        };
+        let scale =
+            |at: usize| if matches!(self.form, Form::Int8) { scales[at / columns] } else { 1.0 };
+        let dense = (0..rows * columns)
+            .map(|at| if is_kept(at) { numbers[at] * scale(at) } else { 0.0 })
+            .collect();
+        (Masked { rows, columns, weights, mask }, dense)
+    }
+}
+
+fn tokens(set: InstructionSet, count: usize, gap: usize) -> Tokens {
+    let vectors = count.div_ceil(set.lanes());
+    Tokens { vectors, stride: vectors * set.lanes() + gap }
+}
+
+/// x · Φ(x) in 64-bit floats, Φ by its series (Abramowitz, Stegun 26.2.10 and, far out, 0 or 1).
+fn exact_gelu(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return x.max(0.0);
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / (2.0 * f64::from(n));
+        sum += term / f64::from(2 * n + 1);
+    }
+    x * (0.5 + sum / (2.0 * std::f64::consts::PI).sqrt())
+}
+
+fn close(found: f32, expected: f64, tolerance: f64, place: &dyn Debug) {
+    let difference = (f64::from(found) - expected).abs();
+    assert!(difference <= tolerance, "{place:?}: {found} is not {expected}");
+}
+
+proptest! {
+    #[test]
+    fn products_are_those_of_the_dense_matrix(case in cases(), gap in prop::sample::select(vec![0_usize, 7, 16])) {
+        let random = &mut Random(case.seed);
+        let (weight, dense) = case.weight(random);
+        prop_assert!(weight.is_sound());
+        let bias = random.many(case.rows);
+        let present = |size: usize, absent: usize| -> Vec<usize> {
+            (0..size).filter(|&i| i != absent || size == 1).collect()
+        };
+        let rows = present(case.rows, case.absent.0);
+        let columns = present(case.columns, case.absent.1);
+        let channels: Vec<Option<usize>> =
+            (0..case.columns).map(|column| columns.binary_search(&column).ok()).collect();
+        let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
+        for set in InstructionSet::available() {
+            let tokens = tokens(set, case.tokens, gap);
+            let input = random.many(columns.len() * tokens.stride);
+            for layout in LAYOUTS {
+                let own: Vec<Line> = lines(&part).collect();
+                let product = assemble(&own, columns.len(), layout, matches!(case.form, Form::Half));
+                let mut output = vec![f32::NAN; rows.len() * tokens.stride];
+                product.run(set, case.activation, tokens, &input, &mut output, &mut Vec::new());
+                for (row, &from) in rows.iter().enumerate() {
+                    for token in 0..case.tokens {
+                        let sum: f64 = columns.iter().enumerate().map(|(channel, &column)| {
+                            f64::from(dense[from * case.columns + column])
+                                * f64::from(input[channel * tokens.stride + token])
+                        }).sum::<f64>() + f64::from(bias[from]);
+                        let expected = match case.activation {
+                            Activation::Identity => sum,
+                            Activation::Relu => sum.max(0.0),
+                            Activation::Gelu => exact_gelu(sum),
+                        };
+                        let place = (set, layout, row, token);
+                        close(output[row * tokens.stride + token], expected, 2e-5, &place);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn attention_is_that_of_plain_loops(
+        sizes in prop::collection::vec((0..9_usize, 0..9_usize), 1..4),
+        count in prop_oneof![1..20_usize, 20..100_usize],
+        hidden in 0..20_usize,
+        seed in any::<u64>(),
+    ) {
+        let random = &mut Random(seed);
+        let attended = count.saturating_sub(hidden).max(1);
+        let bounds = |size: fn(&(usize, usize)) -> usize| -> Vec<usize> {
+            std::iter::once(0).chain(sizes.iter().scan(0, |end, pair| {
+                *end += size(pair);
+                Some(*end)
+            })).collect()
+        };
+        let (heads, value_heads) = (bounds(|pair| pair.0), bounds(|pair| pair.1));
+        let (channels, values) = (heads[sizes.len()], value_heads[sizes.len()]);
+        for set in InstructionSet::available() {
+            let tokens = tokens(set, count, 5);
+            let stride = tokens.stride;
+            let (query, key) = (random.many(channels * stride), random.many(channels * stride));
+            let value = random.many(values * stride);
+            let mut output = vec![f32::NAN; values * stride];
+            let scale = 0.7;
+            Attention {
+                query: &query, key: &key, value: &value, heads: &heads, value_heads: &value_heads,
+                tokens, attended, scale, output: &mut output, scratch: &mut Vec::new(),
+            }.run(set);
+            let at = |x: &[f32], channel: usize, token: usize| f64::from(x[channel * stride + token]);
+            for head in 0..sizes.len() {
+                for from in 0..count {
+                    let shares: Vec<f64> = (0..attended).map(|to| {
+                        let own = heads[head]..heads[head + 1];
+                        let score: f64 = own.map(|c| at(&query, c, from) * at(&key, c, to)).sum();
+                        (score * f64::from(scale)).exp()
+                    }).collect();
+                    let total: f64 = shares.iter().sum();
+                    for channel in value_heads[head]..value_heads[head + 1] {
+                        let mixed = shares.iter().enumerate().map(|(to, share)| share * at(&value, channel, to));
+                        let expected = mixed.sum::<f64>() / total;
+                        close(output[channel * stride + from], expected, 1e-5, &(set, head, channel, from));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn norms_are_those_of_plain_loops(
+        channels in 1..50_usize,
+        count in 1..70_usize,
+        with_residual in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let random = &mut Random(seed);
+        for set in InstructionSet::available() {
+            let tokens = tokens(set, count, 3);
+            let stride = tokens.stride;
+            let before = random.many(channels * stride);
+            let residual = random.many(channels * stride);
+            let (weight, bias) = (random.many(channels), random.many(channels));
+            let (mut x, epsilon) = (before.clone(), 1e-3);
+            let added = with_residual.then_some(residual.as_slice());
+            AddNorm { x: &mut x, residual: added, weight: &weight, bias: &bias, epsilon, tokens }.run(set);
+            for token in 0..count {
+                let sum: Vec<f64> = (0..channels).map(|channel| {
+                    let at = channel * stride + token;
+                    f64::from(before[at]) + if with_residual { f64::from(residual[at]) } else { 0.0 }
+                }).collect();
+                let mean = sum.iter().sum::<f64>() / channels as f64;
+                let variance = sum.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / channels as f64;
+                for (channel, value) in sum.iter().enumerate() {
+                    let normal = (value - mean) / (variance + f64::from(epsilon)).sqrt();
+                    let expected = normal * f64::from(weight[channel]) + f64::from(bias[channel]);
+                    close(x[channel * stride + token], expected, 2e-5, &(set, channel, token));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gelu_is_exact_to_two_millionths() {
+    for step in -2000..=2000 {
+        let x = step as f32 / 200.0;
+        close(Activation::Gelu.of(x), exact_gelu(f64::from(x)), 2e-6, &x);
+    }
+}
+
+#[test]
+fn every_finite_half_goes_there_and_back() {
+    for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
+        assert_eq!(half_bits(finite_half(bits)), bits);
+    }
+    // 1, the largest, the smallest.
+    assert_eq!(finite_half(0x3c00), 1.0);
+    assert_eq!(finite_half(0x7bff), 65504.0);
+    assert_eq!(finite_half(0x8001), -(0.5_f32.powi(24)));
+}
