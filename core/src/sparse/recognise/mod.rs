@@ -32,6 +32,10 @@ pub(crate) struct Layer {
 }
 
 /// What a layer does before its norm.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a model has a few dozen, and most are the large one"
+)]
 pub(crate) enum Block {
     Attention(Attention),
     FeedForward { inner: Linear, activation: Activation, outer: Linear },
