@@ -122,8 +122,8 @@ pub(crate) fn check(
             differences.add_decided(&found, &stored.decide(&expected.concept_logits, overrides));
         }
     }
-    let too_far = |value: f32| value.is_nan() || value > options.atol;
-    let wrong = differences.by_output().into_iter().find(|&(_, value)| too_far(value));
+    let too_large = |value: f32| value.is_nan() || value > options.atol;
+    let wrong = differences.by_output().into_iter().find(|(_, value)| too_large(*value));
     if let Some((output, value)) = wrong {
         return Err(Error::new(
             ErrorKind::Model,

@@ -24,6 +24,7 @@ mod reference;
 pub mod report;
 mod statistics;
 pub mod study;
+mod triton;
 mod weights;
 
 pub use check::{CheckReport, Differences};

@@ -26,8 +26,7 @@ fn one_file() {
     let path = folder.path().join("model.onnx");
     let exported = exported();
     let bytes = exported.bytes.clone();
-    let written = exported.write_to(&path).expect("it can be written");
-    assert_eq!(written, std::slice::from_ref(&path));
+    assert_eq!(exported.write_to(&path).expect("it can be written"), std::slice::from_ref(&path));
     assert_eq!(fs::read(&path).expect("it is there"), bytes);
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }

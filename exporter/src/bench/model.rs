@@ -78,7 +78,7 @@ pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<
 }
 
 /// `length` positions of text between the model's own special tokens.
-fn token_ids(model: &Model, length: usize) -> Result<Vec<u32>> {
+pub(super) fn token_ids(model: &Model, length: usize) -> Result<Vec<u32>> {
     let tokens = model.tokenize(&TEXT.repeat(length))?.tokens;
     let (special, own): (Vec<_>, Vec<_>) = tokens.iter().partition(|token| token.span.is_none());
     if special.len() + own.len() < length {

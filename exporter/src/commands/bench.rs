@@ -1,8 +1,9 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use sparsecbm::Result;
-use sparsecbm_exporter::bench::{BenchReport, Timing, bench_model};
+use sparsecbm::{EngineChoice, Result};
+use sparsecbm_exporter::bench::{BenchReport, EnginesReport, Timing, bench_engines, bench_model};
 
 use super::engine::EngineArguments;
 use super::{print, print_json, tables};
@@ -16,18 +17,64 @@ pub struct Arguments {
     rounds: u32,
     #[command(flatten)]
     engine: EngineArguments,
+    /// Compare engines instead, such as tract,ort-cpu: the same batches on each, in turns.
+    #[arg(long, value_delimiter = ',', value_name = "ENGINES", conflicts_with = "engine")]
+    engines: Vec<EngineChoice>,
+    /// With --engines: for how many threads that ask at once predictions are counted.
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS", default_value = "1,2,4")]
+    callers: Vec<NonZeroUsize>,
     /// Print JSON; all times in microseconds.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if !arguments.engines.is_empty() {
+        return compare(arguments);
+    }
     let report =
         bench_model(&arguments.model, &arguments.engine.options(), arguments.rounds as usize)?;
     if arguments.json {
         return print_json(&report);
     }
     print(&describe(&report))
+}
+
+fn compare(arguments: &Arguments) -> Result<()> {
+    let callers: Vec<usize> = arguments.callers.iter().map(|count| count.get()).collect();
+    let (engines, options) = (&arguments.engines, arguments.engine.options());
+    let rounds = arguments.rounds as usize;
+    let report = bench_engines(&arguments.model, engines, &options, &callers, rounds)?;
+    if arguments.json {
+        return print_json(&report);
+    }
+    let names: Vec<String> = engines.iter().map(ToString::to_string).collect();
+    print(&describe_engines(&report, &names))
+}
+
+/// Rows of batches and of callers, a column an engine; the first engine's share of the others' beside it.
+fn describe_engines(report: &EnginesReport, names: &[String]) -> String {
+    let mut batches = tables::table(["median of one call"]);
+    let ratio = |name: &String| format!("{} / {name}", names[0]);
+    let header = |first: &str| {
+        let ratios = names.iter().skip(1).map(ratio);
+        [first.to_string()].into_iter().chain(names.iter().cloned()).chain(ratios)
+    };
+    batches.set_header(header("median of one call"));
+    for batch in &report.batches {
+        let medians: Vec<f64> = batch.timings.iter().map(|timing| timing.median_us).collect();
+        let ratios = medians.iter().skip(1).map(|median| format!("{:.2}", medians[0] / median));
+        let row = [format!("{} × {} tokens", batch.texts, batch.tokens)];
+        let times = medians.iter().map(|&median| time(median));
+        batches.add_row(row.into_iter().chain(times).chain(ratios));
+    }
+    let mut callers = tables::table(["predictions a second"]);
+    callers.set_header(header("predictions a second").take(names.len() + 1));
+    for rates in &report.callers {
+        let row = [format!("{} threads asking", rates.callers)];
+        callers.add_row(row.into_iter().chain(rates.per_second.iter().map(|n| format!("{n:.1}"))));
+    }
+    format!("{}\n\n{batches}\n\n{callers}", report.devices.join("\n"))
 }
 
 fn describe(report: &BenchReport) -> String {

@@ -15,8 +15,11 @@ pub struct Arguments {
     /// The checkpoint's folder.
     checkpoint: PathBuf,
     /// The ONNX file to write; over 2 GiB the weights go into a second file, OUTPUT.data.
-    #[arg(short, long)]
-    output: PathBuf,
+    #[arg(short, long, required_unless_present = "triton")]
+    output: Option<PathBuf>,
+    /// Write a model repository of Triton Inference Server into this folder, instead of a file.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
+    triton: Option<PathBuf>,
     /// How weights are stored.
     #[arg(long, value_enum, default_value_t)]
     weights: WeightForm,
@@ -53,7 +56,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
     let exported = export(&checkpoint, &options)?;
     let report = exported.report.clone();
-    let files = exported.write_to(&arguments.output)?;
+    let files = match (&arguments.output, &arguments.triton) {
+        (Some(file), _) => exported.write_to(file)?,
+        (None, Some(folder)) => exported.write_triton(folder, &checkpoint)?,
+        (None, None) => unreachable!("clap requires one of them"),
+    };
     spinner.finish_and_clear();
     if arguments.json {
         return print_json(&Output { files: &files, report: &report });

@@ -1,7 +1,10 @@
 use serde_json::{Value, json as object};
 use sparsecbm::{LoadOptions, Model};
+use sparsecbm_exporter::eval::{evaluate, read_reviews};
 
-use crate::support::{assert_fails, json, printed, run, run_with, tiny, tiny_executed, write};
+use crate::support::{
+    assert_fails, exported, json, printed, repository, run, run_with, tiny, tiny_executed, write,
+};
 
 fn lines(rows: &[Value]) -> String {
     rows.iter().map(|row| format!("{row}\n")).collect()
@@ -131,4 +134,34 @@ fn bad_data_names_file_line_and_field() {
     let data = write("good.jsonl", lines(&edits()));
     let not_onnx = write("not-a-model.onnx", "text");
     assert_fails(run([&"eval", &not_onnx, &data]), &["not-a-model.onnx", "ONNX"]);
+}
+
+/// The recipe measured the checkpoint that it wrote, in PyTorch; `eval` measures the exported file.
+#[test]
+fn validation_reproduces_the_recipes_figures() {
+    let model = Model::load(exported("examples/models/cebab"), &LoadOptions::default()).unwrap();
+    let path = repository().join("examples/data/cebab/validation.jsonl");
+    let file = std::fs::File::open(&path).unwrap();
+    let reviews = read_reviews(file, "validation.jsonl", model.schema()).unwrap();
+    let report = serde_json::to_value(evaluate(&model, &reviews, |_| ()).unwrap()).unwrap();
+    let recipe = model.schema().training.as_ref().expect("the recipe's figures");
+    let agree = |pointer: &str| {
+        let [found, expected] = [&report, recipe].map(|figures| {
+            figures.pointer(pointer).and_then(Value::as_f64).unwrap_or_else(|| panic!("{pointer}"))
+        });
+        assert!((found - expected).abs() <= 0.001, "{pointer}: {found}, recipe {expected}");
+    };
+    for pointer in ["/concept_accuracy", "/label_accuracy", "/concept_macro_f1", "/label_macro_f1"]
+    {
+        agree(pointer);
+    }
+    for concept in &model.schema().concepts {
+        agree(&format!("/concepts/{}/accuracy", concept.name));
+        agree(&format!("/concepts/{}/macro_f1", concept.name));
+    }
+    for n in 0..=model.schema().concept_count() {
+        agree(&format!("/intervention_curve/{n}"));
+    }
+    agree("/edit_effect/pearson");
+    agree("/edit_effect/sign_accuracy");
 }

@@ -12,7 +12,7 @@ pub static FOLDER: LazyLock<TempDir> =
     LazyLock::new(|| TempDir::new().expect("a temporary folder"));
 
 /// The checkpoint in folder `model` of the repository as an exported file, written once.
-fn exported(model: &str) -> PathBuf {
+pub fn exported(model: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let path = FOLDER.path().join(model.replace('/', "-")).with_extension("onnx");
@@ -35,7 +35,7 @@ pub fn tiny_executed() -> PathBuf {
     exported("tests/models/tiny-executed")
 }
 
-fn repository() -> &'static Path {
+pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the exporter lies in the repository")
 }
 
