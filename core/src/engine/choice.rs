@@ -9,9 +9,7 @@ use crate::{Error, ErrorKind};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EngineChoice {
-    /// The sparse kernels where they know the model's graph, its masks are sparse enough to gain by it and
-    /// no library of ONNX Runtime was named,
-    /// else ONNX Runtime on the processor where this build has it and its library is found, else tract.
+    /// ONNX Runtime on the processor where this build has it and its library is found, else tract.
     /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
     #[default]
     Auto,

@@ -92,30 +92,16 @@ pub(crate) fn load(
         threads: options.threads,
     };
     let (engine, reason) = match options.engine {
-        EngineChoice::Sparse => (parts.on_sparse()?.0, None),
+        EngineChoice::Sparse => (parts.on_sparse()?, None),
         EngineChoice::Tract => (parts.on_tract()?, None),
         choice @ (EngineChoice::OrtCpu | EngineChoice::OrtCuda { .. }) => {
             (parts.on_ort(choice, &options.ort)?, None)
         }
-        // A library that was named must serve.
-        EngineChoice::Auto if options.ort.library.is_some() => parts.without_sparse(options)?,
-        EngineChoice::Auto => match parts.on_sparse() {
-            Ok((engine, gain)) if gain >= WORTHWHILE_GAIN => (
-                engine,
-                Some(format!(
-                    "its products are estimated to be {gain:.1} times faster than dense ones"
-                )),
-            ),
-            _ => parts.without_sparse(options)?,
-        },
+        EngineChoice::Auto => parts.ort_or_tract(options)?,
     };
     let device = Device { reason, ..engine.device() };
     Ok((engine, device))
 }
-
-/// From this estimated gain on, the sparse kernels are faster than the dense ones of other engines, which are
-/// better at dense products.
-const WORTHWHILE_GAIN: f64 = 2.0;
 
 /// A model's graph cut in two.
 struct Parts<'a> {
@@ -127,18 +113,17 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The engine, and how much faster its products are estimated to be than dense ones.
-    fn on_sparse(&self) -> Result<(Box<dyn Engine>, f64)> {
+    fn on_sparse(&self) -> Result<Box<dyn Engine>> {
         let engine =
             sparse::SparseEngine::load(&self.encoder, self.model, self.schema, self.threads)?;
-        let gain = engine.gain();
-        Ok((Box::new(engine), gain))
+        Ok(Box::new(engine))
     }
 
     /// ONNX Runtime where there is one, else tract, and why.
-    fn without_sparse(&self, options: &LoadOptions) -> Result<(Box<dyn Engine>, Option<String>)> {
+    fn ort_or_tract(&self, options: &LoadOptions) -> Result<(Box<dyn Engine>, Option<String>)> {
         match self.on_ort(EngineChoice::OrtCpu, &options.ort) {
             Ok(engine) => Ok((engine, Some("ONNX Runtime's library was found".into()))),
+            // A library that was named must serve.
             Err(e) if e.kind() == ErrorKind::Unavailable && options.ort.library.is_none() => {
                 Ok((self.on_tract()?, Some(e.to_string())))
             }

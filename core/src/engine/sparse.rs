@@ -44,12 +44,6 @@ impl SparseEngine {
         }
         Ok(SparseEngine { encoder, layer: ConceptLayer::load(model, schema)? })
     }
-
-    /// How much faster the products are estimated to be than dense ones.
-    pub(crate) fn gain(&self) -> f64 {
-        let sum = |cost: fn(&PlannedProduct) -> f64| self.plan().iter().map(cost).sum::<f64>();
-        sum(|product| product.dense_microseconds) / sum(|product| product.microseconds)
-    }
 }
 
 impl Engine for SparseEngine {
