@@ -9,11 +9,12 @@ mod device;
 #[cfg(feature = "ort")]
 mod ort;
 mod sparse;
+#[cfg(feature = "tract")]
 mod tract;
 
 pub use self::choice::{EngineChoice, OrtOptions};
 pub use self::device::Device;
-#[cfg(not(feature = "ort"))]
+#[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;
 use crate::model::LoadOptions;
@@ -106,6 +107,8 @@ pub(crate) fn load(
 /// A model's graph cut in two.
 struct Parts<'a> {
     encoder: ModelProto,
+    // The sparse kernels read the heads instead.
+    #[cfg_attr(not(any(feature = "tract", feature = "ort")), expect(dead_code))]
     head: ModelProto,
     model: &'a ModelProto,
     schema: &'a Schema,
@@ -131,8 +134,19 @@ impl Parts<'_> {
         }
     }
 
+    #[cfg(feature = "tract")]
     fn on_tract(&self) -> Result<Box<dyn Engine>> {
         Ok(Box::new(tract::TractEngine::load(&self.encoder, &self.head, self.schema)?))
+    }
+
+    #[cfg(not(feature = "tract"))]
+    fn on_tract(&self) -> Result<Box<dyn Engine>> {
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "engine tract",
+            "a build without tract",
+            "the crate's feature `tract`",
+        ))
     }
 
     #[cfg(feature = "ort")]
