@@ -1,0 +1,44 @@
+import instantiate, { initSync as instantiateSync } from './bindings.js'
+import { SparseCbmError } from './error.js'
+
+let exports
+let pending
+
+/** Makes the module ready from what `source()` gives; later calls wait for the first. */
+export function init(source) {
+  if (exports) return Promise.resolve()
+  pending ??= load(source).finally(() => {
+    pending = undefined
+  })
+  return pending
+}
+
+async function load(source) {
+  try {
+    exports = await instantiate({ module_or_path: await source() })
+  } catch (error) {
+    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', { cause: error })
+  }
+}
+
+/** The same from bytes or a compiled module, at once. */
+export function initSync(source) {
+  if (exports) return
+  try {
+    exports = instantiateSync({ module: source })
+  } catch (error) {
+    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', { cause: error })
+  }
+}
+
+/** Fails unless the module is ready. */
+export function needModule() {
+  if (!exports) {
+    throw new SparseCbmError('unavailable', 'WebAssembly module', 'not loaded', 'init() or initSync() before')
+  }
+}
+
+/** Bytes of WebAssembly memory; it grows and never shrinks. */
+export function memoryBytes() {
+  return exports ? exports.memory.buffer.byteLength : 0
+}

@@ -1,0 +1,110 @@
+import { Loader } from '../bindings.js'
+import { SparseCbmError, guarded } from '../error.js'
+import { memoryBytes } from '../module.js'
+
+/**
+ * Answers the calls of `client.js`, one after another. Between two texts it looks for messages, so that
+ * a call can be cancelled while it waits or in the midst of a batch.
+ */
+export function serve({ init, Model, post }) {
+  const objects = new Map()
+  const cancelled = new Set()
+  const queue = []
+  let next = 0
+  let current
+
+  const keep = (object) => {
+    objects.set(++next, object)
+    return next
+  }
+  const get = (handle) => {
+    const object = objects.get(handle)
+    if (object) return object
+    throw new SparseCbmError('input', 'worker', 'something that was freed', 'something that was not')
+  }
+  const drop = (handle) => {
+    objects.get(handle)?.free()
+    objects.delete(handle)
+  }
+  const result = (prediction) => {
+    const { label, concepts, tokens, droppedTokens, tokenEvidence } = prediction
+    return { handle: keep(prediction), snapshot: { label, concepts, tokens, droppedTokens, tokenEvidence } }
+  }
+
+  const methods = {
+    init,
+    memoryBytes,
+    open: (total) => keep(guarded(() => new Loader(total))),
+    push: (loader, piece) => guarded(() => get(loader).push(piece)),
+    finish(loader) {
+      const raw = get(loader)
+      // Finishing uses the loader up, whether it succeeds or not.
+      objects.delete(loader)
+      const model = new Model(guarded(() => raw.finish()))
+      const { schema, masks, engine } = model
+      return { handle: keep(model), about: { schema, masks, engine } }
+    },
+    async predict(model, text, isCancelled) {
+      if (!Array.isArray(text)) return result(get(model).predict(text))
+      const results = []
+      for (const one of text) {
+        await messages()
+        if (isCancelled()) {
+          for (const { handle } of results) drop(handle)
+          return []
+        }
+        results.push(result(get(model).predict(one)))
+      }
+      return results
+    },
+    predictTokens: (model, ids) => result(get(model).predictTokens(ids)),
+    intervene: (prediction, overrides) => result(get(prediction).intervene(overrides)),
+    undo: (prediction, concept) => result(get(prediction).undo(concept)),
+    explain: (prediction, options) => get(prediction).explain(options),
+  }
+
+  /** Every call is answered, a cancelled one too: the other side counts them. */
+  async function answer({ id, method, args }) {
+    if (cancelled.has(id)) return { id }
+    try {
+      return { id, value: await methods[method](...args, () => cancelled.has(id)) }
+    } catch (error) {
+      const known = error instanceof SparseCbmError
+      const { code, place, found, expected } = known
+        ? error
+        : new SparseCbmError('engine', method, String(error), 'no failure')
+      return { id, error: { code, place, found, expected } }
+    }
+  }
+
+  async function work() {
+    while (queue.length > 0) {
+      current = queue.shift()
+      post(await answer(current))
+      cancelled.delete(current.id)
+      await messages()
+    }
+    current = undefined
+  }
+
+  return (message) => {
+    if (message.drop !== undefined) {
+      drop(message.drop)
+    } else if (message.cancel !== undefined) {
+      if ([current, ...queue].some((call) => call?.id === message.cancel)) cancelled.add(message.cancel)
+    } else {
+      queue.push(message)
+      if (!current) work()
+    }
+  }
+}
+
+const channel = new MessageChannel()
+
+/** Resolves when the messages that have come are handled. */
+function messages() {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = resolve
+    channel.port2.postMessage(0)
+  })
+}

@@ -1,0 +1,43 @@
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sparsecbm::ExplainOptions;
+use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy};
+use wasm_bindgen::JsValue;
+
+use crate::error::wrong_input;
+
+/// `ExplainOptions` as JavaScript writes them.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Options {
+    policy: Policy,
+    costs: BTreeMap<String, f32>,
+    occlusion: Option<Occlusion>,
+    faithfulness: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Occlusion {
+    max_words: Option<usize>,
+}
+
+/// The options in a JavaScript object.
+pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
+    let read: Options = serde_wasm_bindgen::from_value(object).map_err(|e| {
+        let expected =
+            "{policy, costs, occlusion: {maxWords}, faithfulness}, each of them optional";
+        wrong_input("explain: options", &e.to_string(), expected)
+    })?;
+    let mut options = ExplainOptions::default();
+    options.suggest.policy = read.policy;
+    options.suggest.costs = read.costs;
+    options.occlusion = read.occlusion.map(|occlusion| {
+        let mut options = OcclusionOptions::default();
+        options.max_words = occlusion.max_words;
+        options
+    });
+    options.faithfulness = read.faithfulness.then(FaithfulnessOptions::default);
+    Ok(options)
+}

@@ -1,0 +1,11 @@
+//! What the npm package's WebAssembly exports. The package's own scripts in `js/` wrap it: they turn
+//! [`error::to_js`]'s objects into `SparseCbmError`, fetch, and add the shapes that JavaScript expects.
+
+mod error;
+mod explain;
+mod model;
+mod overrides;
+mod prediction;
+
+pub use model::{Loader, RawModel};
+pub use prediction::RawPrediction;

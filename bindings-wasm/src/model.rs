@@ -1,0 +1,89 @@
+use js_sys::Uint8Array;
+use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use sparsecbm::{EngineChoice, LoadOptions, Model};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{to_js, wrong_input};
+use crate::prediction::RawPrediction;
+
+/// Takes an exported file piece by piece, so that WebAssembly's memory holds it once and JavaScript's
+/// not at all.
+#[wasm_bindgen]
+pub struct Loader {
+    bytes: Vec<u8>,
+}
+
+#[wasm_bindgen]
+impl Loader {
+    /// A loader that has room for `expected` bytes and grows beyond them.
+    #[wasm_bindgen(constructor)]
+    pub fn new(expected: usize) -> Result<Loader, JsValue> {
+        let mut loader = Loader { bytes: Vec::new() };
+        loader.reserve(expected)?;
+        Ok(loader)
+    }
+
+    /// Appends a piece.
+    pub fn push(&mut self, piece: &Uint8Array) -> Result<(), JsValue> {
+        let (start, length) = (self.bytes.len(), piece.length() as usize);
+        self.reserve(length)?;
+        self.bytes.resize(start + length, 0);
+        piece.copy_to(&mut self.bytes[start..]);
+        Ok(())
+    }
+
+    /// The model; the loader is used up.
+    pub fn finish(self) -> Result<RawModel, JsValue> {
+        let mut options = LoadOptions::default();
+        options.engine = EngineChoice::Sparse;
+        let model = Model::from_bytes(self.bytes, &options).map_err(to_js)?;
+        Ok(RawModel { model })
+    }
+
+    fn reserve(&mut self, more: usize) -> Result<(), JsValue> {
+        let failed =
+            |_| wrong_input("model", &format!("{more} more bytes"), "a file that fits into memory");
+        self.bytes.try_reserve(more).map_err(failed)
+    }
+}
+
+/// A loaded model.
+#[wasm_bindgen]
+pub struct RawModel {
+    model: Model,
+}
+
+#[wasm_bindgen]
+impl RawModel {
+    /// The schema, as the exported file has it.
+    pub fn schema(&self) -> Result<JsValue, JsValue> {
+        plain(self.model.schema())
+    }
+
+    /// Mask statistics, as the exported file has them.
+    pub fn masks(&self) -> Result<JsValue, JsValue> {
+        plain(self.model.masks())
+    }
+
+    /// The engine in use, for people.
+    pub fn engine(&self) -> String {
+        self.model.engine()
+    }
+
+    /// Predicts a text.
+    pub fn predict(&self, text: &str) -> Result<RawPrediction, JsValue> {
+        self.model.predict(text).map(RawPrediction::new).map_err(to_js)
+    }
+
+    /// Predicts from token ids, special tokens included.
+    #[wasm_bindgen(js_name = predictTokens)]
+    pub fn predict_tokens(&self, ids: &[u32]) -> Result<RawPrediction, JsValue> {
+        self.model.predict_tokens(ids).map(RawPrediction::new).map_err(to_js)
+    }
+}
+
+/// As JavaScript's own objects, arrays and numbers.
+pub(crate) fn plain(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    value.serialize(&Serializer::json_compatible()).map_err(JsValue::from)
+}

@@ -1,0 +1,17 @@
+// A page that a bundler builds; the browser test calls `run`.
+import * as api from 'sparsecbm'
+import * as remote from 'sparsecbm/worker'
+
+import * as suite from './suite.js'
+
+const read = async (name) => {
+  const response = await fetch(`/files/${name}`)
+  if (!response.ok) throw new Error(`${name}: ${response.status}`)
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+await api.init()
+globalThis.run = async (test, ...rest) => {
+  const hosts = test === 'worker' ? [api, remote] : [api]
+  return suite[test](...hosts, read, ...rest)
+}

@@ -1,0 +1,124 @@
+// Drives examples/web in headless Chromium: node page.mjs SITE [SCREENSHOTS]
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+
+import { chromium } from 'playwright-core'
+
+import { launch } from './launch.mjs'
+import { serve } from './serve.mjs'
+
+const [site, screenshots] = process.argv.slice(2)
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const { url, close } = await serve({ '/': site })
+const browser = await launch(chromium)
+const complaints = []
+
+function check(condition, message) {
+  if (!condition) throw new Error(message)
+  console.log(`ok   page: ${message}`)
+}
+
+async function shoot(page, name) {
+  if (screenshots) await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
+}
+
+/** Violations that axe-core calls serious or critical. The page's own policy keeps axe out of its tags. */
+async function violations(page) {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => globalThis.axe.run())
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  return grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`)
+}
+
+const verdict = (page) => page.locator('#verdict').innerText()
+const settled = (page, before) =>
+  page.waitForFunction((before) => document.querySelector('#verdict').innerText !== before, before)
+
+try {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 1000 } })
+  const page = await context.newPage()
+  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()))
+  page.on('pageerror', (error) => complaints.push(String(error)))
+
+  await page.goto(url)
+  await page.locator('#result').waitFor()
+  check((await page.locator('.concept').count()) >= 2, 'it loads and predicts')
+  await shoot(page, 'desktop')
+
+  const first = await verdict(page)
+  const row = page.locator('.concept').first()
+  const slider = row.locator('input[type=range]')
+  const track = await slider.boundingBox()
+  const value = Number(await slider.inputValue())
+  const last = Number(await slider.getAttribute('max'))
+  const at = (position) => track.x + 12 + ((track.width - 24) * position) / last
+  const middle = track.y + track.height / 2
+  await page.mouse.move(at(value), middle)
+  await page.mouse.down()
+  await page.mouse.move(at(value > last / 2 ? 0 : last), middle, { steps: 8 })
+  await page.mouse.up()
+  await page.locator('.concept.overridden').waitFor()
+  await page.locator('#was').waitFor()
+  await settled(page, first)
+  check((await verdict(page)) !== first, 'dragging a belief changes the rating')
+  check((await page.locator('.concept.overridden').count()) === 1, 'one concept is corrected')
+  await shoot(page, 'corrected')
+
+  const dragged = await verdict(page)
+  await slider.focus()
+  for (let i = 0; i < 20; i++) await page.keyboard.press(value > last / 2 ? 'ArrowRight' : 'ArrowLeft')
+  await settled(page, dragged)
+  check(true, 'arrow keys move it too')
+  await row.getByRole('button', { name: /^Undo/ }).click()
+  await settled(page, await verdict(page).then((now) => (now === first ? '' : now)))
+  await page.waitForFunction((first) => document.querySelector('#verdict').innerText === first, first)
+  check((await page.locator('.concept.overridden').count()) === 0, 'undo gives the first rating back')
+
+  const tabs = page.locator('#tabs button')
+  await tabs.nth(1).click()
+  check((await tabs.nth(1).getAttribute('aria-pressed')) === 'true', 'words are marked for another concept')
+  check((await page.locator('#words mark').count()) > 5, 'words are marked')
+
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme })
+    const found = await violations(page)
+    check(found.length === 0, `axe-core finds nothing serious, ${scheme}${found.length ? ': ' + found.join('\n') : ''}`)
+    if (scheme === 'dark') await shoot(page, 'dark')
+  }
+  await page.emulateMedia({ colorScheme: 'light' })
+
+  await page.setViewportSize({ width: 375, height: 780 })
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  check(overflow <= 0, 'nothing is cut off at phone width')
+  await shoot(page, 'phone')
+  await page.setViewportSize({ width: 1100, height: 1000 })
+
+  await page.locator('#text').fill('Horrible food and a rude waiter.')
+  await settled(page, first)
+  const typed = await verdict(page)
+  check(typed !== first, 'typing another review gives another rating')
+
+  await context.setOffline(true)
+  close()
+  await page.reload()
+  await page.locator('#result').waitFor()
+  check((await verdict(page)) === first, 'it reloads and predicts without a network')
+  await page.locator('#text').fill('Horrible food and a rude waiter.')
+  await settled(page, first)
+  check((await verdict(page)) === typed, 'and predicts the same as before')
+
+  const model = { name: 'broken.onnx', mimeType: 'application/octet-stream', buffer: Buffer.from('no model') }
+  await page.locator('#file').setInputFiles(model)
+  await page.locator('.status.failed').waitFor()
+  check((await page.locator('#status').innerText()).includes('expected'), 'a file that is no model is refused in words')
+  check(await page.locator('#result').isVisible(), 'and the model before it stays')
+  const unexpected = complaints.filter((text) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|Failed to fetch/.test(text))
+  check(unexpected.length === 0, `the console is quiet${unexpected.length ? ': ' + unexpected.join('\n') : ''}`)
+} catch (error) {
+  console.log(`FAIL page: ${error.message}`)
+  for (const text of complaints) console.log(`console: ${text}`)
+  process.exitCode = 1
+} finally {
+  await browser.close()
+  close()
+}

@@ -1,0 +1,224 @@
+// What every host must do, with the package's API `api`, in Node and in Chromium. `read(name)` gives the
+// bytes of a file of the test folder. Returns how much was checked; throws at the first difference.
+
+const TOLERANCE = 1e-5
+
+function check(condition, message) {
+  if (!condition) throw new Error(message)
+}
+
+/** The largest absolute difference; NaN anywhere gives infinity. */
+function difference(found, expected, place) {
+  check(found.length === expected.length, `${place}: ${found.length} values, expected ${expected.length}`)
+  let largest = 0
+  for (let i = 0; i < found.length; i++) {
+    const apart = Math.abs(found[i] - expected[i])
+    largest = Number.isNaN(apart) ? Infinity : Math.max(largest, apart)
+  }
+  return largest
+}
+
+/** One row of a golden tensor's first dimension. */
+function row({ shape, data }, index) {
+  const size = data.length / shape[0]
+  return data.slice(index * size, (index + 1) * size)
+}
+
+/** Every case of the golden vectors that PyTorch computed from the checkpoint (tests/goldens). */
+export async function parity(api, read, name) {
+  const model = api.Model.loadSync(await read(`${name}.onnx`))
+  const { cases } = JSON.parse(new TextDecoder().decode(await read(`${name}.json`)))
+  const { concepts } = model.schema
+  let [rows, worst] = [0, 0]
+  for (const { name: place, inputs, outputs } of cases) {
+    for (let index = 0; index < inputs.input_ids.shape[0]; index++) {
+      const input = (name) => row(inputs[name], index)
+      const output = (name) => row(outputs[name], index)
+      const attended = input('attention_mask')
+      const first = model.predictTokens(input('input_ids').filter((_, position) => attended[position] === 1))
+      const [mask, values] = [input('concept_override_mask'), input('concept_override')]
+      const classes = values.length / mask.length
+      const given = concepts.map(({ name }, k) => [name, values.slice(k * classes, (k + 1) * classes)])
+      const prediction = first.intervene(Object.fromEntries(given.filter((_, k) => mask[k] === 1)))
+      const positions = prediction.tokenEvidence.length / (mask.length * classes)
+      // The golden batch is padded on the right.
+      const padded = outputs.token_evidence.shape.at(-1)
+      const found = {
+        concept_logits: [prediction.concepts.flatMap((concept) => concept.logits), output('concept_logits')],
+        concept_values: [prediction.concepts.flatMap((concept) => concept.probabilities), output('concept_values')],
+        label_logits: [prediction.label.logits, output('label_logits')],
+        token_evidence: [prediction.tokenEvidence, output('token_evidence').filter((_, i) => i % padded < positions)],
+      }
+      for (const [name, [own, golden]] of Object.entries(found)) {
+        const apart = difference(own, golden, `${place}: ${name}`)
+        check(apart <= TOLERANCE, `${place}, row ${index}: ${name} differs by ${apart}`)
+        worst = Math.max(worst, apart)
+      }
+      rows++
+      first.free()
+      prediction.free()
+    }
+  }
+  model.free()
+  check(rows > 10, `${rows} rows of golden vectors`)
+  return { rows, worst }
+}
+
+/** The awkward strings of tests/goldens/tokens.json, ids and UTF-16 offsets. */
+export async function tokens(api, read, name) {
+  const model = api.Model.loadSync(await read(`${name}.onnx`))
+  const { cases } = JSON.parse(new TextDecoder().decode(await read('tokens.json')))
+  const encoder = new TextEncoder()
+  for (const { text = undefined, repeat, times, ids, offsets, dropped } of cases) {
+    const whole = text ?? repeat.repeat(times)
+    const prediction = model.predict(whole)
+    const shown = JSON.stringify(whole.slice(0, 60))
+    check(String(prediction.tokens.map((token) => token.id)) === String(ids), `${shown}: other token ids`)
+    check(prediction.droppedTokens > 0 === dropped, `${shown}: dropped ${prediction.droppedTokens} tokens`)
+    prediction.tokens.forEach(({ start, end }, position) => {
+      const [from, to] = offsets[position]
+      if (start === null) return check(to === 0, `${shown}: no offsets at ${position}`)
+      const bytes = (units) => encoder.encode(whole.slice(0, units)).length
+      check(bytes(start) === from && bytes(end) === to, `${shown}: offsets ${start}–${end} at ${position}`)
+    })
+    prediction.free()
+  }
+  model.free()
+  check(cases.length > 20, `${cases.length} token cases`)
+  return { cases: cases.length }
+}
+
+/** Predictions never change, overrides stack, undoing gives the first prediction back bit for bit. */
+export async function interventions(api, read, name) {
+  const model = api.Model.loadSync(await read(`${name}.onnx`))
+  const prediction = model.predict('The food was great but the noise unbearable.')
+  const before = JSON.stringify(prediction)
+  const [first, second] = model.schema.concepts
+  const wanted = first.classes.find((one) => one !== prediction.concept(first.name).class)
+  const changed = prediction.intervene({ [first.name]: wanted })
+  check(JSON.stringify(prediction) === before, 'the old prediction changed')
+  check(changed.concept(first.name).class === wanted && changed.concept(first.name).overridden, 'the override is not there')
+  check(difference(changed.label.logits, prediction.label.logits, 'label') > 0, 'the label did not move')
+  const even = second.classes.map(() => 1 / second.classes.length)
+  const both = changed.intervene({ [second.name]: even })
+  check(both.concepts.filter((concept) => concept.overridden).length === 2, 'overrides do not stack')
+  check(JSON.stringify(both.undo(second.name)) === JSON.stringify(changed), 'undo of one')
+  check(JSON.stringify(both.undo()) === before, 'undo of all')
+  const { contributions, evidence } = prediction.explain()
+  contributions.label_logits.forEach((logit, l) => {
+    const sum = contributions.concepts.reduce((sum, concept) => sum + concept.label_logits[l], contributions.baseline[l])
+    check(Math.abs(sum - logit) < 1e-3, `contributions sum to ${sum}, the logit is ${logit}`)
+  })
+  check(evidence.words.some((word) => word.text === 'noise'), 'no word "noise"')
+  for (const one of [prediction, changed, both]) one.free()
+  model.free()
+}
+
+/** Bad input gives an error that says what it is, and the model goes on. */
+export async function errors(api, read, name) {
+  const thrown = async (run) => {
+    try {
+      await run()
+    } catch (error) {
+      return error
+    }
+  }
+  const expect = async (code, run, ...parts) => {
+    const error = await thrown(run)
+    check(error instanceof api.SparseCbmError, `no SparseCbmError but ${error}`)
+    check(error.code === code, `${error.code} instead of ${code}: ${error.message}`)
+    check(error.message === `${error.place}: found ${error.found}, expected ${error.expected}`, error.message)
+    for (const part of parts) check(error.message.includes(part), `no '${part}' in: ${error.message}`)
+  }
+  const bytes = await read(`${name}.onnx`)
+  const { Model } = api
+  await expect('format', () => Model.loadSync(new Uint8Array([1, 2, 3])), '3 bytes')
+  await expect('format', () => Model.load(bytes.slice(0, bytes.length / 2)))
+  await expect('input', () => Model.load(17), 'number')
+  await expect('io', () => Model.load(new Response('', { status: 404 })), '404')
+  const aborted = await thrown(() => Model.load(bytes, { signal: AbortSignal.abort() }))
+  check(aborted?.name === 'AbortError', `aborting gave ${aborted}`)
+  const steps = []
+  const model = await Model.load(new Response(bytes), { onProgress: (progress) => steps.push(progress) })
+  check(steps.at(-1)?.loaded === bytes.length, 'progress ends before the file does')
+  const prediction = model.predict('')
+  const { name: concept } = model.schema.concepts[0]
+  await expect('input', () => model.predict(null), 'null')
+  await expect('input', () => model.predictTokens([]), '0 ids')
+  await expect('input', () => model.predictTokens([4_000_000_000]), '4000000000')
+  await expect('input', () => prediction.intervene({ colour: 'red' }), 'colour', concept)
+  await expect('input', () => prediction.intervene({ [concept]: 'purple' }), 'purple')
+  await expect('input', () => prediction.intervene({ [concept]: [2, -1] }))
+  await expect('input', () => prediction.intervene({ [concept]: NaN }), 'NaN')
+  await expect('input', () => prediction.intervene('noise'), 'string')
+  await expect('input', () => prediction.undo('colour'), 'colour')
+  await expect('input', () => prediction.concept('colour'), 'colour')
+  await expect('input', () => prediction.explain({ policy: 'astrology' }), 'astrology')
+  check(model.predict('\ud800 alone').tokens.length > 2, 'half a surrogate pair')
+  prediction.free()
+  prediction.free()
+  check(prediction.label.class, 'a freed prediction keeps what it said')
+  await expect('input', () => prediction.intervene({}), 'freed')
+  model.free()
+  await expect('input', () => model.predict('x'), 'freed')
+}
+
+/** Memory grows neither with predictions nor with models loaded and freed again. */
+export async function memory(api, read, name, predictions) {
+  const bytes = await read(`${name}.onnx`)
+  const texts = ['', 'Good food.', 'The service was slow, the room loud, and we left before the dessert came.']
+  const cycle = () => {
+    const model = api.Model.loadSync(bytes)
+    for (const text of texts) model.predict(text).free()
+    return model
+  }
+  // Twice: the allocator's free list settles in the second round.
+  cycle().free()
+  cycle().free()
+  const before = api.memoryBytes()
+  for (let round = 0; round < 3; round++) cycle().free()
+  check(api.memoryBytes() === before, `loading again grew memory from ${before} to ${api.memoryBytes()} bytes`)
+  const model = cycle()
+  for (let i = 0; i < predictions; i++) {
+    const prediction = model.predict(texts[i % texts.length])
+    prediction.intervene({ [model.schema.concepts[0].name]: 0 }).free()
+    prediction.free()
+  }
+  check(api.memoryBytes() === before, `${predictions} predictions grew memory to ${api.memoryBytes()} bytes`)
+  model.free()
+  return { bytes: before }
+}
+
+/** The worker's API: the same results, cancelled where asked. */
+export async function worker(api, remote, read, name) {
+  await remote.init()
+  const bytes = await read(`${name}.onnx`)
+  const near = api.Model.loadSync(bytes)
+  const far = await remote.Model.load(bytes)
+  check(JSON.stringify(far.schema) === JSON.stringify(near.schema), 'other schema')
+  const text = 'Lovely staff, cold soup.'
+  const [here, there] = [near.predict(text), await far.predict(text)]
+  check(JSON.stringify(there) === JSON.stringify(here), 'other prediction')
+  const change = { [near.schema.concepts[0].name]: 0 }
+  const moved = await there.intervene(change)
+  check(JSON.stringify(moved) === JSON.stringify(here.intervene(change)), 'other intervention')
+  check(JSON.stringify(await moved.undo()) === JSON.stringify(here), 'other undo')
+  check(JSON.stringify(await there.explain({})) === JSON.stringify(here.explain()), 'other explanation')
+  const failure = await far.predict(17).catch((error) => error)
+  check(failure instanceof remote.SparseCbmError && failure.code === 'input', `no input error but ${failure}`)
+  const controller = new AbortController()
+  let finished = false
+  const long = far.predict(Array(2000).fill(text), { signal: controller.signal }).then(() => (finished = true))
+  const short = far.predict(text)
+  controller.abort()
+  const reason = await long.catch((error) => error)
+  check(reason?.name === 'AbortError' && !finished, `cancelling gave ${reason}`)
+  check(JSON.stringify(await short) === JSON.stringify(here), 'what came after a cancelled call')
+  there.free()
+  const freed = await there.intervene(change).catch((error) => error)
+  check(freed?.code === 'input', `a freed prediction gave ${freed}`)
+  far.free()
+  remote.terminate()
+  const ended = await far.predict(text).catch((error) => error)
+  check(ended instanceof remote.SparseCbmError, `after terminate: ${ended}`)
+}

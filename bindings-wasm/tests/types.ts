@@ -1,0 +1,51 @@
+// Compiled, never run: the declared types say what the package does, and refuse what it does not.
+import init, { Model, SparseCbmError, initSync, memoryBytes, type Explanation, type Prediction } from 'sparsecbm'
+import * as worker from 'sparsecbm/worker'
+
+type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function is<_ extends true>(): void {}
+
+await init()
+await init(fetch('sparsecbm.wasm'))
+initSync(new Uint8Array())
+
+using model = await Model.load(new URL('file:///model.onnx'), {
+  onProgress: ({ loaded, total }) => void (total === undefined ? loaded : loaded / total),
+  signal: AbortSignal.timeout(1000),
+})
+const one = model.predict('a text')
+const many = model.predict(['a text', 'another'])
+is<Is<typeof one, Prediction>>()
+is<Is<typeof many, Prediction[]>>()
+is<Is<typeof one.label.class, string>>()
+is<Is<typeof one.label.expectedValue, number | null>>()
+is<Is<typeof one.tokenEvidence, Float32Array>>()
+is<Is<ReturnType<typeof one.explain>, Explanation>>()
+is<Is<ReturnType<typeof memoryBytes>, number>>()
+
+one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
+one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.to
+
+// @ts-expect-error a text is a string
+model.predict(1)
+// @ts-expect-error predictions never change
+one.label.class = 'x'
+// @ts-expect-error no such value
+one.intervene({ noise: true })
+// @ts-expect-error made by Model.load alone
+new Model()
+// @ts-expect-error made by predict alone
+const copy: Prediction = { ...one }
+
+const remote = await worker.Model.load('model.onnx')
+const result = await remote.predict('a text', { signal: new AbortController().signal })
+is<Is<typeof result, worker.Prediction>>()
+is<Is<Awaited<ReturnType<typeof remote.predict>>, worker.Prediction[]>>()
+const corrected: worker.Prediction = await result.intervene({ noise: 'positive' })
+corrected.free()
+
+try {
+  model.predict('')
+} catch (error) {
+  if (error instanceof SparseCbmError) is<Is<typeof error.code, 'io' | 'format' | 'version' | 'model' | 'input' | 'engine' | 'unavailable'>>()
+}
