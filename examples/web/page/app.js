@@ -1,0 +1,205 @@
+import { Model, SparseCbmError, init, memoryBytes } from './package/worker/browser.js'
+
+import { conceptRow } from './concept.js'
+import { EXAMPLES } from './examples.js'
+import { offline } from './offline.js'
+import { shares, showRating } from './rating.js'
+import { showWords } from './words.js'
+
+const $ = (selector) => document.querySelector(selector)
+const text = $('#text')
+const status = $('#status')
+const progress = $('#progress')
+
+let model
+/** The prediction of the text, and the same with corrections. */
+let own, now
+let rows = []
+let marked = 0
+const times = {}
+
+// --- loading ---------------------------------------------------------------------------------------
+
+async function open(source, what) {
+  status.hidden = progress.hidden = false
+  status.className = 'status'
+  status.textContent = `Loading ${what}…`
+  progress.removeAttribute('value')
+  const start = performance.now()
+  let size = 0
+  try {
+    await init()
+    const onProgress = ({ loaded, total }) => {
+      size = loaded
+      if (total) progress.value = loaded / total
+    }
+    const loaded = await Model.load(source, { onProgress })
+    ;[own, now, model].forEach((one) => one?.free())
+    own = now = undefined
+    model = loaded
+  } catch (error) {
+    return fail(error)
+  } finally {
+    progress.hidden = true
+  }
+  times.load = `${what}, ${(size / 1e6).toFixed(1)} MB, ready in ${seconds(performance.now() - start)}`
+  status.hidden = true
+  build(model.schema)
+  await predict()
+}
+
+function fail(error) {
+  status.hidden = false
+  status.className = 'status failed'
+  status.textContent = error instanceof SparseCbmError ? error.message : String(error)
+}
+
+/** Rows and tabs for the concepts of a model. */
+function build(schema) {
+  marked = 0
+  rows = schema.concepts.map((variable) =>
+    conceptRow(variable, {
+      onChange: (probabilities) => correct((prediction) => prediction.intervene({ [variable.name]: probabilities })),
+      onUndo: () => correct((prediction) => prediction.undo(variable.name)),
+    }),
+  )
+  $('#concepts').replaceChildren(...rows.map(({ row }) => row))
+  $('#tabs').replaceChildren(
+    ...schema.concepts.map(({ name }, index) => {
+      const tab = Object.assign(document.createElement('button'), { type: 'button', textContent: name })
+      tab.addEventListener('click', () => {
+        marked = index
+        markWords()
+      })
+      return tab
+    }),
+  )
+}
+
+// --- predicting and correcting ---------------------------------------------------------------------
+
+let typing
+
+async function predict() {
+  if (!model) return
+  typing?.abort()
+  typing = new AbortController()
+  const { signal } = typing
+  const start = performance.now()
+  try {
+    const prediction = await model.predict(text.value, { signal })
+    times.predict = `${prediction.tokens.length} tokens read in ${milliseconds(performance.now() - start)}`
+    delete times.correct
+    const explanation = await prediction.explain({}, { signal })
+    if (now !== own) now?.free()
+    own?.free()
+    own = now = prediction
+    show(explanation)
+    status.hidden = true
+  } catch (error) {
+    if (error.name !== 'AbortError') fail(error)
+  }
+}
+
+let wanted
+let correcting = false
+
+/** Makes a correction; while one is made, only the latest of the others waits. */
+async function correct(change) {
+  wanted = change
+  if (correcting) return
+  correcting = true
+  try {
+    while (wanted) {
+      const [from, next] = [now, wanted]
+      wanted = undefined
+      const start = performance.now()
+      const corrected = await next(from)
+      times.correct = `corrected in ${milliseconds(performance.now() - start)}`
+      const explanation = await corrected.explain({})
+      if (now !== from) {
+        // The text changed meanwhile.
+        corrected.free()
+        continue
+      }
+      if (from !== own) from.free()
+      now = corrected
+      show(explanation)
+    }
+  } catch (error) {
+    fail(error)
+  } finally {
+    correcting = false
+  }
+}
+
+// --- showing ---------------------------------------------------------------------------------------
+
+let evidence
+
+function show({ contributions, evidence: words }) {
+  evidence = words
+  const { label } = model.schema
+  const corrected = now.concepts.some((concept) => concept.overridden)
+  showRating(own.label, now.label, label.classes, corrected)
+  const added = shares(contributions.concepts, now.label, label.classes)
+  const largest = Math.max(0.5, ...added.map(({ value }) => Math.abs(value)))
+  rows.forEach((row, k) => {
+    row.show(own.concepts[k], now.concepts[k])
+    row.showShare(added[k].value, largest, added[k].meaning)
+  })
+  $('#undo').hidden = !corrected
+  $('#result').hidden = false
+  markWords()
+  tell()
+}
+
+function markWords() {
+  showWords(text.value, evidence.words, evidence.concepts[marked], own.concepts[marked].classIndex)
+  ;[...$('#tabs').children].forEach((tab, k) => tab.setAttribute('aria-pressed', String(k === marked)))
+}
+
+async function tell() {
+  const memory = `${Math.round((await memoryBytes()) / 2 ** 20)} MiB`
+  const { load, predict, correct } = times
+  $('#timings').textContent = [predict, correct, load, memory].filter(Boolean).join(' · ')
+}
+
+const milliseconds = (time) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`
+const seconds = (time) => `${(time / 1000).toFixed(1)} s`
+
+// --- the rest of the page --------------------------------------------------------------------------
+
+let pause
+text.addEventListener('input', () => {
+  clearTimeout(pause)
+  pause = setTimeout(predict, 150)
+})
+$('#undo').addEventListener('click', () => correct((prediction) => prediction.undo()))
+$('#examples').append(
+  ...EXAMPLES.map(([name, review]) => {
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: name })
+    button.addEventListener('click', () => {
+      text.value = review
+      predict()
+    })
+    return button
+  }),
+)
+$('#choose').addEventListener('click', () => $('#file').click())
+$('#file').addEventListener('change', ({ target }) => target.files[0] && open(target.files[0], target.files[0].name))
+addEventListener('dragover', (event) => {
+  event.preventDefault()
+  document.body.classList.add('dropping')
+})
+addEventListener('dragleave', () => document.body.classList.remove('dropping'))
+addEventListener('drop', (event) => {
+  event.preventDefault()
+  document.body.classList.remove('dropping')
+  const [file] = event.dataTransfer.files
+  if (file) open(file, file.name)
+})
+
+text.value = EXAMPLES[0][1]
+await offline()
+await open(new URL('model.onnx', location.href), 'the model')
