@@ -7,7 +7,7 @@ use sparsecbm::{EngineChoice, LoadOptions};
 /// What runs the model.
 #[derive(Args)]
 pub struct EngineArguments {
-    /// What runs the model: auto, tract, ort-cpu, ort-cuda or ort-cuda:N (the GPU's number).
+    /// What runs the model: auto, sparse, tract, ort-cpu, ort-cuda or ort-cuda:N (the GPU's number).
     #[arg(long, default_value_t)]
     engine: EngineChoice,
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
@@ -25,6 +25,7 @@ impl EngineArguments {
         options.engine = self.engine;
         options.ort.library = self.ort_library.clone();
         options.ort.threads = self.threads;
+        options.threads = self.threads;
         options
     }
 }
