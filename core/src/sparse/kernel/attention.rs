@@ -1,7 +1,7 @@
 use super::functions::exp_of_negative;
 use super::product::Tokens;
 use super::vector::Vector;
-use super::{InstructionSet, Kernel, for_each_panel, widest};
+use super::{InstructionSet, Kernel, panels, widest};
 
 /// Keys, or channels of a value, that are worked on at once.
 const BLOCK: usize = 4;
@@ -64,9 +64,9 @@ impl Kernel for Attention<'_> {
         let vectors = self.tokens.vectors;
         let pairs = self.heads.windows(2).zip(self.value_heads.windows(2));
         for (channels, value_channels) in pairs {
-            let panel = |from: usize, width| {
-                let (channels, values) =
-                    ((channels[0], channels[1]), (value_channels[0], value_channels[1]));
+            let channels = (channels[0], channels[1]);
+            let values = (value_channels[0], value_channels[1]);
+            for (from, width) in panels(vectors, widest::<V>()) {
                 let at = from * V::LANES;
                 // SAFETY: `run` checked that every buffer holds all its channels of `stride` floats.
                 unsafe {
@@ -77,8 +77,7 @@ impl Kernel for Attention<'_> {
                         _ => self.panel::<V, 4>(channels, values, at),
                     }
                 }
-            };
-            for_each_panel(vectors, widest::<V>(), panel);
+            }
         }
     }
 }
@@ -129,8 +128,10 @@ impl Attention<'_> {
                     share.store(place);
                 }
             }
-            let one = V::splat(1.0);
-            let inverse = totals.map(|total| one.div(total));
+            let mut inverse = [V::splat(1.0); WIDTH];
+            for (inverse, &total) in inverse.iter_mut().zip(&totals) {
+                *inverse = inverse.div(total);
+            }
             let mut channel = first_value;
             while channel + BLOCK <= end_value {
                 self.mix::<V, WIDTH, BLOCK>(channel, at, &inverse);

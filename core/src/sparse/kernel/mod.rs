@@ -143,15 +143,17 @@ const fn widest<V: Vector>() -> usize {
     if V::LANES == 16 { 4 } else { 2 }
 }
 
-/// Cuts `vectors` registers of tokens into panels of nearly one width, none wider than `widest`, and
-/// calls `panel` with the first register and the width of each.
-#[inline(always)]
-fn for_each_panel(vectors: usize, widest: usize, mut panel: impl FnMut(usize, usize)) {
+/// Cuts `vectors` registers of tokens into panels of nearly one width, none wider than `widest`: the
+/// first register and the width of each.
+///
+/// An iterator, because a closure is compiled without the instruction set of the function around it:
+/// nothing that holds registers may be one.
+fn panels(vectors: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = vectors.div_ceil(widest);
     let mut first = 0;
-    for index in 0..count {
-        let width = (vectors - first).div_ceil(count - index);
-        panel(first, width);
+    (0..count).map(move |index| {
+        let (from, width) = (first, (vectors - first).div_ceil(count - index));
         first += width;
-    }
+        (from, width)
+    })
 }

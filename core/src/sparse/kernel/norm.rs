@@ -59,20 +59,28 @@ impl AddNorm<'_> {
         // SAFETY: the caller vouches for every channel's register from `at` on.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
-            let sum = sum_over::<V>(channels, |channel| {
-                let place = x.add(channel * stride);
-                let Some(residual) = self.residual else { return V::load(place) };
-                let sum = V::load(place).add(V::load(residual.as_ptr().add(channel * stride + at)));
-                sum.store(place);
-                sum
-            });
+            let mut sums = [V::splat(0.0); CHAINS];
+            for first in (0..channels).step_by(CHAINS) {
+                for (channel, sum) in (first..channels).zip(&mut sums) {
+                    let place = x.add(channel * stride);
+                    let mut value = V::load(place);
+                    if let Some(residual) = self.residual {
+                        value = value.add(V::load(residual.as_ptr().add(channel * stride + at)));
+                        value.store(place);
+                    }
+                    *sum = sum.add(value);
+                }
+            }
             let share = V::splat(1.0 / channels as f32);
-            let mean = sum.mul(share);
-            let squares = sum_over::<V>(channels, |channel| {
-                let distance = V::load(x.add(channel * stride)).sub(mean);
-                distance.mul(distance)
-            });
-            let variance = squares.mul_add(share, V::splat(self.epsilon));
+            let mean = total(sums).mul(share);
+            let mut squares = [V::splat(0.0); CHAINS];
+            for first in (0..channels).step_by(CHAINS) {
+                for (channel, sum) in (first..channels).zip(&mut squares) {
+                    let distance = V::load(x.add(channel * stride)).sub(mean);
+                    *sum = distance.mul_add(distance, *sum);
+                }
+            }
+            let variance = total(squares).mul_add(share, V::splat(self.epsilon));
             let factor = V::splat(1.0).div(variance.sqrt());
             for channel in 0..channels {
                 let place = x.add(channel * stride);
@@ -84,19 +92,7 @@ impl AddNorm<'_> {
     }
 }
 
-/// The sum of what `value` gives for each channel, in order of channels.
 #[inline(always)]
-fn sum_over<V: Vector>(channels: usize, mut value: impl FnMut(usize) -> V) -> V {
-    let mut sums = [V::splat(0.0); CHAINS];
-    let whole = channels - channels % CHAINS;
-    for first in (0..whole).step_by(CHAINS) {
-        for (chain, sum) in sums.iter_mut().enumerate() {
-            *sum = sum.add(value(first + chain));
-        }
-    }
-    let mut rest = V::splat(0.0);
-    for channel in whole..channels {
-        rest = rest.add(value(channel));
-    }
-    sums.into_iter().fold(rest, V::add)
+fn total<V: Vector>(sums: [V; CHAINS]) -> V {
+    sums[0].add(sums[1]).add(sums[2].add(sums[3]))
 }

@@ -1,6 +1,6 @@
 use super::functions::Activation;
 use super::vector::{MOST_LANES, Vector};
-use super::{InstructionSet, Kernel, for_each_panel, widest};
+use super::{InstructionSet, Kernel, panels, widest};
 
 /// Rows that share their column indices.
 pub(crate) const BLOCK_ROWS: usize = 4;
@@ -183,7 +183,7 @@ impl Run<'_> {
             };
             let rows = group * HEIGHT..product.rows().min((group + 1) * HEIGHT);
             let bias = &product.bias[rows.clone()];
-            for_each_panel(tokens.vectors, widest::<V>(), |from, width| {
+            for (from, width) in panels(tokens.vectors, widest::<V>()) {
                 let tile = Tile {
                     values,
                     count,
@@ -204,7 +204,7 @@ impl Run<'_> {
                         _ => tile.run::<V, HEIGHT, 4>(),
                     }
                 }
-            });
+            }
         }
     }
 }
@@ -253,8 +253,8 @@ impl<C: Fn(usize) -> usize> Tile<'_, C> {
                 }
                 entry += 2;
             }
-            for (sum, other) in sums[0].iter_mut().zip(others[0]) {
-                *sum = sum.add(other);
+            for (sum, other) in sums[0].iter_mut().zip(&others[0]) {
+                *sum = sum.add(*other);
             }
         }
         while entry < self.count {
