@@ -4,7 +4,9 @@ use bytes::Bytes;
 use ndarray::{ArrayView, ArrayView1, Dimension};
 use serde::Serialize;
 use sparsecbm::schema::Pooling;
-use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, Result};
+use sparsecbm::{
+    ConceptValue, EngineChoice, Error, ErrorKind, LoadOptions, Model, Prediction, Result,
+};
 
 use crate::checkpoint::Checkpoint;
 use crate::export::ExportOptions;
@@ -104,7 +106,10 @@ pub(crate) fn check(
     bytes: Bytes,
     options: &ExportOptions,
 ) -> Result<CheckReport> {
-    let model = Model::from_bytes(bytes, &LoadOptions::default())?;
+    // The engine that is always there, so that a file passes everywhere or nowhere.
+    let mut on_tract = LoadOptions::default();
+    on_tract.engine = EngineChoice::Tract;
+    let model = Model::from_bytes(bytes, &on_tract)?;
     let mut random = fastrand::Rng::with_seed(SEED);
     let ids = token_ids(checkpoint, &model, &mut random)?;
     let overrides = overrides(checkpoint, &mut random);

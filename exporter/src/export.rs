@@ -55,7 +55,7 @@ pub struct ExportReport {
     /// Size of the file.
     pub bytes: usize,
     /// How dense the masks are and how much they share.
-    pub masks_statistics: MaskStatistics,
+    pub mask_statistics: MaskStatistics,
     /// What the check found; `None` where none was asked for.
     pub check: Option<CheckReport>,
 }
@@ -129,6 +129,6 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         false => None,
     };
     let report =
-        ExportReport { description, bytes: bytes.len(), masks_statistics: statistics, check };
+        ExportReport { description, bytes: bytes.len(), mask_statistics: statistics, check };
     Ok(Exported { bytes: bytes.into(), report })
 }

@@ -22,7 +22,7 @@ const EXTERNAL: i32 = 1;
 
 impl Exported {
     /// Writes the file to `path`, and where it would be larger than 2 GiB, its weights to `path.data`
-    /// beside it. Nothing is changed unless all could be written. Gives the paths of what was written.
+    /// beside it. A failure leaves no half file. Gives the paths of what was written.
     ///
     /// # Errors
     /// `Io` where a file cannot be written.
@@ -42,29 +42,40 @@ impl Exported {
             file.persist(path).map_err(|e| failed(path, e.error))?;
             return Ok(vec![path.into()]);
         }
-        let mut data_path = path.as_os_str().to_owned();
-        data_path.push(".data");
-        let data_path = PathBuf::from(data_path);
+        // The model names the file beside it, and names inside a model are UTF-8.
+        let location = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+            let found = "a name that is not UTF-8";
+            Error::new(
+                ErrorKind::Input,
+                path.display().to_string(),
+                found,
+                "a file's name in UTF-8",
+            )
+        })?;
+        let location = format!("{location}.data");
+        let data_path = path.with_file_name(&location);
         // The tensors of the decoded model share these bytes.
         let mut model = onnx::decode(Bytes::from(self.bytes), &path.display().to_string())?;
         let mut data = beside(&data_path)?;
-        move_tensors(&mut model, &mut data, &data_path).map_err(|e| failed(&data_path, e))?;
+        move_tensors(&mut model, &mut data, &location).map_err(|e| failed(&data_path, e))?;
         let mut file = beside(path)?;
         file.write_all(&model.encode_to_vec()).map_err(|e| failed(path, e))?;
         data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
-        file.persist(path).map_err(|e| failed(path, e.error))?;
+        if let Err(e) = file.persist(path) {
+            // Weights alone are of no use; that this fails too is the lesser news.
+            let _ = std::fs::remove_file(&data_path);
+            return Err(failed(path, e.error));
+        }
         Ok(vec![path.into(), data_path])
     }
 }
 
-/// Writes the model's large tensors to `file`, which will be called `path`, and leaves references.
+/// Writes the model's large tensors to `file`, which will be called `location`, and leaves references.
 fn move_tensors(
     model: &mut ModelProto,
     file: &mut NamedTempFile,
-    path: &Path,
+    location: &str,
 ) -> std::io::Result<()> {
-    let location = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let location = location.unwrap_or_default();
     let mut writer = BufWriter::new(file.as_file_mut());
     let mut end = 0_u64;
     let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
@@ -74,7 +85,7 @@ fn move_tensors(
         writer.write_all(&vec![0; (start - end) as usize])?;
         writer.write_all(&elements)?;
         end = start + elements.len() as u64;
-        refer(tensor, &location, start, elements.len());
+        refer(tensor, location, start, elements.len());
     }
     writer.flush()
 }

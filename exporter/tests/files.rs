@@ -114,12 +114,29 @@ fn the_command_exports_and_inspects() {
     assert!(report["check"]["differences"]["label_logits"].as_f64().expect("a number") <= 1e-4);
     assert!(report["check"]["rounding"]["concept_logits"].as_f64().expect("a number") > 0.0);
 
+    // The same file with accuracy measured, on reviews of our own making.
+    let data = folder.path().join("reviews.jsonl");
+    let line = |verdict: &str| {
+        format!(
+            r#"{{"review": "good plot", "has_acting": "absent", "has_plot": "present", "has_effects": "absent", "verdict": "{verdict}"}}"#
+        ) + "\n"
+    };
+    fs::write(&data, ["awful", "poor", "fine", "great"].map(line).concat())
+        .expect("it can be written");
+    let data = data.to_str().expect("the path is UTF-8");
+    let report =
+        json(sparsecbm(&["export", "CHECKPOINT", "-o", "FILE", "--measure", data, "--json"]));
+    assert_eq!(report["accuracy"]["reviews"], 4);
+    // One text with each of the four labels: one of them is what the model says.
+    assert_eq!(report["accuracy"]["before"]["label"], 0.25);
+    assert_eq!(report["accuracy"]["after"]["label"], 0.25);
+
     let of_file = json(sparsecbm(&["inspect", "FILE", "--json"]));
     let of_folder = json(sparsecbm(&["inspect", "CHECKPOINT", "--json"]));
     assert_eq!(of_file["schema"], of_folder["schema"]);
     assert_eq!(of_file["masks"], of_folder["masks"]);
     assert_eq!(of_file["parameters"], of_folder["parameters"]);
-    assert_eq!(of_file["export"]["weights"], "int8");
+    assert_eq!(of_file["export"]["weights"], "f16");
     assert!(sparsecbm(&["inspect", "FILE"]).status.success());
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sparsecbm::Result;
 use sparsecbm_exporter::{Checkpoint, ExportOptions, ExportReport, MaskForm, WeightForm, export};
 
+use super::measure::{Measured, measure};
 use super::{print, print_json};
 
 #[derive(Args)]
@@ -30,6 +31,10 @@ pub struct Arguments {
     /// file stores them.
     #[arg(long, default_value_t = ExportOptions::default().atol)]
     atol: f32,
+    /// Labelled reviews as JSON lines: report the accuracy on them with the checkpoint's own weights and
+    /// with those of the file.
+    #[arg(long, value_name = "DATA")]
+    measure: Option<PathBuf>,
     /// Report as JSON.
     #[arg(long)]
     json: bool,
@@ -41,6 +46,8 @@ struct Output<'a> {
     files: &'a [PathBuf],
     #[serde(flatten)]
     report: &'a ExportReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<&'a Measured>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -55,17 +62,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.enable_steady_tick(Duration::from_millis(100));
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
     let exported = export(&checkpoint, &options)?;
+    spinner.finish_and_clear();
+    let accuracy = match &arguments.measure {
+        Some(data) => Some(measure(&checkpoint, &exported, data)?),
+        None => None,
+    };
     let report = exported.report.clone();
     let files = match (&arguments.output, &arguments.triton) {
         (Some(file), _) => exported.write_to(file)?,
         (None, Some(folder)) => exported.write_triton(folder, &checkpoint)?,
         (None, None) => unreachable!("clap requires one of them"),
     };
-    spinner.finish_and_clear();
     if arguments.json {
-        return print_json(&Output { files: &files, report: &report });
+        let accuracy = accuracy.as_ref();
+        return print_json(&Output { files: &files, report: &report, accuracy });
     }
-    print(&describe(&files, &report))
+    let mut text = describe(&files, &report);
+    if let Some(accuracy) = &accuracy {
+        text += &accuracy.describe();
+    }
+    print(&text)
 }
 
 fn describe(files: &[PathBuf], report: &ExportReport) -> String {

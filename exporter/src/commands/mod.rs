@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod input;
 mod inspect;
+mod measure;
 mod predict;
 mod study;
 mod tables;
