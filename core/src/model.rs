@@ -8,6 +8,7 @@ use ndarray::ArrayView2;
 use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
 use crate::explain::Heads;
 use crate::intervention::softmax;
+use crate::onnx::ModelProto;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -42,17 +43,14 @@ struct Inner {
 }
 
 impl Model {
-    /// Loads an exported file.
+    /// Loads an exported file, and the data file beside it if it has one.
     ///
     /// # Errors
-    /// `Io` where the file cannot be read, else as [`Model::from_bytes`]; the path is named.
+    /// `Io` where a file cannot be read, else as [`Model::from_bytes`]; the path is named.
     pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Model> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| {
-            Error::new(ErrorKind::Io, path.display().to_string(), e.to_string(), "a readable file")
-                .caused_by(e)
-        })?;
-        Model::from_bytes(bytes, options).map_err(|e| e.within(path.display()))
+        let model = onnx::read(path)?;
+        Model::from_graph(model, options).map_err(|e| e.within(path.display()))
     }
 
     /// Loads an exported file from memory.
@@ -63,6 +61,11 @@ impl Model {
     /// engine asked for is not there.
     pub fn from_bytes(bytes: impl Into<Bytes>, options: &LoadOptions) -> Result<Model> {
         let model = onnx::decode(bytes.into(), "model")?;
+        onnx::expect_whole(&model)?;
+        Model::from_graph(model, options)
+    }
+
+    fn from_graph(model: ModelProto, options: &LoadOptions) -> Result<Model> {
         let metadata = |key: &str| {
             onnx::metadata(&model, key).ok_or_else(|| {
                 let expected = format!("'{key}', as `sparsecbm export` writes it");

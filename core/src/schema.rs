@@ -9,6 +9,10 @@ use crate::{Error, ErrorKind, Result};
 /// Major version of the schema, and of the exported file, that this crate reads.
 pub const FORMAT_MAJOR: u32 = 1;
 
+/// The largest `max_length`: far above any text model's, and low enough that a broken file cannot ask for more
+/// memory than there is.
+const LONGEST: usize = 1 << 16;
+
 /// What a model's concepts and label mean, and how it is to be used: `sparsecbm.json` in a checkpoint,
 /// `sparsecbm.schema` in an exported file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,8 +210,8 @@ impl Schema {
         if let Some(twice) = first_duplicate(&names) {
             return wrong("concepts", format!("'{twice}' twice"), "unique names".into());
         }
-        if self.max_length < 2 {
-            return wrong("max_length", self.max_length.to_string(), "at least 2".into());
+        if !(2..=LONGEST).contains(&self.max_length) {
+            return wrong("max_length", self.max_length.to_string(), format!("2 to {LONGEST}"));
         }
         for concept in &self.concepts {
             if !self.data_fields.concepts.contains_key(&concept.name) {

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use prost::Message;
@@ -30,13 +31,12 @@ impl TractEngine {
         let values = |shape: &[usize]| InferenceFact::dt_shape(f32::datum_type(), shape);
         let logits = values(&[1, concepts, classes]);
         Ok(TractEngine {
-            encoder: plan(encoder, symbols, vec![ids.clone(), ids])
+            encoder: caught(|| plan(encoder, symbols, vec![ids.clone(), ids]))
                 .map_err(|e| failed(e, "encoder graph", ErrorKind::Model))?,
-            head: plan(
-                head,
-                SymbolScope::default(),
-                vec![logits.clone(), logits, values(&[1, concepts])],
-            )
+            head: caught(|| {
+                let inputs = vec![logits.clone(), logits, values(&[1, concepts])];
+                plan(head, SymbolScope::default(), inputs)
+            })
             .map_err(|e| failed(e, "concept layer graph", ErrorKind::Model))?,
             concepts,
             classes,
@@ -75,13 +75,13 @@ impl TractEngine {
 impl Engine for TractEngine {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
         let encode = |s: &Sequence| {
-            self.encode_one(s).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
+            caught(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
         };
         sequences.iter().map(encode).collect()
     }
 
     fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
-        self.decide_one(concept_logits, overrides)
+        caught(|| self.decide_one(concept_logits, overrides))
             .map_err(|e| failed(e, "concept layer graph", ErrorKind::Engine))
     }
 
@@ -113,6 +113,17 @@ fn plan(
         graph.set_input_fact(index, fact)?;
     }
     graph.into_optimized()?.into_runnable()
+}
+
+/// What `run` gives. tract panics on some graphs that contradict themselves, and a file must not be able to end
+/// the program.
+fn caught<T>(run: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
+    // What a panic leaves half done is dropped with it: plans are not changed by running them.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(TractError::msg(format!("tract panicked: {}", message.unwrap_or("without a message"))))
+    })
 }
 
 /// The elements of an output, of which there must be `count`.

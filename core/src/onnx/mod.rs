@@ -2,8 +2,12 @@
 //!
 //! The exporter writes these messages; the engines are given encoded ones.
 
+mod check;
 mod cut;
+mod external;
 mod messages;
+
+use std::path::Path;
 
 use bytes::Bytes;
 use prost::Message;
@@ -13,18 +17,55 @@ pub use messages::*;
 
 use crate::{Error, ErrorKind, Result};
 
-/// Reads a model. Tensors in the result share `bytes`.
+/// Reads a model. Tensors in the result share `bytes`. Every constant inside the file has as
+/// many elements as its shape says; constants in other files are left there.
 ///
 /// # Errors
-/// `Format` where the bytes are not an ONNX model with a graph. `place` is named in the error.
+/// `Format` where the bytes are not an ONNX model with a graph; `Model` where a constant contradicts its
+/// shape, and where a node is of another domain or holds a graph of its own.
+/// `place` is named in the error.
 pub fn decode(bytes: Bytes, place: &str) -> Result<ModelProto> {
     let found = format!("{} bytes", bytes.len());
     let model = ModelProto::decode(bytes)
         .map_err(|e| Error::new(ErrorKind::Format, place, &found, "an ONNX model").caused_by(e))?;
-    if model.graph.is_none() {
+    let Some(graph) = &model.graph else {
         return Err(Error::new(ErrorKind::Format, place, found, "an ONNX model with a graph"));
-    }
+    };
+    check::check(graph).map_err(|e| e.within(place))?;
     Ok(model)
+}
+
+/// Reads a model with what lies in files beside it.
+///
+/// # Errors
+/// `Io` where a file cannot be read, `Model` where a constant's place is not a file in the model's own folder;
+/// else as [`decode`].
+pub(crate) fn read(path: &Path) -> Result<ModelProto> {
+    let place = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| {
+        Error::new(ErrorKind::Io, &place, e.to_string(), "a readable file").caused_by(e)
+    })?;
+    let mut model = decode(bytes.into(), &place)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    external::attach(&mut model, folder.unwrap_or(Path::new("."))).map_err(|e| e.within(&place))?;
+    Ok(model)
+}
+
+/// Refuses a model some of whose constants lie in other files.
+///
+/// # Errors
+/// `Model`, naming the constant.
+pub(crate) fn expect_whole(model: &ModelProto) -> Result<()> {
+    let mut constants = model.graph.iter().flat_map(|graph| &graph.initializer);
+    match constants.find(|tensor| external::is_outside(tensor)) {
+        None => Ok(()),
+        Some(tensor) => Err(Error::new(
+            ErrorKind::Model,
+            format!("initializer '{}'", tensor.name),
+            "elements in another file",
+            "elements inside, for bytes have no folder: load such a model by its path",
+        )),
+    }
 }
 
 /// The value of one of the model's metadata entries.

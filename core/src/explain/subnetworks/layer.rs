@@ -29,7 +29,10 @@ pub(super) enum Stored {
 impl Layer {
     pub(super) fn read(file: &ModelProto, schema: &Schema, about: &LayerMasks) -> Result<Layer> {
         let block_rows = about.block_rows.max(1);
-        if about.rows == 0 || about.columns == 0 || !about.rows.is_multiple_of(block_rows) {
+        // The largest product of sizes below: bytes of all weights.
+        let weights = about.rows.checked_mul(about.columns).unwrap_or(0);
+        let bytes = weights.checked_mul(schema.concept_count() * size_of::<f32>()).unwrap_or(0);
+        if bytes == 0 || !about.rows.is_multiple_of(block_rows) {
             let place = format!("sparsecbm.masks: '{}'", about.name);
             let found = format!("{} × {} in blocks of {block_rows}", about.rows, about.columns);
             return Err(Error::new(ErrorKind::Model, place, found, "whole blocks of rows"));

@@ -34,11 +34,7 @@ impl Subnetworks {
     /// `Io` where the file cannot be read, else as [`Subnetworks::from_bytes`]; the path is named.
     pub fn load(path: impl AsRef<Path>) -> Result<Subnetworks> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| {
-            Error::new(ErrorKind::Io, path.display().to_string(), e.to_string(), "a readable file")
-                .caused_by(e)
-        })?;
-        Subnetworks::from_bytes(bytes).map_err(|e| e.within(path.display()))
+        Subnetworks::from_graph(onnx::read(path)?).map_err(|e| e.within(path.display()))
     }
 
     /// Reads the masks of an exported file from memory. In a model of `as-executed` semantics every
@@ -49,6 +45,11 @@ impl Subnetworks {
     /// `Model` where masks are missing or do not have the shape that the metadata says.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Subnetworks> {
         let file = onnx::decode(bytes.into(), "model")?;
+        onnx::expect_whole(&file)?;
+        Subnetworks::from_graph(file)
+    }
+
+    fn from_graph(file: ModelProto) -> Result<Subnetworks> {
         let metadata = |key: &str| {
             onnx::metadata(&file, key).ok_or_else(|| {
                 let expected = format!("'{key}', as `sparsecbm export` writes it");

@@ -1,0 +1,73 @@
+use super::{DataType, GraphProto, NodeProto, TensorProto};
+use crate::{Error, ErrorKind, Result};
+
+/// Checks what later code relies on, for a file may come from a stranger: every constant that is inside the
+/// file has as many elements as its shape says; and the graph holds no other graphs, so that it runs once
+/// from start to end.
+pub(super) fn check(graph: &GraphProto) -> Result<()> {
+    for tensor in &graph.initializer {
+        check_tensor(tensor).map_err(|e| e.within("initializer"))?;
+    }
+    graph.node.iter().try_for_each(|node| check_node(node).map_err(|e| e.within("node")))
+}
+
+fn check_node(node: &NodeProto) -> Result<()> {
+    let wrong = |what: &str, found: &str, expected: &str| {
+        Err(Error::new(ErrorKind::Model, format!("'{}': {what}", node.name), found, expected))
+    };
+    if !["", "ai.onnx"].contains(&node.domain.as_str()) {
+        return wrong("domain", &format!("'{}'", node.domain), "the standard domain");
+    }
+    for attribute in &node.attribute {
+        if attribute.g.is_some() {
+            return wrong(&attribute.name, "a graph", "a graph without inner graphs");
+        }
+        if let Some(tensor) = &attribute.t {
+            check_tensor(tensor).map_err(|e| e.within(&node.name))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_tensor(tensor: &TensorProto) -> Result<()> {
+    let wrong = |found: String, expected: String| {
+        Err(Error::new(ErrorKind::Model, format!("'{}'", tensor.name), found, expected))
+    };
+    let Some(size) = DataType::try_from(tensor.data_type).ok().and_then(DataType::bytes) else {
+        return wrong(format!("element type {}", tensor.data_type), "a type of numbers".into());
+    };
+    let bytes = tensor
+        .dims
+        .iter()
+        .try_fold(size, |product, &size| product.checked_mul(usize::try_from(size).ok()?));
+    let Some(bytes) = bytes else {
+        return wrong(format!("shape {:?}", tensor.dims), "a shape of sizes".into());
+    };
+    if super::external::is_outside(tensor) {
+        return Ok(());
+    }
+    let lists = [tensor.float_data.len(), tensor.int32_data.len(), tensor.int64_data.len()];
+    let given = match lists.iter().sum() {
+        0 => tensor.raw_data.len(),
+        elements if tensor.raw_data.is_empty() => size.saturating_mul(elements),
+        _ => return wrong("elements in two places".into(), "elements in one".into()),
+    };
+    if given != bytes {
+        let expected = format!("{bytes}, as shape {:?} says", tensor.dims);
+        return wrong(format!("{given} bytes of elements"), expected);
+    }
+    Ok(())
+}
+
+impl DataType {
+    /// Bytes of one element in `raw_data`; nothing for types that have no fixed size.
+    fn bytes(self) -> Option<usize> {
+        match self {
+            DataType::Undefined | DataType::String => None,
+            DataType::Uint8 | DataType::Int8 | DataType::Bool => Some(1),
+            DataType::Uint16 | DataType::Int16 | DataType::Float16 | DataType::Bfloat16 => Some(2),
+            DataType::Float | DataType::Int32 | DataType::Uint32 => Some(4),
+            DataType::Double | DataType::Int64 | DataType::Uint64 => Some(8),
+        }
+    }
+}

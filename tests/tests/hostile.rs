@@ -1,0 +1,272 @@
+//! Files from strangers: whatever is wrong with one, loading gives a model or an error, never a panic.
+//!
+//! `HOSTILE_FILES` says how many broken files each test makes (`docs/security.md`); `HOSTILE_SEED` which.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use prost::Message;
+use sparsecbm::explain::Subnetworks;
+use sparsecbm::onnx::{self, ModelProto, StringStringEntryProto};
+use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, Model};
+use sparsecbm_exporter::{ExportOptions, MaskForm};
+use sparsecbm_tests::exported;
+
+/// Numbers at which arithmetic breaks.
+const EXTREMES: [i64; 12] =
+    [0, 1, -1, 2, 7, 255, 65_536, i32::MAX as i64, u32::MAX as i64, 1 << 40, i64::MAX, i64::MIN];
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+fn file(masks: MaskForm) -> Vec<u8> {
+    exported("tests/models/tiny", &ExportOptions { masks, ..ExportOptions::default() })
+}
+
+/// Loads a file on every engine that needs no other library and uses what loads.
+fn use_it(bytes: &[u8]) {
+    for engine in [EngineChoice::Sparse, EngineChoice::Tract] {
+        let mut options = LoadOptions::default();
+        options.engine = engine;
+        let Ok(model) = Model::from_bytes(bytes.to_vec(), &options) else { continue };
+        // A loaded model may give any numbers, and may fail on a text.
+        let Ok(prediction) = model.predict("bad plot, good acting!") else { continue };
+        let concept = prediction.model().schema().concepts[0].clone();
+        let _ = prediction.intervene([(&concept.name, concept.classes[0].as_str())]);
+        let _ = prediction.explain(&Default::default());
+    }
+    if let Ok(subnetworks) = Subnetworks::from_bytes(bytes.to_vec()) {
+        let _ = subnetworks.report();
+    }
+}
+
+/// Breaks a sound file again and again, and uses each result.
+fn break_often(masks: MaskForm, damage: impl Fn(&mut fastrand::Rng, &mut Vec<u8>)) {
+    let sound = file(masks);
+    let (first, count) = (setting("HOSTILE_SEED", 0), setting("HOSTILE_FILES", 40));
+    for seed in first..first + count {
+        let mut bytes = sound.clone();
+        damage(&mut fastrand::Rng::with_seed(seed), &mut bytes);
+        let outcome = catch_unwind(AssertUnwindSafe(|| use_it(&bytes)));
+        assert!(outcome.is_ok(), "a panic: HOSTILE_SEED={seed} HOSTILE_FILES=1 shows it alone");
+    }
+}
+
+/// Changes the decoded model.
+fn edit(bytes: &mut Vec<u8>, change: impl FnOnce(&mut ModelProto)) {
+    let mut model = onnx::decode(bytes.clone().into(), "model").expect("it was sound");
+    change(&mut model);
+    *bytes = model.encode_to_vec();
+}
+
+#[test]
+fn bytes_changed_anywhere() {
+    break_often(MaskForm::Packed, |random, bytes| {
+        for _ in 0..random.usize(1..4) {
+            let place = random.usize(..bytes.len());
+            bytes[place] = random.u8(..);
+        }
+    });
+}
+
+#[test]
+fn bytes_cut_off() {
+    break_often(MaskForm::Packed, |random, bytes| bytes.truncate(random.usize(..bytes.len())));
+}
+
+#[test]
+fn nodes_that_do_other_things() {
+    for masks in [MaskForm::Packed, MaskForm::Folded] {
+        break_often(masks, |random, bytes| {
+            edit(bytes, |model| {
+                let nodes = &mut model.graph.as_mut().expect("a graph").node;
+                let other = random.choice(nodes.iter()).expect("nodes").clone();
+                let index = random.usize(..nodes.len());
+                let node = &mut nodes[index];
+                match random.u8(..7) {
+                    0 => node.op_type = other.op_type,
+                    1 => node.input = other.input,
+                    2 => node.attribute = other.attribute,
+                    3 => node.input.truncate(random.usize(..=node.input.len())),
+                    4 => node.input.reverse(),
+                    5 => drop(nodes.remove(index)),
+                    _ => {
+                        for attribute in &mut node.attribute {
+                            attribute.i = *random.choice(&EXTREMES).expect("some");
+                            for number in &mut attribute.ints {
+                                *number = *random.choice(&EXTREMES).expect("some");
+                            }
+                        }
+                    }
+                }
+            });
+        });
+    }
+}
+
+#[test]
+fn constants_of_other_shapes_and_numbers() {
+    for masks in [MaskForm::Packed, MaskForm::Folded] {
+        break_often(masks, |random, bytes| {
+            edit(bytes, |model| {
+                let tensors = &mut model.graph.as_mut().expect("a graph").initializer;
+                let other = random.choice(tensors.iter()).expect("constants").clone();
+                let index = random.usize(..tensors.len());
+                let tensor = &mut tensors[index];
+                match random.u8(..6) {
+                    0 => tensor.dims = other.dims,
+                    1 => tensor.dims.reverse(),
+                    2 => tensor.data_type = other.data_type,
+                    3 => {
+                        for size in &mut tensor.dims {
+                            *size = *random.choice(&EXTREMES).expect("some");
+                        }
+                    }
+                    4 => {
+                        // Whole and sound, but of the wrong size.
+                        tensor.dims = other.dims;
+                        tensor.data_type = other.data_type;
+                        tensor.raw_data = other.raw_data;
+                    }
+                    _ => {
+                        let number = *random.choice(&EXTREMES).expect("some");
+                        let count = tensor.raw_data.len() / size_of::<i64>();
+                        let rest = tensor.raw_data.len() % size_of::<i64>();
+                        let mut raw: Vec<u8> = number.to_le_bytes().repeat(count);
+                        raw.resize(count * size_of::<i64>() + rest, 0);
+                        tensor.raw_data = raw.into();
+                    }
+                }
+            });
+        });
+    }
+}
+
+#[test]
+fn metadata_with_other_values() {
+    break_often(MaskForm::Packed, |random, bytes| {
+        edit(bytes, |model| {
+            let index = random.usize(..model.metadata_props.len());
+            let entry: &mut StringStringEntryProto = &mut model.metadata_props[index];
+            let Ok(mut value) = serde_json::from_str(&entry.value) else {
+                entry.value =
+                    random.choice(["", "1", "2.0", "1.x", "-1.0", "1.99"]).unwrap().into();
+                return;
+            };
+            for _ in 0..random.usize(1..3) {
+                change_somewhere(random, &mut value);
+            }
+            entry.value = value.to_string();
+        });
+    });
+}
+
+/// Changes one value somewhere inside a JSON value.
+fn change_somewhere(random: &mut fastrand::Rng, value: &mut serde_json::Value) {
+    use serde_json::Value::{Array, Null, Object};
+    match value {
+        Array(values) if !values.is_empty() && random.u8(..8) > 0 => {
+            let index = random.usize(..values.len());
+            change_somewhere(random, &mut values[index]);
+        }
+        Object(fields) if !fields.is_empty() && random.u8(..8) > 0 => {
+            let index = random.usize(..fields.len());
+            change_somewhere(random, fields.values_mut().nth(index).expect("it is within"));
+        }
+        value => {
+            *value = match random.u8(..8) {
+                0 => Null,
+                1 => "".into(),
+                2 => "\u{0}(a|a)*$".into(),
+                3 => Array(vec![]),
+                4 => f64::MAX.into(),
+                5 => serde_json::json!({}),
+                _ => (*random.choice(&EXTREMES).expect("some")).into(),
+            };
+        }
+    }
+}
+
+/// The error that a changed file gives.
+fn error(change: impl FnOnce(&mut ModelProto)) -> sparsecbm::Error {
+    let mut bytes = file(MaskForm::Packed);
+    edit(&mut bytes, change);
+    Model::from_bytes(bytes, &LoadOptions::default()).expect_err("the file is refused")
+}
+
+#[test]
+fn a_header_that_asks_for_more_than_there_is() {
+    let error = error(|model| {
+        let tensors = &mut model.graph.as_mut().expect("a graph").initializer;
+        tensors[0].dims = vec![1 << 20, 1 << 20];
+    });
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.to_string().contains("[1048576, 1048576]"), "{error}");
+}
+
+#[test]
+fn a_length_without_end() {
+    let error = error(|model| {
+        let entry = model.metadata_props.iter_mut().find(|e| e.key == "sparsecbm.schema").unwrap();
+        let mut schema: serde_json::Value = serde_json::from_str(&entry.value).expect("JSON");
+        schema["max_length"] = u64::MAX.into();
+        entry.value = schema.to_string();
+    });
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.place().ends_with("max_length"), "{error}");
+}
+
+#[test]
+fn a_graph_within_the_graph() {
+    let error = error(|model| {
+        let inner = model.graph.clone();
+        let node = &mut model.graph.as_mut().expect("a graph").node[0];
+        node.attribute.push(onnx::AttributeProto {
+            name: "body".into(),
+            g: inner,
+            ..Default::default()
+        });
+    });
+    assert!(error.to_string().contains("a graph without inner graphs"), "{error}");
+}
+
+/// Writes the tiny model with the elements of its first constant in a file called `location`.
+fn with_data_at(folder: &std::path::Path, location: &str) -> std::path::PathBuf {
+    let mut bytes = file(MaskForm::Packed);
+    edit(&mut bytes, |model| {
+        let tensor = &mut model.graph.as_mut().expect("a graph").initializer[0];
+        std::fs::write(folder.join("weights.data"), &tensor.raw_data).expect("it can be written");
+        tensor.raw_data.clear();
+        tensor.data_location = 1;
+        let (key, value) = ("location".into(), location.into());
+        tensor.external_data = vec![StringStringEntryProto { key, value }];
+    });
+    let path = folder.join("model.onnx");
+    std::fs::write(&path, bytes).expect("it can be written");
+    path
+}
+
+#[test]
+fn data_beside_the_model_is_read_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let inner = folder.path().join("model");
+    std::fs::create_dir(&inner).expect("it can be made");
+    let load =
+        |location: &str| Model::load(with_data_at(&inner, location), &LoadOptions::default());
+    assert!(load("weights.data").is_ok());
+    std::fs::copy(inner.join("weights.data"), folder.path().join("secret")).expect("a copy");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path().join("secret"), inner.join("link")).expect("a link");
+    let absolute = folder.path().join("secret").display().to_string();
+    for location in ["../secret", &absolute, "link", "", ".", "./weights.data/../../secret"] {
+        let error = load(location).expect_err("nothing outside the folder is read");
+        assert_eq!(error.kind(), ErrorKind::Model, "{location}: {error}");
+        assert_eq!(error.expected(), "the name of a file beside the model", "{location}");
+    }
+    let error = load("nowhere").expect_err("there is no such file");
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+
+    let bytes = std::fs::read(with_data_at(&inner, "weights.data")).expect("it was written");
+    let error = Model::from_bytes(bytes, &LoadOptions::default()).expect_err("no folder");
+    assert!(error.to_string().contains("load such a model by its path"), "{error}");
+}
