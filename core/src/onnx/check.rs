@@ -43,7 +43,7 @@ pub(super) fn check_tensor(tensor: &TensorProto) -> Result<()> {
     let Some(bytes) = bytes else {
         return wrong(format!("shape {:?}", tensor.dims), "a shape of sizes".into());
     };
-    if super::external::is_outside(tensor) {
+    if is_outside(tensor) {
         return Ok(());
     }
     let lists = [tensor.float_data.len(), tensor.int32_data.len(), tensor.int64_data.len()];
@@ -57,6 +57,11 @@ pub(super) fn check_tensor(tensor: &TensorProto) -> Result<()> {
         return wrong(format!("{given} bytes of elements"), expected);
     }
     Ok(())
+}
+
+/// Whether a tensor's elements lie in another file.
+pub(super) fn is_outside(tensor: &TensorProto) -> bool {
+    tensor.data_location != 0 || !tensor.external_data.is_empty()
 }
 
 impl DataType {

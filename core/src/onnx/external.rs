@@ -3,14 +3,9 @@ use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::check::check_tensor;
+use super::check::{check_tensor, is_outside};
 use super::{ModelProto, TensorProto};
 use crate::{Error, ErrorKind, Result};
-
-/// Whether a tensor's elements lie in another file.
-pub(super) fn is_outside(tensor: &TensorProto) -> bool {
-    tensor.data_location != 0 || !tensor.external_data.is_empty()
-}
 
 /// Brings in the elements that lie in files beside the model, which is in `folder`.
 ///

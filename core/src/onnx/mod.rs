@@ -57,7 +57,7 @@ pub(crate) fn read(path: &Path) -> Result<ModelProto> {
 /// `Model`, naming the constant.
 pub(crate) fn expect_whole(model: &ModelProto) -> Result<()> {
     let mut constants = model.graph.iter().flat_map(|graph| &graph.initializer);
-    match constants.find(|tensor| external::is_outside(tensor)) {
+    match constants.find(|tensor| check::is_outside(tensor)) {
         None => Ok(()),
         Some(tensor) => Err(Error::new(
             ErrorKind::Model,
