@@ -157,6 +157,25 @@ impl Model {
         self.predict_all(batch.iter().map(describe).collect::<Result<_>>()?)
     }
 
+    /// Token ids, special tokens included, no padding, as the model reads them.
+    ///
+    /// # Errors
+    /// `Input` where there are no ids, more than `max_length`, or one that the vocabulary does not have.
+    pub fn tokenize_ids(&self, ids: &[u32]) -> Result<Tokens> {
+        self.inner.tokenizer.describe(ids)
+    }
+
+    /// Predicts from what [`Model::tokenize`] and [`Model::tokenize_ids`] gave, in any mixture: for callers
+    /// that check texts one at a time and predict them together. The results stand in their order.
+    ///
+    /// # Errors
+    /// `Input` where there are no tokens, more than `max_length`, or an id that the vocabulary does not
+    /// have, since tokens may be made by hand; else as [`Model::predict`].
+    pub fn predict_tokenized(&self, batch: Vec<Tokens>) -> Result<Vec<Prediction>> {
+        batch.iter().try_for_each(|tokens| self.inner.tokenizer.check(tokens))?;
+        self.predict_all(batch)
+    }
+
     /// `[L]`: the label's probabilities that follow from concept logits `[K, C]`, without overrides: the
     /// label head alone, as an ordinary concept bottleneck model uses it.
     ///

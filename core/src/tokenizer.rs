@@ -88,26 +88,41 @@ impl Tokenizer {
 
     /// Token ids given by the caller, special tokens included, as positions.
     pub(crate) fn describe(&self, ids: &[u32]) -> Result<Tokens> {
-        if ids.is_empty() || ids.len() > self.max_length {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "token ids",
-                format!("{} ids", ids.len()),
-                format!("1 to {}", self.max_length),
-            ));
-        }
+        self.check_length(ids.len())?;
         let tokens = ids.iter().enumerate().map(|(position, &id)| {
-            let piece = self.inner.id_to_token(id).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Input,
-                    format!("token ids: position {position}"),
-                    format!("id {id}"),
-                    format!("an id of the vocabulary, below {}", self.vocabulary_size()),
-                )
-            })?;
+            let piece = self.inner.id_to_token(id).ok_or_else(|| self.unknown(position, id))?;
             Ok(Token { id, piece, span: None })
         });
         Ok(Tokens { text: None, tokens: tokens.collect::<Result<_>>()?, dropped: 0 })
+    }
+
+    /// Refuses tokens that the model cannot read, whoever made them.
+    pub(crate) fn check(&self, tokens: &Tokens) -> Result<()> {
+        self.check_length(tokens.tokens.len())?;
+        let size = self.vocabulary_size();
+        let mut ids = tokens.tokens.iter().map(|token| token.id).enumerate();
+        match ids.find(|&(_, id)| id as usize >= size) {
+            Some((position, id)) => Err(self.unknown(position, id)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_length(&self, length: usize) -> Result<()> {
+        if length == 0 || length > self.max_length {
+            let expected = format!("1 to {}", self.max_length);
+            let found = format!("{length} ids");
+            return Err(Error::new(ErrorKind::Input, "token ids", found, expected));
+        }
+        Ok(())
+    }
+
+    fn unknown(&self, position: usize, id: u32) -> Error {
+        Error::new(
+            ErrorKind::Input,
+            format!("token ids: position {position}"),
+            format!("id {id}"),
+            format!("an id of the vocabulary, below {}", self.vocabulary_size()),
+        )
     }
 
     /// The id with which inputs are padded.

@@ -1,6 +1,6 @@
 //! Token ids and offsets of awkward strings equal those of Python's `tokenizers`.
 
-use sparsecbm::{LoadOptions, Model};
+use sparsecbm::{ErrorKind, LoadOptions, Model};
 use sparsecbm_exporter::ExportOptions;
 use sparsecbm_tests::{exported, token_cases};
 
@@ -37,4 +37,33 @@ fn a_long_text_is_cut_and_says_so() {
     let prediction = model.predict(&long).expect("100 kB of text has an answer");
     assert_eq!(prediction.tokens().len(), model.schema().max_length);
     assert_eq!(prediction.dropped_tokens(), 20_000 - (model.schema().max_length - 2));
+}
+
+#[test]
+fn what_was_tokenized_is_predicted_as_the_text_is() {
+    let bytes = exported("tests/models/tiny", &ExportOptions::default());
+    let model = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
+    let text = "The movie was very good";
+    let own = model.tokenize(text).expect("any text has tokens");
+    let ids: Vec<u32> = own.tokens.iter().map(|token| token.id).collect();
+    let same = model.tokenize_ids(&ids).expect("the model's own ids");
+    let expected = model.predict(text).expect("an answer");
+    let answers = model.predict_tokenized(vec![own.clone(), same]).expect("answers");
+    assert_eq!(answers.iter().map(|a| a.text()).collect::<Vec<_>>(), [Some(text), None]);
+    for answer in &answers {
+        assert_eq!(answer.concept_logits(), expected.concept_logits());
+        assert_eq!(answer.label(), expected.label());
+    }
+
+    let mut by_hand = own.clone();
+    by_hand.tokens[1].id = 1_000_000;
+    let mut none = own.clone();
+    none.tokens.clear();
+    let mut long = own.clone();
+    long.tokens = own.tokens.iter().cycle().take(1000).cloned().collect();
+    for (wrong, found) in [(by_hand, "id 1000000"), (none, "0 ids"), (long, "1000 ids")] {
+        let error = model.predict_tokenized(vec![own.clone(), wrong]).expect_err("wrong tokens");
+        assert_eq!((error.kind(), error.found()), (ErrorKind::Input, found));
+    }
+    assert!(model.tokenize_ids(&[]).is_err());
 }

@@ -1,0 +1,96 @@
+//! Serves an exported model over HTTP. `README.md` tells what it answers.
+
+mod api;
+mod app;
+mod batcher;
+mod failure;
+mod metrics;
+mod options;
+mod protocol;
+mod request;
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use clap::Parser;
+use sparsecbm::Model;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use self::app::App;
+use self::options::Options;
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
+    options.check()?;
+    let model = Model::load(&options.model, &options.loading())?;
+    let device = model.device().to_string();
+    let patience = Duration::from_secs(options.shutdown_seconds);
+    let place = options.listen;
+    let router = api::router(App::new(model, options)?);
+    let listener = TcpListener::bind(place).await.map_err(|e| format!("{place}: {e}"))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    println!("running on {device}");
+    std::io::stdout().flush()?;
+    serve(listener, router, patience).await
+}
+
+/// Serves until the process is told to stop, then answers what it has begun: for as long as `patience`.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    patience: Duration,
+) -> Result<(), Box<dyn Error>> {
+    // Answers are small: one must not wait for the next.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let (tell, mut told) = watch::channel(false);
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+        asked_to_stop().await;
+        tell.send_replace(true);
+    });
+    let too_long = async {
+        if told.wait_for(|stop| *stop).await.is_err() {
+            // The server has ended without being told, which the other branch reports.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(patience).await;
+    };
+    tokio::select! {
+        ended = server.into_future() => Ok(ended?),
+        () = too_long => Err(format!("requests were not answered within {patience:?}").into()),
+    }
+}
+
+/// Ctrl-C, or SIGTERM where there is one.
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}
