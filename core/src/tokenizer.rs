@@ -34,14 +34,18 @@ pub(crate) struct Tokenizer {
     max_length: usize,
     /// Special tokens around each text.
     special: usize,
+    /// What the tokenizer itself would pad with; 0 where it would not.
+    own_padding: u32,
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`. Padding and truncation set in it are replaced by the model's own.
+    /// Reads `tokenizer.json`. Padding and truncation set in it are replaced by the model's own; of the
+    /// padding its token is kept.
     pub(crate) fn from_json(json: &[u8], max_length: usize, place: &str) -> Result<Tokenizer> {
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| {
             Error::new(ErrorKind::Format, place, e.to_string(), "a Hugging Face tokenizer")
         })?;
+        let own_padding = inner.get_padding().map_or(0, |padding| padding.pad_id);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| failed(e, place))?;
         let special = inner.encode("", true).map_err(|e| failed(e, place))?.len();
@@ -53,7 +57,7 @@ impl Tokenizer {
                 format!("fewer than max_length, {max_length}"),
             ));
         }
-        Ok(Tokenizer { inner, max_length, special })
+        Ok(Tokenizer { inner, max_length, special, own_padding })
     }
 
     /// Number of ids; every id of the vocabulary is below it.
@@ -127,17 +131,17 @@ impl Tokenizer {
 
     /// The id with which inputs are padded.
     pub(crate) fn padding_id(&self) -> u32 {
-        self.first_of(&["[PAD]", "<pad>"])
+        self.first_of(&["[PAD]", "<pad>"]).unwrap_or(self.own_padding)
     }
 
     /// The id that stands for a token that is masked out.
     pub(crate) fn mask_id(&self) -> u32 {
-        self.first_of(&["[MASK]", "<mask>", "[UNK]", "<unk>", "[PAD]", "<pad>"])
+        self.first_of(&["[MASK]", "<mask>", "[UNK]", "<unk>"]).unwrap_or(self.padding_id())
     }
 
-    /// The id of the first of `pieces` that the vocabulary has, or 0.
-    fn first_of(&self, pieces: &[&str]) -> u32 {
-        pieces.iter().find_map(|piece| self.inner.token_to_id(piece)).unwrap_or(0)
+    /// The id of the first of `pieces` that the vocabulary has.
+    fn first_of(&self, pieces: &[&str]) -> Option<u32> {
+        pieces.iter().find_map(|piece| self.inner.token_to_id(piece))
     }
 }
 

@@ -73,8 +73,9 @@ pub struct Description {
     pub opset: i64,
     /// The backbone's kind.
     pub backbone: String,
-    /// Heads of each attention layer.
-    pub attention_heads: usize,
+    /// Heads of each attention layer, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_heads: Option<usize>,
     /// Number of weights, each counted once however many masks keep it.
     pub parameters: usize,
 }

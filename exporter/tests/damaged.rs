@@ -270,7 +270,7 @@ fn configurations() {
     let error = edited(|config| config["model_type"] = json!("mamba"));
     assert_says(&error, ErrorKind::Model, "model_type", "'mamba'", "'bert'");
     let error = edited(|config| config["hidden_act"] = json!("silu"));
-    assert_says(&error, ErrorKind::Model, "hidden_act", "'silu'", "'gelu' or 'relu'");
+    assert_says(&error, ErrorKind::Model, "hidden_act", "'silu'", "'gelu', 'gelu_new' or 'relu'");
     let error = edited(|config| config["position_embedding_type"] = json!("relative_key"));
     assert_says(
         &error,

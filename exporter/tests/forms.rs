@@ -1,4 +1,4 @@
-//! Every form of the exported file, from both tiny checkpoints, through the exporter's own check.
+//! Every form of the exported file, from every tiny checkpoint, through the exporter's own check.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,24 @@ fn checkpoint(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models").join(name)
 }
 
+/// Every backbone, with its variants.
+const CHECKPOINTS: [&str; 11] = [
+    "tiny",
+    "tiny-executed",
+    "bilstm",
+    "bilstm-executed",
+    "distilbert",
+    "gpt2",
+    "gpt2-rows",
+    "modernbert",
+    "opt",
+    "opt-narrow",
+    "roberta",
+];
+
 #[test]
 fn every_form_gives_what_the_checkpoint_gives() {
-    for name in ["tiny", "tiny-executed"] {
+    for name in CHECKPOINTS {
         let checkpoint = Checkpoint::open(checkpoint(name)).expect("the checkpoint is sound");
         for weights in WEIGHTS {
             for masks in MASKS {

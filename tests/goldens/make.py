@@ -26,8 +26,25 @@ REVIEWS = [
     "Our server was attentive, the decor was dated, and the bill came to 84 dollars for two.",
     "I came here for lunch with my mother.",
 ]
+ENGLISH = ["The food was good", "bad, loud music and slow service!", "", "\u65e5\u672c was not good; caf\u00e9?", "x" * 30]
 SHORT = ["The movie was very good", "bad plot, unwatched acting!", "", "\u65e5\u672c was not good; and the plot?", "x" * 30]
 GERMAN = ["Die Suppe war nicht gut", "Ober laut, Suppe kalter!", "", "Stra\u00dfe \u65e5\u672c gut gute guter"]
+
+# The checkpoints of tests/models and what they are asked.
+MODELS = {
+    "tiny": SHORT,
+    "tiny-executed": GERMAN,
+    "bilstm": ENGLISH,
+    "bilstm-executed": ENGLISH,
+    "distilbert": ENGLISH,
+    "roberta": SHORT,
+    "opt": SHORT,
+    "opt-narrow": SHORT,
+    # Its tokenizer makes nothing of an empty text.
+    "gpt2": [text for text in SHORT if text],
+    "gpt2-rows": [text for text in SHORT if text],
+    "modernbert": SHORT,
+}
 
 
 def numbers(tensor):
@@ -121,7 +138,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, texts in (("tiny", SHORT), ("tiny-executed", GERMAN)):
+    for name, texts in MODELS.items():
         model = Reference(REPOSITORY / "tests/models" / name)
         write(options.out / f"{name}.json", f"tests/models/{name}", cases(model, texts))
     model = Reference(options.cebab)

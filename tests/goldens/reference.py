@@ -1,7 +1,7 @@
 """Evaluates a checkpoint folder with PyTorch, for the golden vectors.
 
 This is written to be compared with, not to be fast: it reads nothing but the checkpoint's four files, lets
-Hugging Face's own BertModel be the backbone, runs it once for each concept with the weights multiplied by that
+Hugging Face's own model be the backbone, runs it once for each concept with the weights multiplied by that
 concept's mask, in float32, and follows the formulas of docs/checkpoint.md one by one. It shares no code with
 the training recipe or with the Rust crates.
 """
@@ -12,7 +12,10 @@ import pathlib
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertModel
+from transformers import AutoConfig, AutoModel
+from transformers.pytorch_utils import Conv1D
+
+from bilstm import BiLstm
 
 HEADS = ("concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias", "effect_head.weight")
 
@@ -22,17 +25,25 @@ class Reference:
         folder = pathlib.Path(folder)
         self.schema = json.loads((folder / "sparsecbm.json").read_text(encoding="utf-8"))
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        pieces = [self.tokenizer.token_to_id(piece) for piece in ("[PAD]", "<pad>")]
+        own = (self.tokenizer.padding or {}).get("pad_id", 0)
+        self.padding = next((found for found in pieces if found is not None), own)
+        self.tokenizer.no_padding()
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        assert config["model_type"] == "bert", "the reference evaluates BERT backbones only"
+        self.backbone = backbone(config, self.schema["pooling"] == "padded-mean").eval()
+        linear = {n: m for n, m in self.backbone.named_modules() if isinstance(m, (torch.nn.Linear, Conv1D))}
+        turned = {n for n, m in linear.items() if isinstance(m, Conv1D)}  # whose weights are [in, out]
         tensors = load_file(folder / "model.safetensors")
 
-        self.masks = {}  # name of a linear layer -> [K, out, in] of 0 and 1
+        self.masks = {}  # name of a linear layer -> [K, …] of 0 and 1, shaped as its weight
         self.weights = {}  # every other tensor
         lists = {}
         for key, value in tensors.items():
             if key.endswith(".mask_bits"):
                 name = key.removesuffix(".mask_bits")
-                self.masks[name] = unpack(value, *tensors[f"{name}.weight"].shape)
+                shape = tensors[f"{name}.weight"].shape
+                masks = unpack(value, *(reversed(shape) if name in turned else shape))
+                self.masks[name] = masks.transpose(1, 2) if name in turned else masks
             elif ".mask_list." in key:
                 name, k = key.split(".mask_list.")
                 lists.setdefault(name, {})[int(k)] = value.float()
@@ -42,12 +53,8 @@ class Reference:
             self.masks[name] = torch.stack([masks[k] for k in range(len(masks))])
         self.heads = {key: self.weights.pop(key) for key in HEADS if key in self.weights}
 
-        self.backbone = BertModel(
-            BertConfig(**config, attn_implementation="eager"), add_pooling_layer=False
-        ).eval()
         assert set(self.weights) == set(self.backbone.state_dict()) - {"embeddings.position_ids"}
-        linear = {n for n, m in self.backbone.named_modules() if isinstance(m, torch.nn.Linear)}
-        assert set(self.masks) == linear
+        assert set(self.masks) == set(linear)
 
     @property
     def concepts(self):
@@ -63,8 +70,7 @@ class Reference:
         length = max(len(e.ids) for e in encodings)
         if self.schema["pooling"] == "padded-mean":
             length = self.schema["max_length"]
-        padding = self.tokenizer.token_to_id("[PAD]") or 0
-        ids = torch.full((len(texts), length), padding)
+        ids = torch.full((len(texts), length), self.padding)
         attention = torch.zeros(len(texts), length, dtype=torch.int64)
         for row, encoding in enumerate(encodings):
             ids[row, : len(encoding.ids)] = torch.tensor(encoding.ids)
@@ -119,6 +125,16 @@ class Reference:
             "label_logits": label,
             "token_evidence": torch.stack(evidence, 1),
         }
+
+
+def backbone(config, padding_read):
+    """The bare model that a configuration describes."""
+    config = dict(config)
+    kind = config.pop("model_type")
+    if kind == "bilstm":
+        return BiLstm(padding_read=padding_read, **config)
+    more = {"add_pooling_layer": False} if kind in ("bert", "roberta") else {}
+    return AutoModel.from_config(AutoConfig.for_model(kind, **config), attn_implementation="eager", **more)
 
 
 def unpack(bits, rows, columns):

@@ -89,8 +89,8 @@ impl Masks {
         let width = layer.columns.div_ceil(8);
         let mut bits = Vec::with_capacity(concepts * layer.rows * width);
         for k in 0..concepts {
-            tensors.expect_shape(&name(k), &[layer.rows, layer.columns])?;
-            for row in tensors.zeros_and_ones(&name(k))?.chunks(layer.columns) {
+            tensors.expect_shape(&name(k), &layer.stored_shape())?;
+            for row in layer.turned(tensors.zeros_and_ones(&name(k))?).chunks(layer.columns) {
                 bits.extend(row.chunks(8).map(pack));
             }
         }

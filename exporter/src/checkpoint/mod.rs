@@ -51,12 +51,12 @@ impl Checkpoint {
         let tokenizer_json = read_text(&folder.join("tokenizer.json"))?;
         let vocabulary = Vocabulary::read(&tokenizer_json, &place("tokenizer.json"))?;
         vocabulary.expect_within(backbone.vocabulary(), &place("tokenizer.json"))?;
-        if schema.max_length > backbone.positions() {
+        if let Some(positions) = backbone.positions().filter(|&most| schema.max_length > most) {
             return Err(Error::new(
                 ErrorKind::Model,
                 format!("{}: max_length", place("sparsecbm.json")),
                 schema.max_length.to_string(),
-                format!("at most the backbone's {} positions (config.json)", backbone.positions()),
+                format!("at most the backbone's {positions} positions (config.json)"),
             ));
         }
         let tensors = Tensors::read(&folder.join("model.safetensors"))?;
@@ -89,9 +89,21 @@ impl Checkpoint {
         self.backbone.name()
     }
 
-    /// Heads of each attention layer.
-    pub fn attention_heads(&self) -> usize {
+    /// Heads of each attention layer, where the backbone has such layers.
+    pub fn attention_heads(&self) -> Option<usize> {
         self.backbone.attention_heads()
+    }
+
+    /// The masks of one of the backbone's layers.
+    pub(crate) fn masks(&self, layer: &LinearLayer) -> &Masks {
+        let known = self.layers.iter().find(|(known, _)| known == layer);
+        let (_, masks) = known.expect("every layer of the backbone was read with its masks");
+        masks
+    }
+
+    /// The weight of a linear layer as `[out, in]`, row-major, not masked.
+    pub(crate) fn weight(&self, layer: &LinearLayer) -> Result<Vec<f32>> {
+        Ok(layer.turned(self.tensors.floats(&layer.weight_name())?))
     }
 
     /// How many weights the model has, each counted once however many masks keep it.
@@ -129,7 +141,7 @@ fn read_layers(
     }
     let mut layers = Vec::new();
     for layer in backbone.linear_layers() {
-        tensors.expect_floats(&format!("{}.weight", layer.name), &[layer.rows, layer.columns])?;
+        tensors.expect_floats(&layer.weight_name(), &layer.stored_shape())?;
         let masks = Masks::read(tensors, &layer, schema.concept_count())?;
         layers.push((layer, masks));
     }

@@ -22,7 +22,9 @@ impl Vocabulary {
             return Err(broken("an empty vocabulary".into()));
         }
         let padding = ["[PAD]", "<pad>"].iter().find_map(|piece| tokenizer.token_to_id(piece));
-        Ok(Vocabulary { ids, padding: padding.unwrap_or(0) })
+        // A vocabulary without such a token pads with another, as the tokenizer says.
+        let own = tokenizer.get_padding().map_or(0, |padding| padding.pad_id);
+        Ok(Vocabulary { ids, padding: padding.unwrap_or(own) })
     }
 
     /// Checks that every id has a row in an embedding table of `rows` rows.

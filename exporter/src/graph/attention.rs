@@ -1,67 +1,158 @@
 use sparsecbm::Result;
 
-use super::builder::{integer, integers};
+use super::builder::{Builder, integer, integers};
 use super::dense::cast;
 use super::writer::{Branch, Writer};
+use crate::backbone::{Attention, Projections, Reach};
 
-/// Added to the scores of padding: after the softmax nothing is left of them, and no sum overflows.
+/// Added to the scores of what is not seen: after the softmax nothing is left of them, and no sum overflows.
 const HIDDEN: f32 = -1e9;
 
-/// The layers of one attention block.
-pub(crate) struct Attention {
-    /// What its own nodes are called.
-    pub(crate) scope: String,
-    pub(crate) query: String,
-    pub(crate) key: String,
-    pub(crate) value: String,
-    pub(crate) output: String,
-    pub(crate) heads: usize,
-    pub(crate) head_size: usize,
-}
-
 impl Writer<'_> {
-    /// `[batch, 1, 1, sequence]`: 0 for tokens, a large negative number for padding.
-    pub(crate) fn attention_bias(&mut self) -> String {
+    /// 0 where a position is seen, a large negative number where it is not: `[batch, 1, 1, sequence]` where
+    /// all see the same, else `[batch, 1, sequence, sequence]`.
+    pub(super) fn attention_bias(&mut self, reach: Reach) -> String {
         let scope = "attention_mask";
         let builder = &mut self.builder;
         let mask = cast(builder, scope, "attention_mask");
         let half = builder.float(0.5);
-        let attended = builder.node(scope, "Greater", &[&mask, &half]);
-        let (zero, hidden) = (builder.float(0.0), builder.float(HIDDEN));
-        let bias = builder.node(scope, "Where", &[&attended, &zero, &hidden]);
+        let mut seen = builder.node(scope, "Greater", &[&mask, &half]);
         let axes = builder.integers(&[1, 2]);
-        builder.node(scope, "Unsqueeze", &[&bias, &axes])
+        if reach != Reach::All {
+            let near = self.within_reach(scope, reach);
+            let builder = &mut self.builder;
+            seen = builder.node(scope, "Unsqueeze", &[&seen, &axes]);
+            seen = builder.node(scope, "And", &[&seen, &near]);
+        }
+        let builder = &mut self.builder;
+        let (zero, hidden) = (builder.float(0.0), builder.float(HIDDEN));
+        let bias = builder.node(scope, "Where", &[&seen, &zero, &hidden]);
+        match reach {
+            Reach::All => builder.node(scope, "Unsqueeze", &[&bias, &axes]),
+            Reach::Causal | Reach::Near(_) => bias,
+        }
+    }
+
+    /// `[sequence, sequence]`: whether the position of a row may see that of a column.
+    fn within_reach(&mut self, scope: &str, reach: Reach) -> String {
+        let places = self.place_numbers();
+        let builder = &mut self.builder;
+        let last = builder.integers(&[1]);
+        let rows = builder.node(scope, "Unsqueeze", &[&places, &last]);
+        let ahead = builder.node(scope, "Sub", &[&places, &rows]);
+        match reach {
+            Reach::All => unreachable!("everything is within reach"),
+            Reach::Causal => {
+                let zero = builder.float(0.0);
+                builder.node(scope, "LessOrEqual", &[&ahead, &zero])
+            }
+            Reach::Near(distance) => {
+                let away = builder.node(scope, "Abs", &[&ahead]);
+                let farthest = builder.float(distance as f32);
+                builder.node(scope, "LessOrEqual", &[&away, &farthest])
+            }
+        }
+    }
+
+    /// Cosines and sines of the rotary embeddings with base `theta`: `[sequence, head_size / 2]` each.
+    ///
+    /// Pair i of position s turns by s · theta^(−2i / head_size)
+    /// (Su et al., *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021).
+    fn rotary(&mut self, theta: f32, head_size: usize) -> [String; 2] {
+        let longest = self.checkpoint.schema.max_length;
+        let speed = |pair: usize| 1.0 / theta.powf((2 * pair) as f32 / head_size as f32);
+        let angle = |position: usize, pair: usize| position as f32 * speed(pair);
+        let table = |function: fn(f32) -> f32| -> Vec<f32> {
+            (0..longest)
+                .flat_map(|position| (0..head_size / 2).map(move |pair| (position, pair)))
+                .map(|(position, pair)| function(angle(position, pair)))
+                .collect()
+        };
+        [("cos", f32::cos as fn(f32) -> f32), ("sin", f32::sin)].map(|(name, function)| {
+            let name = format!("rotary {theta}/{name}");
+            let sliced = format!("{name}/Slice");
+            if !self.builder.has_constant(&name) {
+                self.builder.floats(&name, &[longest, head_size / 2], &table(function));
+                let value = self.first_positions(&name, 0);
+                debug_assert_eq!(value, sliced);
+            }
+            sliced
+        })
     }
 }
 
 impl Branch<'_, '_> {
     /// Multi-head self-attention: softmax(q kᵀ / √head_size + bias) v
     /// (Vaswani et al., *Attention Is All You Need*, 2017).
-    pub(crate) fn attention(&mut self, names: &Attention, x: &str, bias: &str) -> Result<String> {
-        let query = self.masked_linear(&names.query, x)?;
-        let key = self.masked_linear(&names.key, x)?;
-        let value = self.masked_linear(&names.value, x)?;
-        let scope = self.scope(&names.scope);
+    pub(super) fn attention(&mut self, about: &Attention, x: &str, bias: &str) -> Result<String> {
+        let scope = self.scope(&about.name);
+        let [query, key, value] = self.projected(about, &scope, x)?;
+        let angles = about.rotary.map(|theta| self.writer.rotary(theta, about.head_size));
         let builder = &mut self.writer.builder;
         // The query is smaller than the scores, so it is scaled in their place.
-        let scale = builder.float(1.0 / (names.head_size as f32).sqrt());
+        let scale = builder.float(1.0 / (about.head_size as f32).sqrt());
         let query = builder.node(&scope, "Mul", &[&query, &scale]);
-        let split = builder.integers(&[0, 0, names.heads as i64, names.head_size as i64]);
+        let split = builder.integers(&[0, 0, about.heads as i64, about.head_size as i64]);
+        let by_head = [0, 2, 1, 3];
         let mut heads = |value: &str, order: &[i64]| {
             let split = builder.node(&scope, "Reshape", &[value, &split]);
             builder.node_with(&scope, "Transpose", &[&split], vec![integers("perm", order)])
         };
-        let query = heads(&query, &[0, 2, 1, 3]);
-        let key = heads(&key, &[0, 2, 3, 1]);
-        let value = heads(&value, &[0, 2, 1, 3]);
+        let (query, key, value) = match &angles {
+            None => (heads(&query, &by_head), heads(&key, &[0, 2, 3, 1]), heads(&value, &by_head)),
+            Some(angles) => {
+                let [query, key, value] = [query, key, value].map(|value| heads(&value, &by_head));
+                let query = turned(builder, &scope, about.head_size, &query, angles);
+                let key = turned(builder, &scope, about.head_size, &key, angles);
+                let order = vec![integers("perm", &[0, 1, 3, 2])];
+                (query, builder.node_with(&scope, "Transpose", &[&key], order), value)
+            }
+        };
         let scores = builder.node(&scope, "MatMul", &[&query, &key]);
         let scores = builder.node(&scope, "Add", &[&scores, bias]);
         let shares = builder.node_with(&scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
         let mixed = builder.node(&scope, "MatMul", &[&shares, &value]);
-        let order = vec![integers("perm", &[0, 2, 1, 3])];
+        let order = vec![integers("perm", &by_head)];
         let mixed = builder.node_with(&scope, "Transpose", &[&mixed], order);
-        let joined = builder.integers(&[0, 0, (names.heads * names.head_size) as i64]);
+        let joined = builder.integers(&[0, 0, (about.heads * about.head_size) as i64]);
         let mixed = builder.node(&scope, "Reshape", &[&mixed, &joined]);
-        self.masked_linear(&names.output, &mixed)
+        self.masked_linear(&about.output, &mixed)
     }
+
+    /// Query, key and value: `[batch, sequence, heads · head_size]` each.
+    fn projected(&mut self, about: &Attention, scope: &str, x: &str) -> Result<[String; 3]> {
+        match &about.projections {
+            Projections::Separate { query, key, value } => Ok([
+                self.masked_linear(query, x)?,
+                self.masked_linear(key, x)?,
+                self.masked_linear(value, x)?,
+            ]),
+            Projections::Joined(layer) => {
+                let all = self.masked_linear(layer, x)?;
+                let size = about.heads * about.head_size;
+                let builder = &mut self.writer.builder;
+                Ok([0, 1, 2].map(|i| builder.slice(scope, &all, 2, i * size..(i + 1) * size)))
+            }
+        }
+    }
+}
+
+/// `[batch, heads, sequence, head_size]` turned by its position: the two halves of a head are the two
+/// coordinates of its pairs.
+fn turned(
+    builder: &mut Builder,
+    scope: &str,
+    head_size: usize,
+    x: &str,
+    [cos, sin]: &[String; 2],
+) -> String {
+    let half = head_size / 2;
+    let a = builder.slice(scope, x, 3, 0..half);
+    let b = builder.slice(scope, x, 3, half..head_size);
+    let mut product = |x: &str, angles: &str| builder.node(scope, "Mul", &[x, angles]);
+    let products = [product(&a, cos), product(&b, sin), product(&b, cos), product(&a, sin)];
+    let [a_cos, b_sin, b_cos, a_sin] = products;
+    let a = builder.node(scope, "Sub", &[&a_cos, &b_sin]);
+    let b = builder.node(scope, "Add", &[&b_cos, &a_sin]);
+    builder.node_with(scope, "Concat", &[&a, &b], vec![integer("axis", -1)])
 }

@@ -1,4 +1,5 @@
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use bytes::Bytes;
 use sparsecbm::onnx::{
@@ -118,6 +119,19 @@ impl Builder {
     /// A single float; equal ones are shared.
     pub(crate) fn float(&mut self, value: f32) -> String {
         self.floats(&format!("float {value:e}"), &[], &[value])
+    }
+
+    /// The part `range` of a value along `axis`.
+    pub(crate) fn slice(
+        &mut self,
+        scope: &str,
+        value: &str,
+        axis: usize,
+        range: Range<usize>,
+    ) -> String {
+        let [start, end, axis] =
+            [range.start, range.end, axis].map(|number| self.integers(&[number as i64]));
+        self.node(scope, "Slice", &[value, &start, &end, &axis])
     }
 
     /// Declares an input of the graph.

@@ -5,6 +5,7 @@ use sparsecbm::onnx::DataType;
 
 use super::builder::{Builder, float, integer};
 use super::writer::Writer;
+use crate::backbone::Norm;
 use crate::weights::{Stored, WeightForm};
 
 impl Writer<'_> {
@@ -13,19 +14,64 @@ impl Writer<'_> {
         self.builder.node(scope, "Add", &[a, b])
     }
 
-    /// The entries of an embedding table for `input_ids`.
-    pub(crate) fn token_embedding(&mut self, table: &str) -> Result<String> {
-        self.table_rows(table, |builder, rows| builder.node(table, "Gather", &[rows, "input_ids"]))
+    /// The entries of an embedding table for token ids, or for whatever else numbers its rows.
+    pub(super) fn token_embedding(&mut self, table: &str, ids: &str) -> Result<String> {
+        self.table_rows(table, |builder, rows| builder.node(table, "Gather", &[rows, ids]))
     }
 
-    /// The first entries of an embedding table, one a position.
-    pub(crate) fn position_embedding(&mut self, table: &str) -> Result<String> {
-        let attributes = vec![integer("start", 1), integer("end", 2)];
-        let length = self.builder.node_with(table, "Shape", &["input_ids"], attributes);
-        let zero = self.builder.integers(&[0]);
+    /// The entries of an embedding table from row `first` on, one a position.
+    pub(super) fn position_embedding(&mut self, table: &str, first: usize) -> Result<String> {
+        let end = self.end_of_positions(table, first);
+        let (start, axis) = (self.builder.integers(&[first as i64]), self.builder.integers(&[0]));
         self.table_rows(table, |builder, rows| {
-            builder.node(table, "Slice", &[rows, &zero, &length, &zero])
+            builder.node(table, "Slice", &[rows, &start, &end, &axis])
         })
+    }
+
+    /// Rows of a constant from `first` on, one a position.
+    pub(super) fn first_positions(&mut self, constant: &str, first: usize) -> String {
+        let end = self.end_of_positions(constant, first);
+        let builder = &mut self.builder;
+        let (start, axis) = (builder.integers(&[first as i64]), builder.integers(&[0]));
+        builder.node(constant, "Slice", &[constant, &start, &end, &axis])
+    }
+
+    /// `[1]`: the row after that of the last position, where position 0 has row `first`.
+    fn end_of_positions(&mut self, scope: &str, first: usize) -> String {
+        let attributes = vec![integer("start", 1), integer("end", 2)];
+        let length = self.builder.node_with(scope, "Shape", &["input_ids"], attributes);
+        if first == 0 {
+            return length;
+        }
+        let first = self.builder.integers(&[first as i64]);
+        self.builder.node(scope, "Add", &[&length, &first])
+    }
+
+    /// `[sequence]`: the numbers of the positions, 0.0 first.
+    pub(super) fn place_numbers(&mut self) -> String {
+        let name = "place numbers";
+        if !self.builder.has_constant(name) {
+            let longest = self.checkpoint.schema.max_length;
+            let numbers: Vec<f32> = (0..longest).map(|place| place as f32).collect();
+            self.builder.floats(name, &[longest], &numbers);
+            self.first_positions(name, 0);
+        }
+        format!("{name}/Slice")
+    }
+
+    /// `[batch, sequence]`: the row of a table that each position reads: `first` + s for a token,
+    /// `padding` for padding.
+    pub(super) fn position_rows(&mut self, table: &str, first: usize, padding: usize) -> String {
+        let places = self.place_numbers();
+        let builder = &mut self.builder;
+        let first = builder.float(first as f32);
+        let rows = builder.node(table, "Add", &[&places, &first]);
+        let mask = cast(builder, table, "attention_mask");
+        let half = builder.float(0.5);
+        let token = builder.node(table, "Greater", &[&mask, &half]);
+        let padding = builder.float(padding as f32);
+        let rows = builder.node(table, "Where", &[&token, &rows, &padding]);
+        builder.node_with(table, "Cast", &[&rows], vec![integer("to", DataType::Int64 as i64)])
     }
 
     /// One entry of an embedding table.
@@ -41,9 +87,12 @@ impl Writer<'_> {
         select: impl Fn(&mut Builder, &str) -> String,
     ) -> Result<String> {
         let name = format!("{table}.weight");
-        let values = self.checkpoint.tensors.floats(&name)?;
         let shape = self.checkpoint.tensors.shape(&name)?.to_vec();
-        let scales = self.store(&name, &shape, values)?;
+        let scales = match self.builder.has_constant(&name) {
+            // Two parts of a graph may read one table.
+            true => (self.weights == WeightForm::Int8).then(|| scale_name(&name)),
+            false => self.store(&name, &shape, self.checkpoint.tensors.floats(&name)?)?,
+        };
         let selected = select(&mut self.builder, &name);
         let scales = scales.map(|scales| select(&mut self.builder, &scales));
         Ok(self.restore(table, selected, scales))
@@ -71,7 +120,7 @@ impl Writer<'_> {
             Stored::Int8 { values, scales } => {
                 let bytes = values.iter().map(|value| value.cast_unsigned()).collect();
                 builder.constant(name, shape, DataType::Int8, bytes);
-                Some(builder.floats(&format!("{name}_scale"), &[rows, 1], &scales))
+                Some(builder.floats(&scale_name(name), &[rows, 1], &scales))
             }
         })
     }
@@ -105,22 +154,24 @@ impl Writer<'_> {
         Ok(name.into())
     }
 
-    /// Layer normalization with the tensors of `norm`; its node's name begins with `prefix`.
+    /// Layer normalization; its node's name begins with `prefix`.
     ///
     /// y = (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros, Hinton: *Layer Normalization*, 2016).
-    pub(crate) fn layer_norm(
-        &mut self,
-        norm: &str,
-        prefix: &str,
-        x: &str,
-        epsilon: f32,
-    ) -> Result<String> {
-        let weight = self.own_floats(&format!("{norm}.weight"))?;
-        let bias = self.own_floats(&format!("{norm}.bias"))?;
-        let attributes = vec![integer("axis", -1), float("epsilon", epsilon)];
-        let (scope, inputs) = (format!("{prefix}{norm}"), [x, &weight, &bias]);
+    pub(crate) fn layer_norm(&mut self, norm: &Norm, prefix: &str, x: &str) -> Result<String> {
+        let mut inputs = vec![x.to_string(), self.own_floats(&format!("{}.weight", norm.name))?];
+        if norm.bias {
+            inputs.push(self.own_floats(&format!("{}.bias", norm.name))?);
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let attributes = vec![integer("axis", -1), float("epsilon", norm.epsilon)];
+        let scope = format!("{prefix}{}", norm.name);
         Ok(self.builder.node_with(&scope, "LayerNormalization", &inputs, attributes))
     }
+}
+
+/// What the factors of an int8 matrix are called.
+fn scale_name(matrix: &str) -> String {
+    format!("{matrix}_scale")
 }
 
 /// A value as floats.

@@ -1,52 +1,41 @@
-use serde::Deserialize;
 use sparsecbm::Result;
 
 use super::builder::string;
 use super::writer::Branch;
-
-/// What stands between the two layers of a feed-forward block, by Hugging Face's name in `hidden_act`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Activation {
-    /// x · Φ(x), exactly, by the error function (Hendrycks, Gimpel: *Gaussian Error Linear Units*, 2016).
-    Gelu,
-    /// max(x, 0)
-    Relu,
-}
+use crate::backbone::{Activation, FeedForward};
 
 impl Branch<'_, '_> {
-    /// outer(activation(inner(x)))
-    pub(crate) fn feed_forward(
-        &mut self,
-        inner: &str,
-        activation: Activation,
-        outer: &str,
-        x: &str,
-    ) -> Result<String> {
-        let wide = self.masked_linear(inner, x)?;
-        let scope = self.scope(inner);
-        let builder = &mut self.writer.builder;
-        let active = match activation {
-            Activation::Gelu => {
-                let exact = vec![string("approximate", "none")];
-                builder.node_with(&scope, "Gelu", &[&wide], exact)
+    /// outer(activation(inner(x))), or with a gate outer(activation(a) · b), where a and b are the halves of
+    /// inner(x) (Shazeer, *GLU Variants Improve Transformer*, 2020).
+    pub(super) fn feed_forward(&mut self, about: &FeedForward, x: &str) -> Result<String> {
+        let wide = self.masked_linear(&about.inner, x)?;
+        let scope = self.scope(&about.inner.name);
+        let mut halves = None;
+        if about.gated {
+            let size = about.inner.rows / 2;
+            let builder = &mut self.writer.builder;
+            halves =
+                Some([0, size].map(|start| builder.slice(&scope, &wide, 2, start..start + size)));
+        }
+        let active = match halves {
+            None => self.activation(&scope, about.activation, &wide),
+            Some([activated, gate]) => {
+                let active = self.activation(&scope, about.activation, &activated);
+                self.writer.builder.node(&scope, "Mul", &[&active, &gate])
             }
-            Activation::Relu => builder.node(&scope, "Relu", &[&wide]),
         };
-        self.masked_linear(outer, &active)
+        self.masked_linear(&about.outer, &active)
     }
 
-    /// LayerNorm(x + residual), with the tensors of `part.LayerNorm`.
-    pub(crate) fn add_and_norm(
-        &mut self,
-        part: &str,
-        x: &str,
-        residual: &str,
-        epsilon: f32,
-    ) -> Result<String> {
-        let scope = self.scope(part);
-        let sum = self.writer.add(&scope, x, residual);
-        let prefix = format!("{}/", self.concept);
-        self.writer.layer_norm(&format!("{part}.LayerNorm"), &prefix, &sum, epsilon)
+    fn activation(&mut self, scope: &str, activation: Activation, x: &str) -> String {
+        let builder = &mut self.writer.builder;
+        let mut gelu = |approximate: &'static str| {
+            builder.node_with(scope, "Gelu", &[x], vec![string("approximate", approximate)])
+        };
+        match activation {
+            Activation::Gelu => gelu("none"),
+            Activation::GeluNew => gelu("tanh"),
+            Activation::Relu => builder.node(scope, "Relu", &[x]),
+        }
     }
 }

@@ -41,11 +41,30 @@ impl Writer<'_> {
     }
 
     /// `[batch, sequence, 1]`: 1/n for each of the n pooled positions, 0 elsewhere.
-    fn pool_weight(&mut self) -> String {
+    pub(super) fn pool_weight(&mut self) -> String {
+        if let Some(written) = &self.pool_weight {
+            return written.clone();
+        }
         let scope = "pooling";
+        let pooled = self.read_positions(scope);
+        let builder = &mut self.builder;
+        let positions = builder.integers(&[1]);
+        let count = builder.node(scope, "ReduceSum", &[&pooled, &positions]);
+        // A row without any token gives 0, not 0 / 0.
+        let one = builder.float(1.0);
+        let count = builder.node(scope, "Max", &[&count, &one]);
+        let share = builder.node(scope, "Div", &[&pooled, &count]);
+        let last = builder.integers(&[2]);
+        let weight = builder.node(scope, "Unsqueeze", &[&share, &last]);
+        self.pool_weight = Some(weight.clone());
+        weight
+    }
+
+    /// `[batch, sequence]`: 1.0 for positions that are read: tokens, and padding where the mean goes over it.
+    pub(super) fn read_positions(&mut self, scope: &str) -> String {
         let builder = &mut self.builder;
         let mask = cast(builder, scope, "attention_mask");
-        let pooled = match self.checkpoint.schema.pooling {
+        match self.checkpoint.schema.pooling {
             Pooling::MaskedMean => mask,
             // Every position, padding too: the mask's shape filled with ones.
             Pooling::PaddedMean => {
@@ -54,15 +73,7 @@ impl Writer<'_> {
                 let one = builder.float(1.0);
                 builder.node(scope, "Add", &[&none, &one])
             }
-        };
-        let positions = builder.integers(&[1]);
-        let count = builder.node(scope, "ReduceSum", &[&pooled, &positions]);
-        // A row without any token gives 0, not 0 / 0.
-        let one = builder.float(1.0);
-        let count = builder.node(scope, "Max", &[&count, &one]);
-        let share = builder.node(scope, "Div", &[&pooled, &count]);
-        let last = builder.integers(&[2]);
-        builder.node(scope, "Unsqueeze", &[&share, &last])
+        }
     }
 
     /// The concept layer: overrides and the label. It reads `concept_logits` and the override inputs alone.

@@ -12,31 +12,29 @@ use crate::weights::MaskForm;
 
 impl Branch<'_, '_> {
     /// x · (weight ⊙ mask)ᵀ + bias.
-    pub(crate) fn masked_linear(&mut self, layer: &str, x: &str) -> Result<String> {
-        let checkpoint = self.writer.checkpoint;
-        let (layer, masks) = checkpoint
-            .layers
-            .iter()
-            .find(|(known, _)| known.name == layer)
-            .expect("a backbone's graph uses the layers that it names");
+    pub(super) fn masked_linear(&mut self, layer: &LinearLayer, x: &str) -> Result<String> {
+        let masks = self.writer.checkpoint.masks(layer);
         let weight = match self.writer.masks {
             MaskForm::Folded => self.folded(layer, masks)?,
             MaskForm::Packed => self.unpacked(layer, masks)?,
         };
-        let bias = self.writer.own_floats(&format!("{}.bias", layer.name))?;
         let scope = self.scope(&layer.name);
         let builder = &mut self.writer.builder;
         let swapped = integers("perm", &[1, 0]);
         let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
         let product = builder.node(&scope, "MatMul", &[x, &transposed]);
-        Ok(builder.node(&scope, "Add", &[&product, &bias]))
+        if !layer.bias {
+            return Ok(product);
+        }
+        let bias = self.writer.own_floats(&layer.bias_name())?;
+        Ok(self.writer.add(&scope, &product, &bias))
     }
 
     /// The branch's own weight, its zeros the mask.
     fn folded(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
         let scope = self.scope(&layer.name);
         let name = format!("{scope}.weight");
-        let weight = self.writer.checkpoint.tensors.floats(&format!("{}.weight", layer.name))?;
+        let weight = self.writer.checkpoint.weight(layer)?;
         let product = masks.apply(self.mask, weight);
         let scales = self.writer.store(&name, &[layer.rows, layer.columns], product)?;
         Ok(self.writer.restore(&scope, name, scales))
@@ -63,8 +61,8 @@ impl Branch<'_, '_> {
         if let Some(weight) = writer.shared_weights.get(&layer.name) {
             return Ok(weight.clone());
         }
-        let name = format!("{}.weight", layer.name);
-        let values = writer.checkpoint.tensors.floats(&name)?;
+        let name = layer.weight_name();
+        let values = writer.checkpoint.weight(layer)?;
         let scales = writer.store(&name, &[layer.rows, layer.columns], values)?;
         let mut weight = writer.restore(&layer.name, name, scales);
         if masks.block_rows > 1 {

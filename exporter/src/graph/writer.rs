@@ -2,9 +2,11 @@ use std::collections::HashMap;
 
 use sparsecbm::Result;
 use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
-use sparsecbm::schema::Semantics;
+use sparsecbm::schema::{Semantics, Variable};
 
 use super::builder::Builder;
+use super::{bilstm, transformer};
+use crate::backbone::Body;
 use crate::checkpoint::Checkpoint;
 use crate::weights::{MaskForm, WeightForm};
 
@@ -19,14 +21,8 @@ pub(crate) struct Writer<'a> {
     pub(super) masks: MaskForm,
     /// The float value of each shared weight that is written already, by layer.
     pub(super) shared_weights: HashMap<String, String>,
-}
-
-/// What all branches read.
-pub(crate) struct Shared {
-    /// `[batch, sequence, d]`: what goes into the first layer.
-    pub(crate) embedded: String,
-    /// `[batch, 1, 1, sequence]`: added to attention scores.
-    pub(crate) attention_bias: String,
+    /// The value of [`Writer::pool_weight`], once it is written.
+    pub(super) pool_weight: Option<String>,
 }
 
 /// The backbone under one mask.
@@ -43,6 +39,11 @@ impl Branch<'_, '_> {
     pub(super) fn scope(&self, part: &str) -> String {
         format!("{}/{part}", self.concept)
     }
+
+    /// What the names of its parts begin with.
+    pub(super) fn prefix(&self) -> String {
+        format!("{}/", self.concept)
+    }
 }
 
 /// Writes the whole graph.
@@ -58,22 +59,43 @@ pub(crate) fn write(
         weights,
         masks,
         shared_weights: HashMap::new(),
+        pool_weight: None,
     };
     writer.declare();
-    let shared = checkpoint.backbone.write_shared(&mut writer)?;
     let branches = match schema.semantics {
         Semantics::AsIntended => schema.concept_count(),
         // One branch, under mask 0, feeds the heads of all concepts.
         Semantics::AsExecuted => 1,
     };
-    let mut hidden = Vec::new();
-    for (mask, concept) in schema.concepts[..branches].iter().enumerate() {
-        let mut branch = Branch { writer: &mut writer, mask, concept: &concept.name };
-        hidden.push(checkpoint.backbone.write_branch(&mut branch, &shared)?);
-    }
+    let concepts = &schema.concepts[..branches];
+    let hidden = match &checkpoint.backbone.body {
+        Body::Transformer(body) => {
+            let shared = transformer::write_shared(body, &mut writer)?;
+            writer.branches(concepts, |branch| transformer::write_branch(body, branch, &shared))?
+        }
+        Body::BiLstm(body) => {
+            let shared = bilstm::write_shared(body, &mut writer)?;
+            writer.branches(concepts, |branch| bilstm::write_branch(body, branch, &shared))?
+        }
+    };
     writer.concept_heads(&hidden)?;
     writer.label_head()?;
     Ok(writer.builder.finish("sparsecbm"))
+}
+
+impl<'a> Writer<'a> {
+    /// Writes one branch for each of `concepts`, and gives their last hidden states.
+    fn branches(
+        &mut self,
+        concepts: &'a [Variable],
+        write: impl Fn(&mut Branch<'_, 'a>) -> Result<String>,
+    ) -> Result<Vec<String>> {
+        let mut hidden = Vec::new();
+        for (mask, concept) in concepts.iter().enumerate() {
+            hidden.push(write(&mut Branch { writer: self, mask, concept: &concept.name })?);
+        }
+        Ok(hidden)
+    }
 }
 
 impl Writer<'_> {

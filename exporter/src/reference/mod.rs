@@ -1,15 +1,16 @@
 //! An evaluation of a checkpoint that shares nothing with the graph: plain arrays, one formula of
 //! `docs/checkpoint.md` after another. What was exported is compared with it.
 
-mod bert;
+mod bilstm;
 mod parameters;
+mod transformer;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, concatenate};
 use sparsecbm::schema::{InterventionKind, Pooling, Semantics};
 use sparsecbm::{Result, Schema};
 
 use self::parameters::Parameters;
-use crate::backbone::Backbone;
+use crate::backbone::Body;
 use crate::checkpoint::Checkpoint;
 use crate::weights::{MaskForm, WeightForm};
 
@@ -33,6 +34,15 @@ struct Heads {
 pub(crate) struct Input {
     pub(crate) ids: Vec<u32>,
     pub(crate) attended: usize,
+}
+
+/// What a backbone is given to read.
+struct Read<'a> {
+    ids: &'a [u32],
+    /// How many of the ids, from the left, are tokens; the rest is padding.
+    attended: usize,
+    /// Of each position in the mean; 0 for those that are not pooled.
+    pool_weight: Array1<f32>,
 }
 
 /// What the backbone and the concept heads say of an input.
@@ -110,10 +120,15 @@ impl<'a> Reference<'a> {
             }
             let Some(parameters) = &parameters else { continue };
             for (input, result) in inputs.iter().zip(&mut results) {
-                let hidden = match &self.checkpoint.backbone {
-                    Backbone::Bert(bert) => bert::last_hidden_state(bert, parameters, input),
-                };
                 let pool_weight = pool_weight(schema.pooling, input);
+                let read = Read { ids: &input.ids, attended: input.attended, pool_weight };
+                let hidden = match &self.checkpoint.backbone.body {
+                    Body::Transformer(body) => {
+                        transformer::last_hidden_state(body, parameters, &read)
+                    }
+                    Body::BiLstm(body) => bilstm::last_hidden_state(body, parameters, &read),
+                };
+                let pool_weight = read.pool_weight;
                 let weight = &self.heads.concept_weights[k];
                 let z = pool_weight.dot(&hidden);
                 let mut logits = result.concept_logits.row_mut(k);

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 use sparsecbm::Result;
 
 use super::matrix;
+use crate::backbone::LinearLayer;
 use crate::checkpoint::Checkpoint;
 use crate::weights::{MaskForm, Stored, WeightForm};
 
@@ -29,8 +30,8 @@ impl Parameters {
         };
         let mut parameters = Parameters { matrices: HashMap::new(), vectors: HashMap::new() };
         for (layer, masks) in &checkpoint.layers {
-            let name = format!("{}.weight", layer.name);
-            let weight = checkpoint.tensors.floats(&name)?;
+            let name = layer.weight_name();
+            let weight = checkpoint.weight(layer)?;
             // Folded files store the masked weight, packed ones mask the stored weight.
             let weight = match rounding {
                 Some((_, MaskForm::Folded)) => {
@@ -64,7 +65,8 @@ impl Parameters {
     }
 
     /// x · Wᵀ + b
-    pub(super) fn linear(&self, layer: &str, x: &Array2<f32>) -> Array2<f32> {
-        x.dot(&self.matrix(&format!("{layer}.weight")).t()) + self.vector(&format!("{layer}.bias"))
+    pub(super) fn linear(&self, layer: &LinearLayer, x: &Array2<f32>) -> Array2<f32> {
+        let product = x.dot(&self.matrix(&layer.weight_name()).t());
+        if layer.bias { product + self.vector(&layer.bias_name()) } else { product }
     }
 }

@@ -1,0 +1,148 @@
+//! The graph of a transformer, in terms of the shared blocks.
+
+use std::collections::HashMap;
+
+use sparsecbm::Result;
+use sparsecbm::schema::Pooling;
+
+use super::writer::{Branch, Writer};
+use crate::backbone::{Norm, NormPlace, Positions, Reach, Transformer};
+
+/// What all branches read.
+pub(super) struct Shared {
+    /// `[batch, sequence, d]`: what goes into the first layer, or into the projection before it.
+    embedded: String,
+    /// What is added to token embeddings.
+    place: Option<String>,
+    /// Of each kind of attention, what is added to its scores.
+    attention_biases: HashMap<Reach, String>,
+}
+
+/// Writes the part of the graph that no mask reaches.
+pub(super) fn write_shared(transformer: &Transformer, writer: &mut Writer) -> Result<Shared> {
+    let words = writer.token_embedding(&transformer.tokens.name, "input_ids")?;
+    let place = place(transformer, writer)?;
+    let embedded = match transformer.project_in {
+        None => join(transformer, writer, "", words, place.as_deref())?,
+        // The projection has masks, so each branch goes on from here.
+        Some(_) => words,
+    };
+    let mut attention_biases = HashMap::new();
+    for layer in &transformer.layers {
+        let reach = layer.attention.reach;
+        attention_biases.entry(reach).or_insert_with(|| writer.attention_bias(reach));
+    }
+    Ok(Shared { embedded, place, attention_biases })
+}
+
+/// Writes the graph under one mask, and gives the last hidden state.
+pub(super) fn write_branch(
+    transformer: &Transformer,
+    branch: &mut Branch,
+    shared: &Shared,
+) -> Result<String> {
+    let mut hidden = shared.embedded.clone();
+    if let Some(project_in) = &transformer.project_in {
+        let words = branch.masked_linear(project_in, &hidden)?;
+        let prefix = branch.prefix();
+        hidden = join(transformer, branch.writer, &prefix, words, shared.place.as_deref())?;
+    }
+    for layer in &transformer.layers {
+        let bias = &shared.attention_biases[&layer.attention.reach];
+        let norm = layer.attention_norm.as_ref();
+        hidden =
+            branch.residual(transformer.norm_place, &layer.name, norm, &hidden, |branch, x| {
+                branch.attention(&layer.attention, x, bias)
+            })?;
+        let norm = layer.feed_forward_norm.as_ref();
+        hidden =
+            branch.residual(transformer.norm_place, &layer.name, norm, &hidden, |branch, x| {
+                branch.feed_forward(&layer.feed_forward, x)
+            })?;
+    }
+    if let Some(norm) = &transformer.final_norm {
+        let prefix = branch.prefix();
+        hidden = branch.writer.layer_norm(norm, &prefix, &hidden)?;
+    }
+    match &transformer.project_out {
+        Some(project_out) => branch.masked_linear(project_out, &hidden),
+        None => Ok(hidden),
+    }
+}
+
+impl Branch<'_, '_> {
+    /// A block with its residual connection and its norm, if any.
+    fn residual(
+        &mut self,
+        place: NormPlace,
+        layer: &str,
+        norm: Option<&Norm>,
+        x: &str,
+        block: impl FnOnce(&mut Self, &str) -> Result<String>,
+    ) -> Result<String> {
+        let prefix = self.prefix();
+        let scope = self.scope(layer);
+        let normed = |branch: &mut Self, x: String| match norm {
+            Some(norm) => branch.writer.layer_norm(norm, &prefix, &x),
+            None => Ok(x),
+        };
+        match place {
+            NormPlace::Before => {
+                let input = normed(self, x.into())?;
+                let output = block(self, &input)?;
+                Ok(self.writer.add(&scope, &output, x))
+            }
+            NormPlace::After => {
+                let output = block(self, x)?;
+                let sum = self.writer.add(&scope, &output, x);
+                normed(self, sum)
+            }
+        }
+    }
+}
+
+/// What is added to token embeddings: positions, and the segment, which is 0 everywhere.
+fn place(transformer: &Transformer, writer: &mut Writer) -> Result<Option<String>> {
+    let positions = match &transformer.positions {
+        Some(positions) => Some(write_positions(positions, writer)?),
+        None => None,
+    };
+    let segment = match &transformer.segments {
+        Some(segments) => Some(writer.embedding_row(&segments.name, 0)?),
+        None => None,
+    };
+    Ok(match (positions, segment) {
+        (Some(positions), Some(segment)) => Some(writer.add("embeddings", &positions, &segment)),
+        (one, other) => one.or(other),
+    })
+}
+
+fn write_positions(positions: &Positions, writer: &mut Writer) -> Result<String> {
+    let table = &positions.table.name;
+    match (positions.padding, writer.checkpoint.schema.pooling) {
+        (Some(padding), Pooling::PaddedMean) => {
+            let rows = writer.position_rows(table, positions.first, padding);
+            writer.token_embedding(table, &rows)
+        }
+        // No output depends on what padding reads.
+        _ => writer.position_embedding(table, positions.first),
+    }
+}
+
+/// Token embeddings with what is added to them, under the embeddings' norm.
+fn join(
+    transformer: &Transformer,
+    writer: &mut Writer,
+    prefix: &str,
+    words: String,
+    place: Option<&str>,
+) -> Result<String> {
+    let sum = match place {
+        Some(place) => writer.add(&format!("{prefix}embeddings"), &words, place),
+        None => words,
+    };
+    match &transformer.embedding_norm {
+        Some(norm) => writer.layer_norm(norm, prefix, &sum),
+        None => Ok(sum),
+    }
+}
