@@ -4,6 +4,33 @@ import { needModule } from './module.js'
 import { Prediction } from './prediction.js'
 import { read } from './source.js'
 
+/** A loader that has taken the whole of `source`. */
+async function fill(source, open, { onProgress, signal } = {}) {
+  needModule()
+  const { total, pieces } = await read(source, open, signal)
+  const loader = guarded(() => new Loader(total ?? 0))
+  let loaded = 0
+  try {
+    for await (const piece of pieces) {
+      guarded(() => loader.push(piece))
+      loaded += piece.length
+      onProgress?.({ loaded, total })
+    }
+  } catch (error) {
+    loader.free()
+    throw error
+  }
+  return loader
+}
+
+/** Reads what the masks of a file keep, for a host that opens URLs by `open`. */
+export function subnetworksReader(open) {
+  return async (source, options) => {
+    const loader = await fill(source, open, options)
+    return guarded(() => loader.subnetworks())
+  }
+}
+
 /** The class Model, for a host that opens URLs by `open`. */
 export function modelClass(open) {
   return class Model {
@@ -15,21 +42,8 @@ export function modelClass(open) {
       this.#raw = raw
     }
 
-    static async load(source, { onProgress, signal } = {}) {
-      needModule()
-      const { total, pieces } = await read(source, open, signal)
-      const loader = guarded(() => new Loader(total ?? 0))
-      let loaded = 0
-      try {
-        for await (const piece of pieces) {
-          guarded(() => loader.push(piece))
-          loaded += piece.length
-          onProgress?.({ loaded, total })
-        }
-      } catch (error) {
-        loader.free()
-        throw error
-      }
+    static async load(source, options) {
+      const loader = await fill(source, open, options)
       return new Model(guarded(() => loader.finish()))
     }
 

@@ -1,5 +1,5 @@
 // The entry for Node.
-import { modelClass } from './model.js'
+import { modelClass, subnetworksReader } from './model.js'
 import * as module from './module.js'
 import { open, wasm } from './node-files.js'
 
@@ -8,6 +8,7 @@ export { Prediction } from './prediction.js'
 export { initSync, memoryBytes } from './module.js'
 
 export const Model = modelClass(open)
+export const readSubnetworks = subnetworksReader(open)
 
 export function init(source) {
   return module.init(() => wasm(source))

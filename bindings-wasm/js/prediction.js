@@ -50,6 +50,10 @@ export class Prediction {
     return guarded(() => this.#get().explain(options))
   }
 
+  suggestInterventions(options = {}) {
+    return guarded(() => this.#get().suggestInterventions(options))
+  }
+
   toJSON() {
     const { label, concepts, tokens, droppedTokens } = this
     return { label, concepts, tokens, droppedTokens }

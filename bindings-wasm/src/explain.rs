@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use sparsecbm::ExplainOptions;
-use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy};
+use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy, SuggestOptions};
 use wasm_bindgen::JsValue;
 
 use crate::error::wrong_input;
@@ -39,5 +39,24 @@ pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
         options
     });
     options.faithfulness = read.faithfulness.then(FaithfulnessOptions::default);
+    Ok(options)
+}
+
+/// `SuggestOptions` as JavaScript writes them.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Suggest {
+    policy: Policy,
+    costs: BTreeMap<String, f32>,
+}
+
+/// The options of a ranking of concepts in a JavaScript object.
+pub(crate) fn suggest_options(object: JsValue) -> Result<SuggestOptions, JsValue> {
+    let read: Suggest = serde_wasm_bindgen::from_value(object).map_err(|e| {
+        let expected = "{policy, costs}, each of them optional";
+        wrong_input("suggestInterventions: options", &e.to_string(), expected)
+    })?;
+    let mut options = SuggestOptions::from(read.policy);
+    options.costs = read.costs;
     Ok(options)
 }

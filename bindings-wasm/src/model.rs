@@ -1,6 +1,7 @@
 use js_sys::Uint8Array;
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
+use sparsecbm::explain::Subnetworks;
 use sparsecbm::{EngineChoice, LoadOptions, Model};
 use wasm_bindgen::prelude::*;
 
@@ -39,6 +40,11 @@ impl Loader {
         options.engine = EngineChoice::Sparse;
         let model = Model::from_bytes(self.bytes, &options).map_err(to_js)?;
         Ok(RawModel { model })
+    }
+
+    /// What the file's masks keep, without loading the model; the loader is used up.
+    pub fn subnetworks(self) -> Result<JsValue, JsValue> {
+        plain(&Subnetworks::from_bytes(self.bytes).map_err(to_js)?.report())
     }
 
     fn reserve(&mut self, more: usize) -> Result<(), JsValue> {

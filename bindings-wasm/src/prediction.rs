@@ -118,6 +118,13 @@ impl RawPrediction {
     pub fn explain(&self, options: JsValue) -> Result<JsValue, JsValue> {
         plain(&self.prediction.explain(&explain::options(options)?).map_err(to_js)?)
     }
+
+    /// The concepts worth asking a person about, the best first.
+    #[wasm_bindgen(js_name = suggestInterventions)]
+    pub fn suggest_interventions(&self, options: JsValue) -> Result<JsValue, JsValue> {
+        let options = explain::suggest_options(options)?;
+        plain(&self.prediction.suggest_interventions(&options).map_err(to_js)?)
+    }
 }
 
 impl<'a> From<sparsecbm::ConceptPrediction<'a>> for Concept<'a> {

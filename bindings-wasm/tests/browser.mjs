@@ -15,17 +15,7 @@ try {
     if (message.type() === 'error') console.log(`page: ${message.text()}`)
   })
   page.on('pageerror', (error) => console.log(`page: ${error}`))
-  await page.goto(server.url)
-  await page.waitForFunction(() => globalThis.run)
-  const tests = [
-    ...['tiny', 'tiny-executed', 'cebab'].map((name) => ['parity', name]),
-    ['tokens', 'cebab'],
-    ['interventions', 'cebab'],
-    ['errors', 'tiny'],
-    ['memory', 'tiny', 1000],
-    ['worker', 'tiny'],
-  ]
-  for (const test of tests) {
+  const run = async (test) => {
     try {
       const told = await page.evaluate((test) => globalThis.run(...test), test)
       console.log(`ok   Chromium: ${test.join(' ')}${told ? ' ' + JSON.stringify(told) : ''}`)
@@ -34,6 +24,34 @@ try {
       console.log(`FAIL Chromium: ${test.join(' ')}: ${error.message}`)
     }
   }
+  const bare = [
+    ...['default', 'URL', 'string', 'Response', 'promise', 'bytes', 'buffer', 'module', 'sync'].map((kind) => [
+      'start',
+      'tiny',
+      kind,
+      `${server.url}/files/sparsecbm.wasm`,
+    ]),
+    ['footprint', 'shipped'],
+  ]
+  for (const test of bare) {
+    await page.goto('about:blank')
+    await page.goto(`${server.url}/#bare`)
+    await page.waitForFunction(() => globalThis.run)
+    await run(test)
+  }
+  await page.goto('about:blank')
+  await page.goto(server.url)
+  await page.waitForFunction(() => globalThis.run)
+  const tests = [
+    ...['tiny', 'tiny-executed', 'cebab'].map((name) => ['parity', name]),
+    ['tokens', 'cebab'],
+    ['interventions', 'cebab'],
+    ['explanations', 'tiny'],
+    ['errors', 'tiny'],
+    ['memory', 'tiny', 10_000],
+    ['worker', 'tiny'],
+  ]
+  for (const test of tests) await run(test)
 } finally {
   await browser.close()
   server.close()

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 
 import * as api from 'sparsecbm'
 import * as remote from 'sparsecbm/worker'
@@ -22,15 +23,22 @@ async function run(name, test) {
   }
 }
 
-try {
-  await api.Model.load(new Uint8Array())
-} catch (error) {
-  if (error.code !== 'unavailable') throw error
+/** A test in a thread of its own, where the package is not loaded yet. */
+function apart(test, ...rest) {
+  const worker = new Worker(new URL('./apart.mjs', import.meta.url), { workerData: { folder, test, rest } })
+  return new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject))
 }
+
+const wasm = pathToFileURL(join(folder, 'sparsecbm.wasm')).href
+for (const kind of ['default', 'URL', 'string', 'Response', 'promise', 'bytes', 'buffer', 'module', 'sync']) {
+  await run(`init by ${kind}`, () => apart('start', 'tiny', kind, wasm))
+}
+await run('footprint', () => apart('footprint', 'shipped'))
 await Promise.all([api.init(), api.init()])
 for (const name of ['tiny', 'tiny-executed', 'cebab']) await run(`parity ${name}`, () => suite.parity(api, read, name))
 await run('tokens', () => suite.tokens(api, read, 'cebab'))
 await run('interventions', () => suite.interventions(api, read, 'cebab'))
+await run('explanations', () => suite.explanations(api, read, 'tiny'))
 await run('errors', () => suite.errors(api, read, 'tiny'))
 await run('memory', () => suite.memory(api, read, 'tiny', 10_000))
 await run('worker', () => suite.worker(api, remote, read, 'tiny'))

@@ -1,4 +1,4 @@
-// Drives examples/web in headless Chromium: node page.mjs SITE [SCREENSHOTS]
+// Drives examples/web in headless Chromium: node page.mjs SITE OTHER.onnx [SCREENSHOTS]
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 
@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core'
 import { launch } from './launch.mjs'
 import { serve } from './serve.mjs'
 
-const [site, screenshots] = process.argv.slice(2)
+const [site, other, screenshots] = process.argv.slice(2)
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const { url, close } = await serve({ '/': site })
 const browser = await launch(chromium)
@@ -90,6 +90,8 @@ try {
   await page.setViewportSize({ width: 375, height: 780 })
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
   check(overflow <= 0, 'nothing is cut off at phone width')
+  const cramped = await violations(page)
+  check(cramped.length === 0, `axe-core finds nothing serious at phone width${cramped.length ? ': ' + cramped.join('\n') : ''}`)
   await shoot(page, 'phone')
   await page.setViewportSize({ width: 1100, height: 1000 })
 
@@ -97,6 +99,25 @@ try {
   await settled(page, first)
   const typed = await verdict(page)
   check(typed !== first, 'typing another review gives another rating')
+
+  await page.locator('#text').focus()
+  const reached = []
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press('Tab')
+    reached.push(
+      await page.evaluate(() => {
+        const { tagName, type, textContent, id } = document.activeElement
+        const shown = getComputedStyle(document.activeElement).outlineStyle !== 'none'
+        return { what: type === 'range' ? 'slider' : id || (tagName === 'BUTTON' ? textContent : tagName), shown }
+      }),
+    )
+    if (reached.at(-1).what === 'choose') break
+  }
+  const sliders = reached.filter(({ what }) => what === 'slider').length
+  check(sliders === (await page.locator('.concept').count()), 'the Tab key reaches every belief')
+  check(reached.at(-1).what === 'choose', 'and the button at the end of the page')
+  const hidden = reached.filter(({ shown }) => !shown).map(({ what }) => what)
+  check(hidden.length === 0, `what has the focus is marked${hidden.length ? ', but not ' + hidden : ''}`)
 
   await context.setOffline(true)
   close()
@@ -112,6 +133,24 @@ try {
   await page.locator('.status.failed').waitFor()
   check((await page.locator('#status').innerText()).includes('expected'), 'a file that is no model is refused in words')
   check(await page.locator('#result').isVisible(), 'and the model before it stays')
+
+  const concepts = await page.locator('.concept h3').allInnerTexts()
+  const bytes = (await readFile(other)).toString('base64')
+  await page.evaluate((bytes) => {
+    const transfer = new DataTransfer()
+    const content = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0))
+    transfer.items.add(new File([content], 'other.onnx'))
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }))
+  }, bytes)
+  await page.waitForFunction(
+    (before) => ![...document.querySelectorAll('.concept h3')].some((name) => before.includes(name.innerText)),
+    concepts,
+  )
+  await page.locator('#result').waitFor()
+  check(await page.locator('#status').isHidden(), 'another model that is dropped takes its place, other concepts too')
+  await page.locator('.classes button[aria-pressed=false]').first().click()
+  await page.locator('.concept.overridden').waitFor()
+  check(true, 'and is corrected by a click on a class')
   const unexpected = complaints.filter((text) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|Failed to fetch/.test(text))
   check(unexpected.length === 0, `the console is quiet${unexpected.length ? ': ' + unexpected.join('\n') : ''}`)
 } catch (error) {

@@ -2,6 +2,8 @@
 // bytes of a file of the test folder. Returns how much was checked; throws at the first difference.
 
 const TOLERANCE = 1e-5
+/** Bytes of WebAssembly memory that the shipped model may need. */
+const FOOTPRINT = 150e6
 
 function check(condition, message) {
   if (!condition) throw new Error(message)
@@ -114,6 +116,83 @@ export async function interventions(api, read, name) {
   model.free()
 }
 
+/** Numbers within the tolerance, all else the same. */
+function same(found, expected, place, tolerance) {
+  if (typeof expected === 'number') return check(Math.abs(found - expected) <= tolerance, `${place}: ${found}, expected ${expected}`)
+  if (expected === null || typeof expected !== 'object') return check(found === expected, `${place}: ${found}, expected ${expected}`)
+  check(String(Object.keys(found)) === String(Object.keys(expected)), `${place}: other fields: ${Object.keys(found)}`)
+  for (const key of Object.keys(expected)) same(found[key], expected[key], `${place}.${key}`, tolerance)
+}
+
+/** The whole explanation as `sparsecbm explain --json` has it (NAME-explanation.json), and its parts alone. */
+export async function explanations(api, read, name) {
+  const bytes = await read(`${name}.onnx`)
+  const expected = JSON.parse(new TextDecoder().decode(await read(`${name}-explanation.json`)))
+  const model = api.Model.loadSync(bytes)
+  const prediction = model.predict(expected.text)
+  const found = prediction.explain({ occlusion: {}, faithfulness: true })
+  // The command runs another engine, and curves are areas over many runs.
+  same(found, expected, 'explanation', 1e-4)
+  const words = found.evidence.words.filter(({ utf16 }) => utf16)
+  for (const { text, utf16 } of words) check(expected.text.slice(utf16.start, utf16.end) === text, `word '${text}'`)
+  const suggestions = prediction.suggestInterventions()
+  check(JSON.stringify(suggestions) === JSON.stringify(found.suggestions), 'suggestions alone are others')
+  const { concept, score } = suggestions[0]
+  const dear = prediction.suggestInterventions({ costs: { [concept]: 8 } }).find((one) => one.concept === concept)
+  check(dear.cost === 8 && Math.abs(dear.score - score / 8) < 1e-6, `a cost of 8 makes ${score} ${dear.score}`)
+  check(prediction.suggestInterventions({ policy: 'uncertainty' })[0].cost === 1, 'no cost is 1')
+  const { concepts, density, layers, overlap } = await api.readSubnetworks(bytes)
+  check(String(concepts) === String(model.schema.concepts.map(({ name }) => name)), `subnetworks of ${concepts}`)
+  check(difference(density, model.masks.density, 'density') < 1e-6, 'density is not what the file says')
+  overlap.forEach((row, k) => check(difference(row, model.masks.overlap[k], 'overlap') < 1e-6, 'overlap'))
+  check(layers.length === model.masks.layers.length, `${layers.length} layers`)
+  prediction.free()
+  model.free()
+}
+
+/** Every source that `init` takes, by its kind, in a page or thread where the module is not ready yet. */
+export async function start(api, read, name, kind, url) {
+  const bytes = await read('sparsecbm.wasm')
+  const refused = await api.init(new Uint8Array([1, 2, 3])).catch((error) => error)
+  check(refused instanceof api.SparseCbmError && refused.code === 'io', `3 bytes as the module: ${refused}`)
+  const early = await api.Model.load(new Uint8Array()).catch((error) => error)
+  check(early.code === 'unavailable', `before init: ${early}`)
+  const sources = {
+    default: () => undefined,
+    URL: () => new URL(url),
+    string: () => url,
+    Response: () => new Response(bytes, { headers: { 'content-type': 'application/wasm' } }),
+    promise: () => Promise.resolve(new Response(bytes, { headers: { 'content-type': 'application/wasm' } })),
+    bytes: () => bytes,
+    buffer: () => bytes.buffer,
+    module: () => WebAssembly.compile(bytes),
+  }
+  if (kind === 'sync') api.initSync(await WebAssembly.compile(bytes))
+  else await Promise.all([api.init(await sources[kind]()), api.init()])
+  const ready = api.memoryBytes()
+  await api.init(new Uint8Array([1, 2, 3]))
+  api.initSync(bytes)
+  check(ready > 0 && api.memoryBytes() === ready, 'init is not idempotent')
+  const model = await api.Model.load(new Response(await read(`${name}.onnx`)))
+  check(model.predict('A text.').label.class, 'no prediction')
+  model.free()
+}
+
+/** What the largest text needs of WebAssembly's memory, which never shrinks, in a fresh page or thread. */
+export async function footprint(api, read, name) {
+  await api.init()
+  const bytes = await read(`${name}.onnx`)
+  const model = await api.Model.load(new Response(bytes))
+  const loaded = api.memoryBytes()
+  const prediction = model.predict('The soup was cold. '.repeat(model.schema.max_length))
+  check(prediction.tokens.length === model.schema.max_length, `${prediction.tokens.length} tokens`)
+  prediction.free()
+  const predicted = api.memoryBytes()
+  check(predicted < FOOTPRINT, `${predicted} bytes of memory, expected less than ${FOOTPRINT}`)
+  model.free()
+  return { file: bytes.length, loaded, predicted }
+}
+
 /** Bad input gives an error that says what it is, and the model goes on. */
 export async function errors(api, read, name) {
   const thrown = async (run) => {
@@ -154,12 +233,28 @@ export async function errors(api, read, name) {
   await expect('input', () => prediction.undo('colour'), 'colour')
   await expect('input', () => prediction.concept('colour'), 'colour')
   await expect('input', () => prediction.explain({ policy: 'astrology' }), 'astrology')
+  await expect('input', () => prediction.suggestInterventions({ costs: { colour: 2 } }), 'colour')
+  await expect('input', () => prediction.suggestInterventions({ costs: { [concept]: 0 } }), 'above 0')
+  await expect('format', () => api.readSubnetworks(new Uint8Array([1, 2, 3])), '3 bytes')
+  // The command's own words, after what it was doing.
+  const said = async (file) => new TextDecoder().decode(await read(file)).split('\n')[0]
+  for (const [file, run] of [
+    ['refused-concept.txt', () => prediction.intervene({ colour: 'red' })],
+    ['refused-class.txt', () => prediction.intervene({ [concept]: 'purple' })],
+    ['refused-file.txt', () => Model.loadSync(bytes.slice(0, 2000))],
+  ]) {
+    const [{ message }, line] = [await thrown(run), await said(file)]
+    check(line.endsWith(message), `'${message}', but Rust says '${line}'`)
+  }
   check(model.predict('\ud800 alone').tokens.length > 2, 'half a surrogate pair')
   prediction.free()
   prediction.free()
   check(prediction.label.class, 'a freed prediction keeps what it said')
   await expect('input', () => prediction.intervene({}), 'freed')
-  model.free()
+  const another = model.predict('x')
+  another[Symbol.dispose]()
+  await expect('input', () => another.intervene({}), 'freed')
+  model[Symbol.dispose]()
   await expect('input', () => model.predict('x'), 'freed')
 }
 
@@ -203,6 +298,12 @@ export async function worker(api, remote, read, name) {
   const moved = await there.intervene(change)
   check(JSON.stringify(moved) === JSON.stringify(here.intervene(change)), 'other intervention')
   check(JSON.stringify(await moved.undo()) === JSON.stringify(here), 'other undo')
+  check(String((await far.predict([text, ''])).map(({ tokens }) => tokens.length)) === `${here.tokens.length},2`, 'two texts')
+  check(JSON.stringify(await there.suggestInterventions()) === JSON.stringify(here.suggestInterventions()), 'other suggestions')
+  const [kept, own] = [await remote.readSubnetworks(bytes), await api.readSubnetworks(bytes)]
+  check(JSON.stringify(kept) === JSON.stringify(own), 'other subnetworks')
+  const aborted = await remote.Model.load(bytes, { signal: AbortSignal.abort() }).catch((error) => error)
+  check(aborted?.name === 'AbortError', `aborting a load gave ${aborted}`)
   check(JSON.stringify(await there.explain({})) === JSON.stringify(here.explain()), 'other explanation')
   const failure = await far.predict(17).catch((error) => error)
   check(failure instanceof remote.SparseCbmError && failure.code === 'input', `no input error but ${failure}`)

@@ -1,5 +1,5 @@
 // Compiled, never run: the declared types say what the package does, and refuse what it does not.
-import init, { Model, SparseCbmError, initSync, memoryBytes, type Explanation, type Prediction } from 'sparsecbm'
+import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type Prediction, type Suggestion } from 'sparsecbm'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -26,6 +26,10 @@ is<Is<ReturnType<typeof memoryBytes>, number>>()
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
 one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.to
 
+is<Is<ReturnType<typeof one.suggestInterventions>, Suggestion[]>>()
+one.suggestInterventions({ policy: 'expected-change', costs: { noise: 2 } })[0]?.concept
+const shares: readonly number[] = (await readSubnetworks('model.onnx')).density
+
 // @ts-expect-error a text is a string
 model.predict(1)
 // @ts-expect-error predictions never change
@@ -37,6 +41,7 @@ new Model()
 // @ts-expect-error made by predict alone
 const copy: Prediction = { ...one }
 
+await worker.init(fetch('sparsecbm.wasm'))
 const remote = await worker.Model.load('model.onnx')
 const result = await remote.predict('a text', { signal: new AbortController().signal })
 is<Is<typeof result, worker.Prediction>>()

@@ -46,6 +46,12 @@ export interface LoadOptions {
   signal?: AbortSignal
 }
 
+/**
+ * Reads which weights each concept keeps from an exported file, without loading the model.
+ * @throws {SparseCbmError} `io`, `format`, `version` or `model`
+ */
+export function readSubnetworks(source: ModelSource, options?: LoadOptions): Promise<SubnetworkReport>
+
 /** A loaded model. `init` comes first. */
 export class Model {
   private constructor()
@@ -117,6 +123,11 @@ export class Prediction {
   undo(concept?: string): Prediction
   /** Why: contributions, what-ifs, a counterfactual, suggestions and evidence. */
   explain(options?: ExplainOptions): Explanation
+  /**
+   * The concepts that are not overridden, ranked by what is gained from asking a person about them.
+   * @throws {SparseCbmError} `input` where a cost is of no concept or not above 0
+   */
+  suggestInterventions(options?: SuggestOptions): Suggestion[]
 
   toJSON(): PredictionJson
   /** Gives its memory back; label and concepts stay readable. */
@@ -230,14 +241,59 @@ export interface LayerMasks {
   readonly used: number
 }
 
+/** How dense the subnetworks are, what they share and what each has to itself. */
+export interface SubnetworkReport {
+  /** The K concepts' names. */
+  readonly concepts: readonly string[]
+  /** Share of the masked weights that each concept keeps. */
+  readonly density: readonly number[]
+  /** Jaccard similarity between the masks of two concepts. */
+  readonly overlap: readonly (readonly number[])[]
+  /** Share of what a concept keeps that no other concept keeps. */
+  readonly exclusive: readonly number[]
+  /** Share of the masked weights that at least one concept keeps. */
+  readonly used: number
+  /** One a masked matrix, in the order of the backbone. */
+  readonly layers: readonly LayerSubnetworks[]
+}
+
+/** The same of one matrix. */
+export interface LayerSubnetworks {
+  readonly name: string
+  readonly rows: number
+  readonly columns: number
+  readonly density: readonly number[]
+  readonly overlap: readonly (readonly number[])[]
+  readonly exclusive: readonly number[]
+  readonly used: number
+  /** Its neurons: one a row. */
+  readonly neurons: Units
+  /** Its attention heads, in query, key and value matrices of files that say how many there are. */
+  readonly heads: Units | null
+  /** For each concept, the share of the weights into each attention head that it keeps. */
+  readonly head_density: readonly (readonly number[])[] | null
+}
+
+/** Which concepts use which neurons, or attention heads, of a matrix. */
+export interface Units {
+  readonly count: number
+  /** For each concept, the units that serve it only. */
+  readonly exclusive: readonly (readonly number[])[]
+  /** The units that serve no concept. */
+  readonly unused: readonly number[]
+}
+
 /** By what concepts are ranked for asking a person about. */
 export type Policy = 'uncertainty' | 'contribution' | 'expected-change' | 'combined'
 
-export interface ExplainOptions {
+export interface SuggestOptions {
   /** `combined` unless told. */
   policy?: Policy
   /** What asking about a concept costs; 1 where not named. */
   costs?: Readonly<Record<string, number>>
+}
+
+export interface ExplainOptions extends SuggestOptions {
   /** Masks out one word at a time: one run of the model a word, those with the most evidence first. */
   occlusion?: { maxWords?: number }
   /** Puts the orders of words to the test: many runs of the model. */

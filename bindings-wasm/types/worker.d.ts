@@ -13,13 +13,19 @@ import type {
   Overrides,
   PredictionJson,
   Schema,
+  SubnetworkReport,
+  SuggestOptions,
+  Suggestion,
   Token,
 } from '../index.js'
 
 export { SparseCbmError } from '../index.js'
 
+/** Where the WebAssembly module comes from: what is not a `Response` must be fit to be sent to a worker. */
+export type WorkerModuleSource = string | URL | Response | BufferSource | WebAssembly.Module
+
 /** Starts the worker and makes the module ready in it. Calling it again does nothing. */
-export function init(source?: string | URL | BufferSource | WebAssembly.Module): Promise<void>
+export function init(source?: WorkerModuleSource | Promise<WorkerModuleSource>): Promise<void>
 export default init
 
 /** Ends the worker; what it was doing is rejected. `init` starts another. */
@@ -27,6 +33,9 @@ export function terminate(): void
 
 /** Bytes of WebAssembly memory in the worker. */
 export function memoryBytes(): Promise<number>
+
+/** Which weights each concept keeps, from the file alone. */
+export function readSubnetworks(source: ModelSource, options?: LoadOptions): Promise<SubnetworkReport>
 
 export interface CallOptions {
   /** Cancels the call: its promise is rejected with the signal's reason, and what waits is not computed. */
@@ -59,6 +68,7 @@ export class Prediction {
   intervene(overrides: Overrides, options?: CallOptions): Promise<Prediction>
   undo(concept?: string, options?: CallOptions): Promise<Prediction>
   explain(explain?: ExplainOptions, options?: CallOptions): Promise<Explanation>
+  suggestInterventions(suggest?: SuggestOptions, options?: CallOptions): Promise<Suggestion[]>
   toJSON(): PredictionJson
   free(): void
   [Symbol.dispose](): void

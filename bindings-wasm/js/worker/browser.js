@@ -13,5 +13,8 @@ function spawn() {
 
 const open = (url, signal) => fetch(url, { signal })
 
-export const { init, terminate, memoryBytes, Model, Prediction, SparseCbmError } = workerApi({ open, spawn })
+export const { init, terminate, memoryBytes, readSubnetworks, Model, Prediction, SparseCbmError } = workerApi({
+  open,
+  spawn,
+})
 export default init

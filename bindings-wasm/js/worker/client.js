@@ -8,7 +8,12 @@ import { read } from '../source.js'
 export function workerApi(host) {
   let thread
 
-  const init = (source) => (thread ??= new Thread(host.spawn)).ready(source)
+  const init = async (source) => {
+    // A response cannot be sent to another thread, its bytes can.
+    const given = await source
+    const sent = given instanceof Response ? await given.arrayBuffer() : given
+    return (thread ??= new Thread(host.spawn)).ready(sent)
+  }
 
   /** Ends the thread: its memory is given back, what it was doing is abandoned. */
   const terminate = () => {
@@ -21,6 +26,29 @@ export function workerApi(host) {
     return thread
   }
 
+  /** Hands `source` over piece by piece; what `method` then makes of it. */
+  const send = async (thread, method, source, { onProgress, signal } = {}) => {
+    const { total, pieces } = await read(source, host.open, signal)
+    const { handle: loader } = await thread.call('open', [total ?? 0], { signal })
+    let loaded = 0
+    try {
+      for await (const piece of pieces) {
+        const size = piece.length
+        // The caller keeps its bytes: a copy of one piece travels.
+        const copy = piece.slice()
+        await thread.call('push', [loader, copy], { signal, transfer: [copy.buffer] })
+        loaded += size
+        onProgress?.({ loaded, total })
+      }
+      return await thread.call(method, [loader], { signal })
+    } catch (error) {
+      thread.drop(loader)
+      throw error
+    }
+  }
+
+  const readSubnetworks = async (source, options) => send(need(), 'subnetworks', source, options)
+
   class Model extends Remote {
     #thread
     #about
@@ -31,25 +59,9 @@ export function workerApi(host) {
       this.#about = about
     }
 
-    static async load(source, { onProgress, signal } = {}) {
+    static async load(source, options) {
       const thread = need()
-      const { total, pieces } = await read(source, host.open, signal)
-      const loader = await thread.call('open', [total ?? 0], { signal })
-      let loaded = 0
-      try {
-        for await (const piece of pieces) {
-          const size = piece.length
-          // The caller keeps its bytes: a copy of one piece travels.
-          const copy = piece.slice()
-          await thread.call('push', [loader, copy], { signal, transfer: [copy.buffer] })
-          loaded += size
-          onProgress?.({ loaded, total })
-        }
-        return new Model(thread, await thread.call('finish', [loader], { signal }))
-      } catch (error) {
-        thread.drop(loader)
-        throw error
-      }
+      return new Model(thread, await send(thread, 'finish', source, options))
     }
 
     async predict(text, { signal } = {}) {
@@ -121,8 +133,12 @@ export function workerApi(host) {
       return new Prediction(this.#thread, await this.#thread.call('undo', [this.handle, concept], { signal }))
     }
 
-    explain(options, { signal } = {}) {
+    async explain(options, { signal } = {}) {
       return this.#thread.call('explain', [this.handle, options], { signal })
+    }
+
+    async suggestInterventions(options, { signal } = {}) {
+      return this.#thread.call('suggestInterventions', [this.handle, options], { signal })
     }
 
     toJSON() {
@@ -133,7 +149,7 @@ export function workerApi(host) {
 
   const memoryBytes = () => need().call('memoryBytes', [])
 
-  return { init, terminate, memoryBytes, Model, Prediction, SparseCbmError }
+  return { init, terminate, memoryBytes, readSubnetworks, Model, Prediction, SparseCbmError }
 }
 
 /** Something that lives in the thread; what is never freed goes when it is garbage-collected here. */

@@ -32,5 +32,8 @@ function spawn() {
   }
 }
 
-export const { init, terminate, memoryBytes, Model, Prediction, SparseCbmError } = workerApi({ open, spawn })
+export const { init, terminate, memoryBytes, readSubnetworks, Model, Prediction, SparseCbmError } = workerApi({
+  open,
+  spawn,
+})
 export default init

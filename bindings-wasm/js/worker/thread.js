@@ -22,6 +22,12 @@ export function serve({ init, Model, post }) {
     if (object) return object
     throw new SparseCbmError('input', 'worker', 'something that was freed', 'something that was not')
   }
+  /** A loader, which its last call uses up, whether that succeeds or not. */
+  const take = (handle) => {
+    const loader = get(handle)
+    objects.delete(handle)
+    return loader
+  }
   const drop = (handle) => {
     objects.get(handle)?.free()
     objects.delete(handle)
@@ -34,15 +40,18 @@ export function serve({ init, Model, post }) {
   const methods = {
     init,
     memoryBytes,
-    open: (total) => keep(guarded(() => new Loader(total))),
+    // As an object, so that the other side drops it where the call was cancelled meanwhile.
+    open: (total) => ({ handle: keep(guarded(() => new Loader(total))) }),
     push: (loader, piece) => guarded(() => get(loader).push(piece)),
     finish(loader) {
-      const raw = get(loader)
-      // Finishing uses the loader up, whether it succeeds or not.
-      objects.delete(loader)
+      const raw = take(loader)
       const model = new Model(guarded(() => raw.finish()))
       const { schema, masks, engine } = model
       return { handle: keep(model), about: { schema, masks, engine } }
+    },
+    subnetworks(loader) {
+      const raw = take(loader)
+      return guarded(() => raw.subnetworks())
     },
     async predict(model, text, isCancelled) {
       if (!Array.isArray(text)) return result(get(model).predict(text))
@@ -60,6 +69,7 @@ export function serve({ init, Model, post }) {
     predictTokens: (model, ids) => result(get(model).predictTokens(ids)),
     intervene: (prediction, overrides) => result(get(prediction).intervene(overrides)),
     undo: (prediction, concept) => result(get(prediction).undo(concept)),
+    suggestInterventions: (prediction, options) => get(prediction).suggestInterventions(options),
     explain: (prediction, options) => get(prediction).explain(options),
   }
 

@@ -10,7 +10,8 @@ const read = async (name) => {
   return new Uint8Array(await response.arrayBuffer())
 }
 
-await api.init()
+// Tests of how it starts begin with nothing.
+if (location.hash !== '#bare') await api.init()
 globalThis.run = async (test, ...rest) => {
   const hosts = test === 'worker' ? [api, remote] : [api]
   return suite[test](...hosts, read, ...rest)
