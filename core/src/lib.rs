@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod caught;
 mod engine;
 mod error;
 pub mod explain;

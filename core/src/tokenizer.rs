@@ -3,6 +3,7 @@ use std::ops::Range;
 use serde::Serialize;
 use tokenizers::TruncationDirection;
 
+use crate::caught::caught;
 use crate::{Error, ErrorKind, Result};
 
 /// One position of the model's input.
@@ -42,13 +43,15 @@ impl Tokenizer {
     /// Reads `tokenizer.json`. Padding and truncation set in it are replaced by the model's own; of the
     /// padding its token is kept.
     pub(crate) fn from_json(json: &[u8], max_length: usize, place: &str) -> Result<Tokenizer> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| {
-            Error::new(ErrorKind::Format, place, e.to_string(), "a Hugging Face tokenizer")
-        })?;
+        let broken =
+            |found: String| Error::new(ErrorKind::Format, place, found, "a Hugging Face tokenizer");
+        let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json))
+            .map_err(broken)?
+            .map_err(|e| broken(e.to_string()))?;
         let own_padding = inner.get_padding().map_or(0, |padding| padding.pad_id);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| failed(e, place))?;
-        let special = inner.encode("", true).map_err(|e| failed(e, place))?.len();
+        let special = run(|| inner.encode("", true), place)?.len();
         if special >= max_length {
             return Err(Error::new(
                 ErrorKind::Model,
@@ -67,11 +70,11 @@ impl Tokenizer {
 
     pub(crate) fn encode(&self, text: &str) -> Result<Tokens> {
         // Cut here: the library's own truncation does not tell how much it left out.
-        let mut own = self.inner.encode(text, false).map_err(|e| failed(e, "text"))?;
+        let mut own = run(|| self.inner.encode(text, false), "text")?;
         let room = self.max_length - self.special;
         let dropped = own.len().saturating_sub(room);
         own.truncate(room, 0, TruncationDirection::Right);
-        let encoding = self.inner.post_process(own, None, true).map_err(|e| failed(e, "text"))?;
+        let encoding = run(|| self.inner.post_process(own, None, true), "text")?;
         let positions = encoding
             .get_ids()
             .iter()
@@ -143,6 +146,11 @@ impl Tokenizer {
     fn first_of(&self, pieces: &[&str]) -> Option<u32> {
         pieces.iter().find_map(|piece| self.inner.token_to_id(piece))
     }
+}
+
+/// What the library gives; its panics are errors too.
+fn run<T>(call: impl FnOnce() -> tokenizers::Result<T>, place: &str) -> Result<T> {
+    caught(call).unwrap_or_else(|message| Err(message.into())).map_err(|e| failed(e, place))
 }
 
 fn failed(error: tokenizers::Error, place: &str) -> Error {

@@ -217,6 +217,19 @@ fn a_length_without_end() {
 }
 
 #[test]
+fn a_tokenizer_that_names_a_token_it_does_not_have() {
+    let error = error(|model| {
+        let entry =
+            model.metadata_props.iter_mut().find(|e| e.key == "sparsecbm.tokenizer").unwrap();
+        let mut tokenizer: serde_json::Value = serde_json::from_str(&entry.value).expect("JSON");
+        tokenizer["post_processor"]["special_tokens"] = serde_json::json!({});
+        entry.value = tokenizer.to_string();
+    });
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.place().contains("sparsecbm.tokenizer"), "{error}");
+}
+
+#[test]
 fn a_graph_within_the_graph() {
     let error = error(|model| {
         let inner = model.graph.clone();

@@ -1,10 +1,10 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use prost::Message;
 use tract_onnx::prelude::*;
 
 use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
+use crate::caught::caught;
 use crate::onnx::ModelProto;
 use crate::{Error, ErrorKind, Result, Schema};
 
@@ -31,9 +31,9 @@ impl TractEngine {
         let values = |shape: &[usize]| InferenceFact::dt_shape(f32::datum_type(), shape);
         let logits = values(&[1, concepts, classes]);
         Ok(TractEngine {
-            encoder: caught(|| plan(encoder, symbols, vec![ids.clone(), ids]))
+            encoder: run(|| plan(encoder, symbols, vec![ids.clone(), ids]))
                 .map_err(|e| failed(e, "encoder graph", ErrorKind::Model))?,
-            head: caught(|| {
+            head: run(|| {
                 let inputs = vec![logits.clone(), logits, values(&[1, concepts])];
                 plan(head, SymbolScope::default(), inputs)
             })
@@ -75,13 +75,13 @@ impl TractEngine {
 impl Engine for TractEngine {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
         let encode = |s: &Sequence| {
-            caught(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
+            run(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
         };
         sequences.iter().map(encode).collect()
     }
 
     fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
-        caught(|| self.decide_one(concept_logits, overrides))
+        run(|| self.decide_one(concept_logits, overrides))
             .map_err(|e| failed(e, "concept layer graph", ErrorKind::Engine))
     }
 
@@ -115,15 +115,9 @@ fn plan(
     graph.into_optimized()?.into_runnable()
 }
 
-/// What `run` gives. tract panics on some graphs that contradict themselves, and a file must not be able to end
-/// the program.
-fn caught<T>(run: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
-    // What a panic leaves half done is dropped with it: plans are not changed by running them.
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<String>().map(String::as_str);
-        let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(TractError::msg(format!("tract panicked: {}", message.unwrap_or("without a message"))))
-    })
+/// What tract gives; its panics are errors too.
+fn run<T>(call: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
+    caught(call).unwrap_or_else(|message| Err(TractError::msg(message)))
 }
 
 /// The elements of an output, of which there must be `count`.
