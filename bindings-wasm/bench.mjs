@@ -9,9 +9,9 @@ import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const LENGTHS = [16, 32, 128]
-const WARM_UP_MS = 4000
-const ROUNDS = 40
-const STARTS = 5
+const WARM_UP_MS = 3000
+const ROUNDS = 15
+const STARTS = 3
 
 const [file, option] = process.argv.slice(2)
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
