@@ -26,9 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let c_options = sparsecbm_c::LoadOptions {
         struct_size: size_of::<sparsecbm_c::LoadOptions>() as u32,
         engine: SCBM_ENGINE_TRACT,
-        cuda_device: 0,
-        ort_threads: 0,
-        ort_library: ptr::null(),
+        // SAFETY: numbers and a pointer, for which zero is a value: the default, as in C.
+        ..unsafe { std::mem::zeroed() }
     };
     let mut c_model = ptr::null_mut();
     // SAFETY: the pointers are to a string that ends in a zero byte, to options, and to a place for a model.

@@ -6,24 +6,27 @@
  *   scbm_model_load -> scbm_predict -> scbm_prediction_get_label, scbm_prediction_get_concept
  *                                   -> scbm_intervene_class -> scbm_prediction_get_label
  *                                   -> scbm_explain -> scbm_explanation_get_…
+ *   scbm_subnetworks_load -> scbm_subnetworks_get_…
  *
  * ERRORS. A function that can fail returns a scbm_status. Where that is not SCBM_OK, nothing has been written
  * to what it was given, scbm_last_error says why, and every object is as it was. Wrong calls are told from
  * bad input where the library can tell: NULL, impossible lengths and bytes that are not UTF-8 give
  * SCBM_ERROR_ARGUMENT. It cannot tell a pointer to freed memory. Where memory runs out the process ends.
  *
- * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation) that a function hands out is the
+ * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation, scbm_subnetworks) that a function hands out is the
  * caller's, and is freed once, by the function named after it. Everything else that comes out (strings,
  * arrays) belongs to the object it was read from and lives as long as that. What goes in is copied: it may be
  * freed after the call.
  *
- * THREADS. A model may be used by any number of threads at the same time. A prediction or an explanation
- * belongs to one thread at a time and may be handed on. There is nothing to initialise or shut down.
+ * THREADS. A model or subnetworks may be used by any number of threads at the same time. A prediction or an
+ * explanation belongs to one thread at a time and may be handed on. There is nothing to initialise or shut
+ * down. Each function says who may call it: "Threads: any" is any thread at any time, also while others use
+ * the same objects; "Threads: the prediction's" is the one thread that has that prediction.
  *
  * STRINGS are UTF-8. Those that come out end in a zero byte.
  *
- * CHANGES. Within one SCBM_ABI_VERSION functions and numbers are only added, scbm_load_options only grows, and
- * the other structs stay as they are.
+ * CHANGES. Within one SCBM_ABI_VERSION functions and numbers are only added, structs that begin with
+ * struct_size only grow, and the other structs stay as they are.
  */
 
 
@@ -64,13 +67,19 @@ typedef struct scbm_model scbm_model;
 typedef struct scbm_prediction scbm_prediction;
 
 /**
+ * Which weights of an exported model each concept uses. Never changes, so any number of threads may use
+ * one at the same time. Needs neither the file nor a model any more. Freed by `scbm_subnetworks_free`.
+ */
+typedef struct scbm_subnetworks scbm_subnetworks;
+
+/**
  * What every function that can fail returns: `SCBM_OK` or one of the `SCBM_ERROR_…`. The numbers never
  * change their meaning; a later library may return numbers that are not in this header.
  */
 typedef int32_t scbm_status;
 
 /**
- * Which engine is to run a model: one of the `SCBM_ENGINE_…`.
+ * Which engine runs a model: one of the `SCBM_ENGINE_…`.
  */
 typedef int32_t scbm_engine;
 
@@ -103,6 +112,22 @@ typedef struct scbm_load_options {
    * for where the platform keeps libraries.
    */
   const char *ort_library;
+  /**
+   * The most runs of ONNX Runtime at one time; more callers than that wait. 0: one a core.
+   */
+  uint32_t ort_sessions;
+  /**
+   * The most memory of the GPU that ONNX Runtime's arena may take, in MiB; 0: no limit.
+   */
+  uint32_t cuda_memory_mib;
+  /**
+   * 1: products on the GPU may round their factors to TensorFloat-32: faster, about 3 decimal digits.
+   */
+  uint32_t cuda_tf32;
+  /**
+   * Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text; 0: one thread.
+   */
+  uint32_t threads;
 } scbm_load_options;
 
 /**
@@ -126,9 +151,13 @@ typedef struct scbm_model_info {
    */
   size_t max_length;
   /**
-   * The engine really in use, for people.
+   * The engine really in use: never `SCBM_ENGINE_AUTO`, unless it is newer than this header.
    */
-  const char *engine;
+  scbm_engine engine;
+  /**
+   * The same for people: the engine, what it runs on, and why it was chosen.
+   */
+  const char *device;
 } scbm_model_info;
 
 /**
@@ -274,6 +303,47 @@ typedef struct scbm_token {
 } scbm_token;
 
 /**
+ * By what concepts are ranked when it is asked which one to ask a person about: one of the
+ * `SCBM_POLICY_…`.
+ */
+typedef int32_t scbm_policy;
+
+/**
+ * What an explanation is to hold beyond what is free. Set it to zero and `struct_size` to its size, then
+ * what you want, as with `scbm_load_options`; it grows in the same way.
+ */
+typedef struct scbm_explain_options {
+  /**
+   * `sizeof(scbm_explain_options)`.
+   */
+  uint32_t struct_size;
+  /**
+   * By what suggestions are ranked.
+   */
+  scbm_policy policy;
+  /**
+   * `cost_count` numbers above 0: what asking about each concept costs; a suggestion's score is divided
+   * by it. NULL: 1 each. Not needed after the call.
+   */
+  const float *costs;
+  /**
+   * K where there are costs, else 0.
+   */
+  size_t cost_count;
+  /**
+   * For how many words, at most, it is measured what the model loses without them: one run of the model
+   * each, those with the most evidence first. 0: none; `UINT32_MAX`: every one.
+   */
+  uint32_t occlusion_words;
+  /**
+   * In how many steps, at most, the orders of words that evidence and (where it was done for all words)
+   * occlusion give are put to the test: two runs of the model a step, for each concept and order. 0: not
+   * at all.
+   */
+  uint32_t faithfulness_steps;
+} scbm_explain_options;
+
+/**
  * How much an explanation holds.
  */
 typedef struct scbm_explanation_info {
@@ -298,6 +368,10 @@ typedef struct scbm_explanation_info {
    * does.
    */
   size_t change_count;
+  /**
+   * The number of orders of words that were put to the test; 0 where that was not asked for.
+   */
+  size_t faithfulness_count;
 } scbm_explanation_info;
 
 /**
@@ -363,7 +437,7 @@ typedef struct scbm_suggestion {
    */
   size_t concept_index;
   /**
-   * Uncertainty times expected change: the larger, the sooner to ask.
+   * What the policy goes by, divided by the cost: the larger, the sooner to ask.
    */
   float score;
   /**
@@ -379,6 +453,10 @@ typedef struct scbm_suggestion {
    * concept becomes known.
    */
   float expected_change;
+  /**
+   * What asking costs; 1 where nothing else was told.
+   */
+  float cost;
 } scbm_suggestion;
 
 /**
@@ -401,6 +479,14 @@ typedef struct scbm_word {
    * Where it ends: the first byte after it; 0 where there is no text.
    */
   size_t end;
+  /**
+   * The first of the prediction's tokens that stand for it.
+   */
+  size_t first_token;
+  /**
+   * How many tokens stand for it.
+   */
+  size_t token_count;
 } scbm_word;
 
 /**
@@ -421,6 +507,138 @@ typedef struct scbm_word_evidence {
    */
   float bias;
 } scbm_word_evidence;
+
+/**
+ * Which words were masked out, one at a time. Its pointer lives as long as the explanation.
+ */
+typedef struct scbm_occlusion {
+  /**
+   * V, the number of words that were masked out.
+   */
+  size_t word_count;
+  /**
+   * V indices of words, 0 to W − 1, in the order of the text.
+   */
+  const size_t *word_indices;
+  /**
+   * Whether these are all words of the text.
+   */
+  bool complete;
+} scbm_occlusion;
+
+/**
+ * Whether an order of words is the order in which they matter to the model. Its pointers live as long as
+ * the explanation.
+ */
+typedef struct scbm_faithfulness {
+  /**
+   * The concept.
+   */
+  size_t concept_index;
+  /**
+   * The class that the model reads in the whole text, before overrides.
+   */
+  size_t class_index;
+  /**
+   * What ordered the words: `evidence` or `occlusion`.
+   */
+  const char *method;
+  /**
+   * The number of points of both curves.
+   */
+  size_t point_count;
+  /**
+   * From 0 to 1: shares of the words, one a point.
+   */
+  const float *shares;
+  /**
+   * The class's probability with that share of the words masked out, the most important first.
+   */
+  const float *deletion;
+  /**
+   * The class's probability with only that share of the words left, the most important first.
+   */
+  const float *insertion;
+  /**
+   * Area under `deletion`: small under a good order.
+   */
+  float deletion_area;
+  /**
+   * Area under `insertion`: large under a good order.
+   */
+  float insertion_area;
+} scbm_faithfulness;
+
+/**
+ * How much there is of a model's subnetworks.
+ */
+typedef struct scbm_subnetworks_info {
+  /**
+   * K, the number of concepts.
+   */
+  size_t concept_count;
+  /**
+   * The number of masked matrices.
+   */
+  size_t layer_count;
+  /**
+   * Share of the masked weights that at least one concept keeps.
+   */
+  double used;
+} scbm_subnetworks_info;
+
+/**
+ * The weights that one concept uses, over all masked matrices. Its pointers live as long as the
+ * subnetworks.
+ */
+typedef struct scbm_subnetwork {
+  /**
+   * The concept's name.
+   */
+  const char *concept_name;
+  /**
+   * Share of the masked weights that the concept keeps.
+   */
+  double density;
+  /**
+   * Share of what the concept keeps that no other concept keeps.
+   */
+  double exclusive;
+  /**
+   * K numbers: Jaccard similarity with each concept (kept by both / kept by either).
+   */
+  const double *overlap;
+} scbm_subnetwork;
+
+/**
+ * One masked matrix. Its pointers live as long as the subnetworks.
+ */
+typedef struct scbm_layer {
+  /**
+   * The linear layer's name in the backbone.
+   */
+  const char *name;
+  /**
+   * Its output size.
+   */
+  size_t rows;
+  /**
+   * Its input size.
+   */
+  size_t columns;
+  /**
+   * Share of the matrix that at least one concept keeps.
+   */
+  double used;
+  /**
+   * K numbers: share of the matrix that each concept keeps.
+   */
+  const double *density;
+  /**
+   * K numbers: share of what each concept keeps that no other concept keeps.
+   */
+  const double *exclusive;
+} scbm_layer;
 
 /**
  * The call did what it says.
@@ -474,7 +692,7 @@ typedef struct scbm_word_evidence {
 #define SCBM_ERROR_INTERNAL 9
 
 /**
- * The best engine there is; `scbm_model_get_info` says which it was.
+ * The best engine there is; `scbm_model_get_info` says which it was. Never a GPU: one is asked for.
  */
 #define SCBM_ENGINE_AUTO 0
 
@@ -489,9 +707,35 @@ typedef struct scbm_word_evidence {
 #define SCBM_ENGINE_ORT_CPU 2
 
 /**
- * ONNX Runtime on an NVIDIA GPU, in libraries that were built with it.
+ * ONNX Runtime on an NVIDIA GPU, in libraries that were built with it. Never falls back to the processor.
  */
 #define SCBM_ENGINE_ORT_CUDA 3
+
+/**
+ * The library's own kernels, whose products cost what the kept weights cost: on any processor, but only
+ * for the encoders that they know.
+ */
+#define SCBM_ENGINE_SPARSE 4
+
+/**
+ * Uncertainty times expected change.
+ */
+#define SCBM_POLICY_COMBINED 0
+
+/**
+ * Entropy of the concept's probabilities.
+ */
+#define SCBM_POLICY_UNCERTAINTY 1
+
+/**
+ * How far the concept moves the label's logits from the baseline.
+ */
+#define SCBM_POLICY_CONTRIBUTION 2
+
+/**
+ * How far the label's probabilities are expected to move when the concept becomes known.
+ */
+#define SCBM_POLICY_EXPECTED_CHANGE 3
 
 #ifdef __cplusplus
 extern "C" {
@@ -534,7 +778,7 @@ const char *scbm_status_name(scbm_status status);
  * Loads an exported model from a file.
  *
  * `path`: UTF-8, ends in a zero byte. `options`: NULL for the defaults. `model`: receives the model, which
- * is the caller's to free.
+ * is the caller's to free. Threads: any.
  *
  * Errors: `IO` where the file cannot be read, `FORMAT`, `VERSION` and `MODEL` where it is not a model that
  * the library can run, `UNAVAILABLE` where the engine is not there, `ARGUMENT`.
@@ -546,8 +790,8 @@ scbm_status scbm_model_load(const char *path,
 /**
  * Loads an exported model from memory.
  *
- * `bytes`: `length` bytes, the content of an exported file; not needed after the call. `options`, `model`
- * and errors: as for `scbm_model_load`.
+ * `bytes`: `length` bytes, the content of an exported file; not needed after the call. `options`, `model`,
+ * threads and errors: as for `scbm_model_load`.
  */
 scbm_status scbm_model_from_memory(const void *bytes,
                                    size_t length,
@@ -555,7 +799,7 @@ scbm_status scbm_model_from_memory(const void *bytes,
                                    struct scbm_model **model);
 
 /**
- * Frees a model; NULL is fine. Legal while predictions of it live; not while another thread is in a call
+ * Frees a model; NULL is fine. Legal while predictions of it live. Threads: any, when no other is in a call
  * that was given the model.
  */
 void scbm_model_free(struct scbm_model *model);
@@ -563,15 +807,15 @@ void scbm_model_free(struct scbm_model *model);
 /**
  * What a model is.
  *
- * `info`: receives it; its strings live as long as the model. Errors: `ARGUMENT`.
+ * `info`: receives it; its strings live as long as the model. Threads: any. Errors: `ARGUMENT`.
  */
 scbm_status scbm_model_get_info(const struct scbm_model *model, struct scbm_model_info *info);
 
 /**
  * The name and classes of a concept.
  *
- * `index`: 0 to K − 1. `variable`: receives them; its strings live as long as the model. Errors:
- * `ARGUMENT`, also where there is no such concept.
+ * `index`: 0 to K − 1. `variable`: receives them; its strings live as long as the model. Threads: any.
+ * Errors: `ARGUMENT`, also where there is no such concept.
  */
 scbm_status scbm_model_get_concept(const struct scbm_model *model,
                                    size_t index,
@@ -580,15 +824,16 @@ scbm_status scbm_model_get_concept(const struct scbm_model *model,
 /**
  * The name and classes of the label.
  *
- * `variable`: receives them; its strings live as long as the model. Errors: `ARGUMENT`.
+ * `variable`: receives them; its strings live as long as the model. Threads: any. Errors: `ARGUMENT`.
  */
-scbm_status scbm_model_get_label(const struct scbm_model *model, struct scbm_variable *variable);
+scbm_status scbm_model_get_label(const struct scbm_model *model,
+                                 struct scbm_variable *variable);
 
 /**
  * The index of the concept of that name.
  *
- * `name`: UTF-8, ends in a zero byte. `index`: receives the index. Errors: `INPUT` where the model has no
- * such concept, `ARGUMENT`.
+ * `name`: UTF-8, ends in a zero byte. `index`: receives the index. Threads: any. Errors: `INPUT` where the
+ * model has no such concept, `ARGUMENT`.
  */
 scbm_status scbm_model_find_concept(const struct scbm_model *model,
                                     const char *name,
@@ -600,7 +845,7 @@ scbm_status scbm_model_find_concept(const struct scbm_model *model,
  * `text`: `length` bytes of UTF-8, zero bytes allowed; NULL is fine where `length` is 0. Not needed after
  * the call. `prediction`: receives the prediction, which is the caller's to free.
  *
- * Errors: `ENGINE`, `ARGUMENT`.
+ * Threads: any. Errors: `ENGINE`, `ARGUMENT`.
  */
 scbm_status scbm_predict(const struct scbm_model *model,
                          const char *text,
@@ -612,7 +857,7 @@ scbm_status scbm_predict(const struct scbm_model *model,
  *
  * `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
  * predictions in the order of the texts, each the caller's to free. Where one text fails, none is
- * predicted. A `count` of 0 does nothing. Errors: as for `scbm_predict`.
+ * predicted. A `count` of 0 does nothing. Threads: any. Errors: as for `scbm_predict`.
  */
 scbm_status scbm_predict_batch(const struct scbm_model *model,
                                const char *const *texts,
@@ -626,8 +871,8 @@ scbm_status scbm_predict_batch(const struct scbm_model *model,
  * `ids`: `count` ids of the model's vocabulary, special tokens included, without padding. `prediction`:
  * receives the prediction, which is the caller's to free.
  *
- * Errors: `INPUT` where there are no ids, more than the model's `max_length`, or one that the vocabulary
- * does not have; `ENGINE`, `ARGUMENT`.
+ * Threads: any. Errors: `INPUT` where there are no ids, more than the model's `max_length`, or one that the
+ * vocabulary does not have; `ENGINE`, `ARGUMENT`.
  */
 scbm_status scbm_predict_tokens(const struct scbm_model *model,
                                 const uint32_t *ids,
@@ -635,22 +880,46 @@ scbm_status scbm_predict_tokens(const struct scbm_model *model,
                                 struct scbm_prediction **prediction);
 
 /**
+ * Predicts several sequences of token ids in one run of the engine.
+ *
+ * `ids`, `lengths`: `count` sequences, each as for `scbm_predict_tokens`. `predictions`: receives `count`
+ * predictions in the order of the sequences, each the caller's to free. Where one sequence fails, none is
+ * predicted. A `count` of 0 does nothing. Threads: any. Errors: as for `scbm_predict_tokens`.
+ */
+scbm_status scbm_predict_tokens_batch(const struct scbm_model *model,
+                                      const uint32_t *const *ids,
+                                      const size_t *lengths,
+                                      size_t count,
+                                      struct scbm_prediction **predictions);
+
+/**
  * Frees a prediction; NULL is fine. What was read from it (strings, probabilities) is gone with it.
+ * Threads: the prediction's.
  */
 void scbm_prediction_free(struct scbm_prediction *prediction);
 
 /**
  * How much a prediction holds.
  *
- * `info`: receives it. Errors: `ARGUMENT`.
+ * `info`: receives it. Threads: the prediction's. Errors: `ARGUMENT`.
  */
 scbm_status scbm_prediction_get_info(const struct scbm_prediction *prediction,
                                      struct scbm_prediction_info *info);
 
 /**
+ * The whole prediction as JSON: label, concepts and tokens.
+ *
+ * `json`: receives a string that lives as long as the prediction. Threads: the prediction's. Errors:
+ * `ARGUMENT`.
+ */
+scbm_status scbm_prediction_get_json(const struct scbm_prediction *prediction,
+                                     const char **json);
+
+/**
  * The label, after overrides.
  *
- * `label`: receives it; its pointers live as long as the prediction. Errors: `ARGUMENT`.
+ * `label`: receives it; its pointers live as long as the prediction. Threads: the prediction's. Errors:
+ * `ARGUMENT`.
  */
 scbm_status scbm_prediction_get_label(const struct scbm_prediction *prediction,
                                       struct scbm_label *label);
@@ -659,7 +928,7 @@ scbm_status scbm_prediction_get_label(const struct scbm_prediction *prediction,
  * One concept, after overrides.
  *
  * `index`: 0 to K − 1, in the model's order. `concept_out`: receives it; its pointers live as long as the
- * prediction. Errors: `ARGUMENT`, also where there is no such concept.
+ * prediction. Threads: the prediction's. Errors: `ARGUMENT`, also where there is no such concept.
  */
 scbm_status scbm_prediction_get_concept(const struct scbm_prediction *prediction,
                                         size_t index,
@@ -669,8 +938,8 @@ scbm_status scbm_prediction_get_concept(const struct scbm_prediction *prediction
  * One token that the model read.
  *
  * `index`: 0 to `token_count` − 1. `token`: receives it; its pointers live as long as the prediction.
- * Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`, also where there is no
- * such token.
+ * Threads: the prediction's. Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`,
+ * also where there is no such token.
  */
 scbm_status scbm_prediction_get_token(const struct scbm_prediction *prediction,
                                       size_t index,
@@ -681,8 +950,8 @@ scbm_status scbm_prediction_get_token(const struct scbm_prediction *prediction,
  * bias of the concept's head is the logit, exactly.
  *
  * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `values`: receives a pointer to S values, which
- * live as long as the prediction; S is `position_count`. Errors: `ARGUMENT`, also where there is no such
- * concept or class.
+ * live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors: `ARGUMENT`,
+ * also where there is no such concept or class.
  */
 scbm_status scbm_prediction_get_evidence(const struct scbm_prediction *prediction,
                                          size_t concept_index,
@@ -695,9 +964,9 @@ scbm_status scbm_prediction_get_evidence(const struct scbm_prediction *predictio
  * The new prediction has this override on top of those that `prediction` has. Only the label is computed
  * again, not what the model says of the text.
  *
- * `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which
- * is the caller's to free; `prediction` stays as it is. Errors: `INPUT` where the model has no such concept
- * or class, `ENGINE`, `ARGUMENT`.
+ * `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which is
+ * the caller's to free; `prediction` stays as it is. Threads: the prediction's. Errors: `INPUT` where the
+ * model has no such concept or class, `ENGINE`, `ARGUMENT`.
  */
 scbm_status scbm_intervene_class(const struct scbm_prediction *prediction,
                                  const char *concept_name,
@@ -739,8 +1008,9 @@ scbm_status scbm_intervene_logits(const struct scbm_prediction *prediction,
 /**
  * Takes back the override of one concept, if it has one.
  *
- * `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the
- * caller's to free. Errors: `INPUT` where the model has no such concept, `ENGINE`, `ARGUMENT`.
+ * `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the caller's
+ * to free. Threads: the prediction's. Errors: `INPUT` where the model has no such concept, `ENGINE`,
+ * `ARGUMENT`.
  */
 scbm_status scbm_undo(const struct scbm_prediction *prediction,
                       const char *concept_name,
@@ -749,7 +1019,8 @@ scbm_status scbm_undo(const struct scbm_prediction *prediction,
 /**
  * Takes back every override: bit for bit what the model said at first.
  *
- * `changed`: receives the new prediction, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+ * `changed`: receives the new prediction, which is the caller's to free. Threads: the prediction's. Errors:
+ * `ENGINE`, `ARGUMENT`.
  */
 scbm_status scbm_undo_all(const struct scbm_prediction *prediction,
                           struct scbm_prediction **changed);
@@ -757,20 +1028,24 @@ scbm_status scbm_undo_all(const struct scbm_prediction *prediction,
 /**
  * Explains a prediction, with the overrides that it has.
  *
- * `explanation`: receives the explanation, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+ * `options`: NULL for the defaults. `explanation`: receives the explanation, which is the caller's to
+ * free. Threads: the prediction's.
+ *
+ * Errors: `INPUT` where a cost is not a number above 0, `ENGINE`, `ARGUMENT`.
  */
 scbm_status scbm_explain(const struct scbm_prediction *prediction,
+                         const struct scbm_explain_options *options,
                          struct scbm_explanation **explanation);
 
 /**
- * Frees an explanation; NULL is fine. What was read from it is gone with it.
+ * Frees an explanation; NULL is fine. What was read from it is gone with it. Threads: the explanation's.
  */
 void scbm_explanation_free(struct scbm_explanation *explanation);
 
 /**
  * How much an explanation holds.
  *
- * `info`: receives it. Errors: `ARGUMENT`.
+ * `info`: receives it. Threads: the explanation's. Errors: `ARGUMENT`.
  */
 scbm_status scbm_explanation_get_info(const struct scbm_explanation *explanation,
                                       struct scbm_explanation_info *info);
@@ -778,7 +1053,8 @@ scbm_status scbm_explanation_get_info(const struct scbm_explanation *explanation
 /**
  * The whole explanation as JSON.
  *
- * `json`: receives a string that lives as long as the explanation. Errors: `ARGUMENT`.
+ * `json`: receives a string that lives as long as the explanation. Threads: the explanation's. Errors:
+ * `ARGUMENT`.
  */
 scbm_status scbm_explanation_get_json(const struct scbm_explanation *explanation,
                                       const char **json);
@@ -787,8 +1063,8 @@ scbm_status scbm_explanation_get_json(const struct scbm_explanation *explanation
  * The label logits where every concept has its mean logits. These plus the contributions of all concepts
  * are the label's logits, exactly.
  *
- * `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Errors:
- * `ARGUMENT`.
+ * `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
+ * explanation's. Errors: `ARGUMENT`.
  */
 scbm_status scbm_explanation_get_baseline(const struct scbm_explanation *explanation,
                                           const float **label_logits);
@@ -796,8 +1072,8 @@ scbm_status scbm_explanation_get_baseline(const struct scbm_explanation *explana
 /**
  * What one concept adds to each label logit, against the mean of the training examples.
  *
- * `concept_index`: 0 to K − 1. `contribution`: receives it. Errors: `ARGUMENT`, also where there is no such
- * concept.
+ * `concept_index`: 0 to K − 1. `contribution`: receives it. Threads: the explanation's. Errors: `ARGUMENT`,
+ * also where there is no such concept.
  */
 scbm_status scbm_explanation_get_contribution(const struct scbm_explanation *explanation,
                                               size_t concept_index,
@@ -806,8 +1082,8 @@ scbm_status scbm_explanation_get_contribution(const struct scbm_explanation *exp
 /**
  * The label where one concept is asserted to be of one class and the others are as they are.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Errors: `ARGUMENT`, also
- * where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Threads: the
+ * explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_what_if(const struct scbm_explanation *explanation,
                                          size_t concept_index,
@@ -817,8 +1093,8 @@ scbm_status scbm_explanation_get_what_if(const struct scbm_explanation *explanat
 /**
  * One change of the smallest set of concept changes that gives another label.
  *
- * `index`: 0 to `change_count` − 1. `change`: receives it. Errors: `ARGUMENT`, also where there is no such
- * change.
+ * `index`: 0 to `change_count` − 1. `change`: receives it. Threads: the explanation's. Errors: `ARGUMENT`,
+ * also where there is no such change.
  */
 scbm_status scbm_explanation_get_change(const struct scbm_explanation *explanation,
                                         size_t index,
@@ -827,8 +1103,8 @@ scbm_status scbm_explanation_get_change(const struct scbm_explanation *explanati
 /**
  * The label that follows from all those changes.
  *
- * `outcome`: receives it. Errors: `INPUT` where no set of changes gives another label (`change_count` is 0),
- * `ARGUMENT`.
+ * `outcome`: receives it. Threads: the explanation's. Errors: `INPUT` where no set of changes gives another
+ * label (`change_count` is 0), `ARGUMENT`.
  */
 scbm_status scbm_explanation_get_changed_label(const struct scbm_explanation *explanation,
                                                struct scbm_outcome *outcome);
@@ -836,8 +1112,8 @@ scbm_status scbm_explanation_get_changed_label(const struct scbm_explanation *ex
 /**
  * Which concept to ask a person about; the best comes first.
  *
- * `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Errors: `ARGUMENT`, also where there is no
- * such suggestion.
+ * `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Threads: the explanation's. Errors:
+ * `ARGUMENT`, also where there is no such suggestion.
  */
 scbm_status scbm_explanation_get_suggestion(const struct scbm_explanation *explanation,
                                             size_t index,
@@ -846,7 +1122,8 @@ scbm_status scbm_explanation_get_suggestion(const struct scbm_explanation *expla
 /**
  * One word that the model read, in the order of the text.
  *
- * `index`: 0 to W − 1. `word`: receives it. Errors: `ARGUMENT`, also where there is no such word.
+ * `index`: 0 to W − 1. `word`: receives it. Threads: the explanation's. Errors: `ARGUMENT`, also where
+ * there is no such word.
  */
 scbm_status scbm_explanation_get_word(const struct scbm_explanation *explanation,
                                       size_t index,
@@ -855,13 +1132,115 @@ scbm_status scbm_explanation_get_word(const struct scbm_explanation *explanation
 /**
  * What the words add to one concept logit, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Errors: `ARGUMENT`, also
- * where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Threads: the
+ * explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_word_evidence(const struct scbm_explanation *explanation,
                                                size_t concept_index,
                                                size_t class_index,
                                                struct scbm_word_evidence *evidence);
+
+/**
+ * Which words were masked out, one at a time.
+ *
+ * `occlusion`: receives them; its pointer lives as long as the explanation. Threads: the explanation's.
+ * Errors: `INPUT` where the explanation was made with `occlusion_words` 0, `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_occlusion(const struct scbm_explanation *explanation,
+                                           struct scbm_occlusion *occlusion);
+
+/**
+ * What one concept logit loses with each word that was masked out, before overrides.
+ *
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `losses`: receives a pointer to V numbers, which
+ * live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
+ * made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
+ */
+scbm_status scbm_explanation_get_concept_loss(const struct scbm_explanation *explanation,
+                                              size_t concept_index,
+                                              size_t class_index,
+                                              const float **losses);
+
+/**
+ * What one label logit loses with each word that was masked out, under the prediction's overrides.
+ *
+ * `class_index`: 0 to L − 1. `losses`: receives a pointer to V numbers, which live as long as the
+ * explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made with
+ * `occlusion_words` 0, `ARGUMENT`, also where there is no such class.
+ */
+scbm_status scbm_explanation_get_label_loss(const struct scbm_explanation *explanation,
+                                            size_t class_index,
+                                            const float **losses);
+
+/**
+ * How well one order of the words is the order in which they matter to the model.
+ *
+ * `index`: 0 to `faithfulness_count` − 1. `faithfulness`: receives it; its pointers live as long as the
+ * explanation. Threads: the explanation's. Errors: `ARGUMENT`, also where there is no such order.
+ */
+scbm_status scbm_explanation_get_faithfulness(const struct scbm_explanation *explanation,
+                                              size_t index,
+                                              struct scbm_faithfulness *faithfulness);
+
+/**
+ * Reads from an exported file which weights each concept uses.
+ *
+ * `path`: UTF-8, ends in a zero byte. `subnetworks`: receives them, the caller's to free. Threads: any.
+ * Errors: `IO`, `FORMAT`, `VERSION`, `MODEL` where masks are missing or of a wrong shape, `ARGUMENT`.
+ */
+scbm_status scbm_subnetworks_load(const char *path,
+                                  struct scbm_subnetworks **subnetworks);
+
+/**
+ * Reads from an exported file in memory which weights each concept uses.
+ *
+ * `bytes`: `length` bytes, not needed after the call. Else as `scbm_subnetworks_load`.
+ */
+scbm_status scbm_subnetworks_from_memory(const void *bytes,
+                                         size_t length,
+                                         struct scbm_subnetworks **subnetworks);
+
+/**
+ * Frees subnetworks; NULL is fine. What was read from them is gone with them. Threads: any, when no other
+ * is in a call that was given them.
+ */
+void scbm_subnetworks_free(struct scbm_subnetworks *subnetworks);
+
+/**
+ * How much there is.
+ *
+ * `info`: receives it. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_subnetworks_get_info(const struct scbm_subnetworks *subnetworks,
+                                      struct scbm_subnetworks_info *info);
+
+/**
+ * Everything as JSON, also which neurons and attention heads serve which concept.
+ *
+ * `json`: receives a string that lives as long as the subnetworks. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_subnetworks_get_json(const struct scbm_subnetworks *subnetworks,
+                                      const char **json);
+
+/**
+ * The weights that one concept uses.
+ *
+ * `concept_index`: 0 to K − 1. `subnetwork`: receives them; its pointers live as long as the subnetworks.
+ * Threads: any. Errors: `ARGUMENT`, also where there is no such concept.
+ */
+scbm_status scbm_subnetworks_get_concept(const struct scbm_subnetworks *subnetworks,
+                                         size_t concept_index,
+                                         struct scbm_subnetwork *subnetwork);
+
+/**
+ * One masked matrix, in the order of the backbone.
+ *
+ * `index`: 0 to `layer_count` − 1. `layer`: receives it; its pointers live as long as the subnetworks.
+ * Threads: any. Errors: `ARGUMENT`, also where there is no such matrix.
+ */
+scbm_status scbm_subnetworks_get_layer(const struct scbm_subnetworks *subnetworks,
+                                       size_t index,
+                                       struct scbm_layer *layer);
 
 #ifdef __cplusplus
 }  // extern "C"

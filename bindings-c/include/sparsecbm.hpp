@@ -165,10 +165,75 @@ public:
         return detail::get<scbm_suggestion>(
             [&](auto out) { return scbm_explanation_get_suggestion(get(), index, out); });
     }
+    /** The label logits where every concept has its mean logits. */
+    result<span<float>> baseline() const
+    {
+        auto size = info();
+        if (!size) return size.failure();
+        return view(size.value().label_class_count,
+                    [&](auto out) { return scbm_explanation_get_baseline(get(), out); });
+    }
+    /** One change of the smallest set that gives another label. */
+    result<scbm_change> change(std::size_t index) const
+    {
+        return detail::get<scbm_change>(
+            [&](auto out) { return scbm_explanation_get_change(get(), index, out); });
+    }
+    /** The label that follows from all those changes. */
+    result<scbm_outcome> changed_label() const
+    {
+        return detail::get<scbm_outcome>(
+            [&](auto out) { return scbm_explanation_get_changed_label(get(), out); });
+    }
+    /** Which words were masked out, one at a time. */
+    result<scbm_occlusion> occlusion() const
+    {
+        return detail::get<scbm_occlusion>(
+            [&](auto out) { return scbm_explanation_get_occlusion(get(), out); });
+    }
+    /** What one concept logit loses with each word that was masked out. */
+    result<span<float>> concept_loss(std::size_t concept_index, std::size_t class_index) const
+    {
+        auto words = occlusion();
+        if (!words) return words.failure();
+        return view(words.value().word_count, [&](auto out) {
+            return scbm_explanation_get_concept_loss(get(), concept_index, class_index, out);
+        });
+    }
+    /** What one label logit loses with each word that was masked out. */
+    result<span<float>> label_loss(std::size_t class_index) const
+    {
+        auto words = occlusion();
+        if (!words) return words.failure();
+        return view(words.value().word_count,
+                    [&](auto out) { return scbm_explanation_get_label_loss(get(), class_index, out); });
+    }
+    result<scbm_faithfulness> faithfulness(std::size_t index) const
+    {
+        return detail::get<scbm_faithfulness>(
+            [&](auto out) { return scbm_explanation_get_faithfulness(get(), index, out); });
+    }
 
 private:
+    template <typename Read>
+    static result<span<float>> view(std::size_t size, Read read)
+    {
+        auto start = detail::get<const float *>(read);
+        if (!start) return start.failure();
+        return span<float>(start.value(), size);
+    }
+
     std::unique_ptr<scbm_explanation, detail::deleter<scbm_explanation_free>> handle_;
 };
+
+/** What an explanation is to hold beyond what is free; see scbm_explain_options. */
+inline scbm_explain_options explain_options(scbm_policy policy = SCBM_POLICY_COMBINED)
+{
+    scbm_explain_options options{};
+    options.struct_size = sizeof options;
+    options.policy = policy;
+    return options;
+}
 
 /** The label of a prediction. */
 struct label {
@@ -285,10 +350,16 @@ public:
     {
         return changed([&](auto out) { return scbm_undo_all(get(), out); });
     }
-    result<explanation> explain() const
+    result<explanation> explain(scbm_explain_options options = explain_options()) const
     {
         return detail::own<explanation, scbm_explanation>(
-            [&](auto out) { return scbm_explain(get(), out); });
+            [&](auto out) { return scbm_explain(get(), &options, out); });
+    }
+    result<std::string_view> json() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_prediction_get_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
     }
 
 private:
@@ -365,18 +436,80 @@ public:
             starts.push_back(text.data());
             lengths.push_back(text.size());
         }
-        std::vector<scbm_prediction *> handles(texts.size());
-        scbm_status status =
-            scbm_predict_batch(get(), starts.data(), lengths.data(), texts.size(), handles.data());
-        if (status != SCBM_OK) return detail::last_error(status);
+        return several(texts.size(), [&](auto out) {
+            return scbm_predict_batch(get(), starts.data(), lengths.data(), texts.size(), out);
+        });
+    }
+    result<std::vector<prediction>> predict_tokens_batch(span<span<std::uint32_t>> sequences) const
+    {
+        std::vector<const std::uint32_t *> starts;
+        std::vector<std::size_t> lengths;
+        for (span<std::uint32_t> ids : sequences) {
+            starts.push_back(ids.data());
+            lengths.push_back(ids.size());
+        }
+        return several(sequences.size(), [&](auto out) {
+            return scbm_predict_tokens_batch(get(), starts.data(), lengths.data(), sequences.size(), out);
+        });
+    }
+
+private:
+    template <typename Make>
+    static result<std::vector<prediction>> several(std::size_t count, Make make)
+    {
         std::vector<prediction> all;
-        all.reserve(handles.size());
+        all.reserve(count);
+        std::vector<scbm_prediction *> handles(count);
+        scbm_status status = make(handles.data());
+        if (status != SCBM_OK) return detail::last_error(status);
         for (scbm_prediction *handle : handles) all.emplace_back(handle);
         return all;
     }
 
-private:
     std::unique_ptr<scbm_model, detail::deleter<scbm_model_free>> handle_;
+};
+
+/** Which weights of an exported model each concept uses. May be used by any number of threads. */
+class subnetworks {
+public:
+    explicit subnetworks(scbm_subnetworks *handle) : handle_(handle) {}
+    const scbm_subnetworks *get() const { return handle_.get(); }
+
+    static result<subnetworks> load(const std::string &path)
+    {
+        return detail::own<subnetworks, scbm_subnetworks>(
+            [&](auto out) { return scbm_subnetworks_load(path.c_str(), out); });
+    }
+    static result<subnetworks> from_memory(span<unsigned char> bytes)
+    {
+        return detail::own<subnetworks, scbm_subnetworks>(
+            [&](auto out) { return scbm_subnetworks_from_memory(bytes.data(), bytes.size(), out); });
+    }
+
+    result<scbm_subnetworks_info> info() const
+    {
+        return detail::get<scbm_subnetworks_info>(
+            [&](auto out) { return scbm_subnetworks_get_info(get(), out); });
+    }
+    result<std::string_view> json() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_subnetworks_get_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
+    result<scbm_subnetwork> concept_at(std::size_t index) const
+    {
+        return detail::get<scbm_subnetwork>(
+            [&](auto out) { return scbm_subnetworks_get_concept(get(), index, out); });
+    }
+    result<scbm_layer> layer(std::size_t index) const
+    {
+        return detail::get<scbm_layer>(
+            [&](auto out) { return scbm_subnetworks_get_layer(get(), index, out); });
+    }
+
+private:
+    std::unique_ptr<scbm_subnetworks, detail::deleter<scbm_subnetworks_free>> handle_;
 };
 
 } // namespace scbm

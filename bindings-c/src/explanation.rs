@@ -1,8 +1,8 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use sparsecbm::Explanation as Inner;
+use sparsecbm::{ExplainOptions, Explanation as Inner};
 
 use crate::arguments::{Out, element, reference};
 use crate::names::{Names, c_string};
@@ -13,10 +13,13 @@ use crate::status::{Failure, Status, entry, free};
 /// under other concepts, which words speak for which concept. Belongs to one thread at a time and may be
 /// handed to another. Needs neither its prediction nor its model any more. Freed by `scbm_explanation_free`.
 pub struct Explanation {
-    inner: Inner,
+    pub(crate) inner: Inner,
     names: Arc<Names>,
     words: Vec<CString>,
-    json: CString,
+    /// Indices of the words that were masked out, one at a time.
+    pub(crate) occluded: Vec<usize>,
+    /// Made when it is asked for.
+    json: OnceLock<CString>,
 }
 
 /// How much an explanation holds.
@@ -33,6 +36,8 @@ pub struct ExplanationInfo {
     /// The number of changes in the smallest set of concept changes that gives another label; 0 where no set
     /// does.
     pub change_count: usize,
+    /// The number of orders of words that were put to the test; 0 where that was not asked for.
+    pub faithfulness_count: usize,
 }
 
 /// What one concept adds to each label logit. Its pointers live as long as the explanation.
@@ -73,7 +78,7 @@ pub struct Change {
 pub struct Suggestion {
     /// The concept.
     pub concept_index: usize,
-    /// Uncertainty times expected change: the larger, the sooner to ask.
+    /// What the policy goes by, divided by the cost: the larger, the sooner to ask.
     pub score: f32,
     /// Entropy of the concept's probabilities in nats.
     pub uncertainty: f32,
@@ -82,6 +87,8 @@ pub struct Suggestion {
     /// Total variation distance, 0 to 1, by which the label's probabilities are expected to move when the
     /// concept becomes known.
     pub expected_change: f32,
+    /// What asking costs; 1 where nothing else was told.
+    pub cost: f32,
 }
 
 /// One word that the model read. Its pointers live as long as the explanation.
@@ -95,6 +102,10 @@ pub struct Word {
     pub start: usize,
     /// Where it ends: the first byte after it; 0 where there is no text.
     pub end: usize,
+    /// The first of the prediction's tokens that stand for it.
+    pub first_token: usize,
+    /// How many tokens stand for it.
+    pub token_count: usize,
 }
 
 /// What words add to one concept logit, before overrides: the sum over the words plus `special` plus `bias`
@@ -109,25 +120,7 @@ pub struct WordEvidence {
     pub bias: f32,
 }
 
-/// Explains a prediction, with the overrides that it has.
-///
-/// `explanation`: receives the explanation, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn scbm_explain(
-    prediction: *const Prediction,
-    explanation: *mut *mut Explanation,
-) -> Status {
-    entry(|| {
-        // SAFETY: as the caller promises.
-        let (prediction, explanation) = unsafe {
-            (reference(prediction, "prediction")?, Out::new(explanation, "explanation")?)
-        };
-        explanation.write(Explanation::new(prediction)?);
-        Ok(())
-    })
-}
-
-/// Frees an explanation; NULL is fine. What was read from it is gone with it.
+/// Frees an explanation; NULL is fine. What was read from it is gone with it. Threads: the explanation's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_free(explanation: *mut Explanation) {
     // SAFETY: as the caller promises.
@@ -136,7 +129,7 @@ pub unsafe extern "C" fn scbm_explanation_free(explanation: *mut Explanation) {
 
 /// How much an explanation holds.
 ///
-/// `info`: receives it. Errors: `ARGUMENT`.
+/// `info`: receives it. Threads: the explanation's. Errors: `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_info(
     explanation: *const Explanation,
@@ -152,6 +145,7 @@ pub unsafe extern "C" fn scbm_explanation_get_info(
                 word_count: inner.evidence.words.len(),
                 suggestion_count: inner.suggestions.len(),
                 change_count: inner.counterfactual.as_ref().map_or(0, |c| c.changes.len()),
+                faithfulness_count: inner.faithfulness.len(),
             })
         })
     }
@@ -159,21 +153,22 @@ pub unsafe extern "C" fn scbm_explanation_get_info(
 
 /// The whole explanation as JSON.
 ///
-/// `json`: receives a string that lives as long as the explanation. Errors: `ARGUMENT`.
+/// `json`: receives a string that lives as long as the explanation. Threads: the explanation's. Errors:
+/// `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_json(
     explanation: *const Explanation,
     json: *mut *const c_char,
 ) -> Status {
     // SAFETY: as the caller promises.
-    unsafe { read(explanation, json, "json", |explanation| Ok(explanation.json.as_ptr())) }
+    unsafe { read(explanation, json, "json", |explanation| Ok(explanation.json()?.as_ptr())) }
 }
 
 /// The label logits where every concept has its mean logits. These plus the contributions of all concepts
 /// are the label's logits, exactly.
 ///
-/// `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Errors:
-/// `ARGUMENT`.
+/// `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
+/// explanation's. Errors: `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_baseline(
     explanation: *const Explanation,
@@ -189,8 +184,8 @@ pub unsafe extern "C" fn scbm_explanation_get_baseline(
 
 /// What one concept adds to each label logit, against the mean of the training examples.
 ///
-/// `concept_index`: 0 to K − 1. `contribution`: receives it. Errors: `ARGUMENT`, also where there is no such
-/// concept.
+/// `concept_index`: 0 to K − 1. `contribution`: receives it. Threads: the explanation's. Errors: `ARGUMENT`,
+/// also where there is no such concept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_contribution(
     explanation: *const Explanation,
@@ -215,8 +210,8 @@ pub unsafe extern "C" fn scbm_explanation_get_contribution(
 
 /// The label where one concept is asserted to be of one class and the others are as they are.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Errors: `ARGUMENT`, also
-/// where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Threads: the
+/// explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_what_if(
     explanation: *const Explanation,
@@ -241,8 +236,8 @@ pub unsafe extern "C" fn scbm_explanation_get_what_if(
 
 /// One change of the smallest set of concept changes that gives another label.
 ///
-/// `index`: 0 to `change_count` − 1. `change`: receives it. Errors: `ARGUMENT`, also where there is no such
-/// change.
+/// `index`: 0 to `change_count` − 1. `change`: receives it. Threads: the explanation's. Errors: `ARGUMENT`,
+/// also where there is no such change.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_change(
     explanation: *const Explanation,
@@ -266,8 +261,8 @@ pub unsafe extern "C" fn scbm_explanation_get_change(
 
 /// The label that follows from all those changes.
 ///
-/// `outcome`: receives it. Errors: `INPUT` where no set of changes gives another label (`change_count` is 0),
-/// `ARGUMENT`.
+/// `outcome`: receives it. Threads: the explanation's. Errors: `INPUT` where no set of changes gives another
+/// label (`change_count` is 0), `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_changed_label(
     explanation: *const Explanation,
@@ -292,8 +287,8 @@ pub unsafe extern "C" fn scbm_explanation_get_changed_label(
 
 /// Which concept to ask a person about; the best comes first.
 ///
-/// `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Errors: `ARGUMENT`, also where there is no
-/// such suggestion.
+/// `index`: 0 to `suggestion_count` − 1. `suggestion`: receives it. Threads: the explanation's. Errors:
+/// `ARGUMENT`, also where there is no such suggestion.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_suggestion(
     explanation: *const Explanation,
@@ -310,6 +305,7 @@ pub unsafe extern "C" fn scbm_explanation_get_suggestion(
                 uncertainty: suggestion.uncertainty,
                 contribution: suggestion.contribution,
                 expected_change: suggestion.expected_change,
+                cost: suggestion.cost,
             })
         })
     }
@@ -317,7 +313,8 @@ pub unsafe extern "C" fn scbm_explanation_get_suggestion(
 
 /// One word that the model read, in the order of the text.
 ///
-/// `index`: 0 to W − 1. `word`: receives it. Errors: `ARGUMENT`, also where there is no such word.
+/// `index`: 0 to W − 1. `word`: receives it. Threads: the explanation's. Errors: `ARGUMENT`, also where
+/// there is no such word.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_word(
     explanation: *const Explanation,
@@ -334,6 +331,8 @@ pub unsafe extern "C" fn scbm_explanation_get_word(
                 has_span: span.is_some(),
                 start: span.as_ref().map_or(0, |span| span.start),
                 end: span.map_or(0, |span| span.end),
+                first_token: word.positions.start,
+                token_count: word.positions.len(),
             })
         })
     }
@@ -341,8 +340,8 @@ pub unsafe extern "C" fn scbm_explanation_get_word(
 
 /// What the words add to one concept logit, before overrides.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Errors: `ARGUMENT`, also
-/// where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Threads: the
+/// explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_word_evidence(
     explanation: *const Explanation,
@@ -369,7 +368,7 @@ pub unsafe extern "C" fn scbm_explanation_get_word_evidence(
 ///
 /// # Safety
 /// Each pointer is NULL, or `explanation` is a live explanation and `out` valid for writes.
-unsafe fn read<T>(
+pub(crate) unsafe fn read<T>(
     explanation: *const Explanation,
     out: *mut T,
     name: &str,
@@ -385,19 +384,33 @@ unsafe fn read<T>(
 }
 
 impl Explanation {
-    fn new(prediction: &Prediction) -> Result<*mut Explanation, Failure> {
-        let inner = prediction.inner.explain(&Default::default())?;
+    pub(crate) fn new(
+        prediction: &Prediction,
+        options: &ExplainOptions,
+    ) -> Result<*mut Explanation, Failure> {
+        let inner = prediction.inner.explain(options)?;
+        let all = &inner.evidence.words;
         // A word of the text may be a zero byte, at which C would end it: it is shown as U+FFFD.
-        let words =
-            inner.evidence.words.iter().map(|word| c_string(&word.text.replace('\0', "\u{fffd}")));
+        let words = all.iter().map(|word| c_string(&word.text.replace('\0', "\u{fffd}")));
         let words = words.collect::<Result<_, _>>()?;
-        let json = serde_json::to_string(&inner).expect("an explanation is plain data");
-        let json = c_string(&json)?;
+        let occluded = inner.occlusion.iter().flat_map(|occlusion| &occlusion.words);
+        let index = |word| all.iter().position(|known| known == word).expect("a word of the text");
+        let occluded = occluded.map(index).collect();
         let names = Arc::clone(&prediction.names);
-        Ok(Box::into_raw(Box::new(Explanation { inner, names, words, json })))
+        let json = OnceLock::new();
+        Ok(Box::into_raw(Box::new(Explanation { inner, names, words, occluded, json })))
     }
 
-    fn concept_index(&self, name: &str) -> usize {
+    fn json(&self) -> Result<&CString, Failure> {
+        if let Some(json) = self.json.get() {
+            return Ok(json);
+        }
+        let json = serde_json::to_string(&self.inner).expect("an explanation is plain data");
+        let json = c_string(&json)?;
+        Ok(self.json.get_or_init(|| json))
+    }
+
+    pub(crate) fn concept_index(&self, name: &str) -> usize {
         let concepts = &self.inner.contributions.concepts;
         concepts.iter().position(|c| c.name == name).expect("a concept of the same model")
     }

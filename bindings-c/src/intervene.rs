@@ -11,9 +11,9 @@ use crate::status::{Failure, Status, entry};
 /// The new prediction has this override on top of those that `prediction` has. Only the label is computed
 /// again, not what the model says of the text.
 ///
-/// `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which
-/// is the caller's to free; `prediction` stays as it is. Errors: `INPUT` where the model has no such concept
-/// or class, `ENGINE`, `ARGUMENT`.
+/// `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which is
+/// the caller's to free; `prediction` stays as it is. Threads: the prediction's. Errors: `INPUT` where the
+/// model has no such concept or class, `ENGINE`, `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_intervene_class(
     prediction: *const Prediction,
@@ -83,8 +83,9 @@ pub unsafe extern "C" fn scbm_intervene_logits(
 
 /// Takes back the override of one concept, if it has one.
 ///
-/// `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the
-/// caller's to free. Errors: `INPUT` where the model has no such concept, `ENGINE`, `ARGUMENT`.
+/// `concept_name`: UTF-8, ends in a zero byte. `changed`: receives the new prediction, which is the caller's
+/// to free. Threads: the prediction's. Errors: `INPUT` where the model has no such concept, `ENGINE`,
+/// `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_undo(
     prediction: *const Prediction,
@@ -99,7 +100,8 @@ pub unsafe extern "C" fn scbm_undo(
 
 /// Takes back every override: bit for bit what the model said at first.
 ///
-/// `changed`: receives the new prediction, which is the caller's to free. Errors: `ENGINE`, `ARGUMENT`.
+/// `changed`: receives the new prediction, which is the caller's to free. Threads: the prediction's. Errors:
+/// `ENGINE`, `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_undo_all(
     prediction: *const Prediction,

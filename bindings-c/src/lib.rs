@@ -8,19 +8,28 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod arguments;
+mod explain;
 mod explanation;
 mod intervene;
+mod load;
 mod model;
 mod names;
+mod occlusion;
+mod options;
 mod predict;
 mod prediction;
 mod status;
+mod subnetworks;
 mod version;
 
+pub use explain::*;
 pub use explanation::*;
 pub use intervene::*;
+pub use load::*;
 pub use model::*;
+pub use occlusion::*;
 pub use predict::*;
 pub use prediction::*;
 pub use status::*;
+pub use subnetworks::*;
 pub use version::*;

@@ -10,7 +10,7 @@ use crate::status::{Failure, Status, entry};
 /// `text`: `length` bytes of UTF-8, zero bytes allowed; NULL is fine where `length` is 0. Not needed after
 /// the call. `prediction`: receives the prediction, which is the caller's to free.
 ///
-/// Errors: `ENGINE`, `ARGUMENT`.
+/// Threads: any. Errors: `ENGINE`, `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_predict(
     model: *const Model,
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn scbm_predict(
 ///
 /// `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
 /// predictions in the order of the texts, each the caller's to free. Where one text fails, none is
-/// predicted. A `count` of 0 does nothing. Errors: as for `scbm_predict`.
+/// predicted. A `count` of 0 does nothing. Threads: any. Errors: as for `scbm_predict`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_predict_batch(
     model: *const Model,
@@ -71,8 +71,8 @@ pub unsafe extern "C" fn scbm_predict_batch(
 /// `ids`: `count` ids of the model's vocabulary, special tokens included, without padding. `prediction`:
 /// receives the prediction, which is the caller's to free.
 ///
-/// Errors: `INPUT` where there are no ids, more than the model's `max_length`, or one that the vocabulary
-/// does not have; `ENGINE`, `ARGUMENT`.
+/// Threads: any. Errors: `INPUT` where there are no ids, more than the model's `max_length`, or one that the
+/// vocabulary does not have; `ENGINE`, `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_predict_tokens(
     model: *const Model,
@@ -90,6 +90,40 @@ pub unsafe extern "C" fn scbm_predict_tokens(
             )
         };
         prediction.write(Prediction::new(model.inner.predict_tokens(ids)?, &model.names));
+        Ok(())
+    })
+}
+
+/// Predicts several sequences of token ids in one run of the engine.
+///
+/// `ids`, `lengths`: `count` sequences, each as for `scbm_predict_tokens`. `predictions`: receives `count`
+/// predictions in the order of the sequences, each the caller's to free. Where one sequence fails, none is
+/// predicted. A `count` of 0 does nothing. Threads: any. Errors: as for `scbm_predict_tokens`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_predict_tokens_batch(
+    model: *const Model,
+    ids: *const *const u32,
+    lengths: *const usize,
+    count: usize,
+    predictions: *mut *mut Prediction,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (model, ids, lengths, predictions) = unsafe {
+            (
+                reference(model, "model")?,
+                array(ids, count, "ids")?,
+                array(lengths, count, "lengths")?,
+                Out::array(predictions, count, "predictions")?,
+            )
+        };
+        let sequences = ids.iter().zip(lengths).enumerate().map(|(i, (&ids, &length))| {
+            // SAFETY: each sequence is `length` readable ids, as the caller promises.
+            unsafe { array(ids, length, &format!("ids[{i}]")) }
+        });
+        let sequences: Vec<&[u32]> = sequences.collect::<Result<_, Failure>>()?;
+        let made = model.inner.predict_tokens_batch(&sequences)?;
+        predictions.write_all(made.into_iter().map(|made| Prediction::new(made, &model.names)));
         Ok(())
     })
 }

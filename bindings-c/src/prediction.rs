@@ -14,6 +14,8 @@ pub struct Prediction {
     pub(crate) names: Arc<Names>,
     /// The tokens' pieces, made when the first is asked for.
     pieces: OnceLock<Vec<CString>>,
+    /// Made when it is asked for.
+    json: OnceLock<CString>,
 }
 
 /// How much a prediction holds.
@@ -87,6 +89,7 @@ pub struct Token {
 }
 
 /// Frees a prediction; NULL is fine. What was read from it (strings, probabilities) is gone with it.
+/// Threads: the prediction's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_free(prediction: *mut Prediction) {
     // SAFETY: as the caller promises.
@@ -95,7 +98,7 @@ pub unsafe extern "C" fn scbm_prediction_free(prediction: *mut Prediction) {
 
 /// How much a prediction holds.
 ///
-/// `info`: receives it. Errors: `ARGUMENT`.
+/// `info`: receives it. Threads: the prediction's. Errors: `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_info(
     prediction: *const Prediction,
@@ -116,9 +119,28 @@ pub unsafe extern "C" fn scbm_prediction_get_info(
     })
 }
 
+/// The whole prediction as JSON: label, concepts and tokens.
+///
+/// `json`: receives a string that lives as long as the prediction. Threads: the prediction's. Errors:
+/// `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_prediction_get_json(
+    prediction: *const Prediction,
+    json: *mut *const c_char,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (prediction, json) =
+            unsafe { (reference(prediction, "prediction")?, Out::new(json, "json")?) };
+        json.write(prediction.json()?.as_ptr());
+        Ok(())
+    })
+}
+
 /// The label, after overrides.
 ///
-/// `label`: receives it; its pointers live as long as the prediction. Errors: `ARGUMENT`.
+/// `label`: receives it; its pointers live as long as the prediction. Threads: the prediction's. Errors:
+/// `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_label(
     prediction: *const Prediction,
@@ -147,7 +169,7 @@ pub unsafe extern "C" fn scbm_prediction_get_label(
 /// One concept, after overrides.
 ///
 /// `index`: 0 to K − 1, in the model's order. `concept_out`: receives it; its pointers live as long as the
-/// prediction. Errors: `ARGUMENT`, also where there is no such concept.
+/// prediction. Threads: the prediction's. Errors: `ARGUMENT`, also where there is no such concept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_concept(
     prediction: *const Prediction,
@@ -178,8 +200,8 @@ pub unsafe extern "C" fn scbm_prediction_get_concept(
 /// One token that the model read.
 ///
 /// `index`: 0 to `token_count` − 1. `token`: receives it; its pointers live as long as the prediction.
-/// Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`, also where there is no
-/// such token.
+/// Threads: the prediction's. Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`,
+/// also where there is no such token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_token(
     prediction: *const Prediction,
@@ -207,8 +229,8 @@ pub unsafe extern "C" fn scbm_prediction_get_token(
 /// bias of the concept's head is the logit, exactly.
 ///
 /// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `values`: receives a pointer to S values, which
-/// live as long as the prediction; S is `position_count`. Errors: `ARGUMENT`, also where there is no such
-/// concept or class.
+/// live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors: `ARGUMENT`,
+/// also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_evidence(
     prediction: *const Prediction,
@@ -236,7 +258,12 @@ pub unsafe extern "C" fn scbm_prediction_get_evidence(
 impl Prediction {
     pub(crate) fn new(inner: sparsecbm::Prediction, names: &Arc<Names>) -> *mut Prediction {
         let names = Arc::clone(names);
-        Box::into_raw(Box::new(Prediction { inner, names, pieces: OnceLock::new() }))
+        Box::into_raw(Box::new(Prediction {
+            inner,
+            names,
+            pieces: OnceLock::new(),
+            json: OnceLock::new(),
+        }))
     }
 
     fn pieces(&self) -> Result<&[CString], Failure> {
@@ -247,5 +274,14 @@ impl Prediction {
             self.inner.tokens().iter().map(|token| c_string(&token.piece)).collect();
         let pieces = pieces?;
         Ok(self.pieces.get_or_init(|| pieces))
+    }
+
+    fn json(&self) -> Result<&CString, Failure> {
+        if let Some(json) = self.json.get() {
+            return Ok(json);
+        }
+        let json = serde_json::to_string(&self.inner).expect("a prediction is plain data");
+        let json = c_string(&json)?;
+        Ok(self.json.get_or_init(|| json))
     }
 }

@@ -6,8 +6,19 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// The source files that export something, in the header's order.
-const FILES: [&str; 7] =
-    ["version", "status", "model", "predict", "prediction", "intervene", "explanation"];
+const FILES: [&str; 11] = [
+    "version",
+    "status",
+    "load",
+    "model",
+    "predict",
+    "prediction",
+    "intervene",
+    "explain",
+    "explanation",
+    "occlusion",
+    "subnetworks",
+];
 
 fn main() {
     print!("{}", header());

@@ -39,17 +39,24 @@
         }                                                                                \
     } while (0)
 
-/* A model from a file, on tract: ONNX Runtime rounds otherwise. */
-static inline scbm_model *load(const char *path)
+/* A model from a file, on an engine; threads are for those that have a choice. */
+static inline scbm_model *load_on(const char *path, scbm_engine engine)
 {
     scbm_model *model = NULL;
     scbm_load_options options;
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;
-    options.engine = SCBM_ENGINE_TRACT;
+    options.engine = engine;
+    options.threads = 2;
     SUCCEEDS(scbm_model_load(path, &options, &model));
     CHECK(model != NULL);
     return model;
+}
+
+/* A model from a file, on tract: other engines round otherwise. */
+static inline scbm_model *load(const char *path)
+{
+    return load_on(path, SCBM_ENGINE_TRACT);
 }
 
 static inline scbm_prediction *predict(const scbm_model *model, const char *text)

@@ -120,7 +120,7 @@ static void options(const char *path)
             scbm_model_load(path, given, &none));
 
     given->struct_size = sizeof *given;
-    const scbm_engine engines[] = {4, -1, INT32_MAX, INT32_MIN};
+    const scbm_engine engines[] = {5, -1, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof engines / sizeof *engines; i++) {
         given->engine = engines[i];
         REFUSED(SCBM_ERROR_ARGUMENT, "options: engine: found number ", none,
@@ -136,6 +136,10 @@ static void options(const char *path)
     REFUSED(SCBM_ERROR_ARGUMENT, "options: ort_library: found byte 0xff", none,
             scbm_model_load(path, given, &none));
     given->ort_library = NULL;
+    given->cuda_tf32 = 2;
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: cuda_tf32: found 2, expected 0 or 1", none,
+            scbm_model_load(path, given, &none));
+    given->cuda_tf32 = 0;
     given->engine = SCBM_ENGINE_TRACT;
 
     /* A newer program: fine as long as it asks for nothing that this library does not know. */
@@ -213,6 +217,24 @@ static void predicting(void)
             scbm_predict_tokens(model, ids, 25, &none));
     REFUSED(SCBM_ERROR_INPUT, "token ids: position 1: found id 4000000000", none,
             scbm_predict_tokens(model, unknown, 2, &none));
+
+    const uint32_t *sequences[] = {ids, NULL};
+    const size_t counts[] = {3, 1};
+    several[0] = several[1] = UNTOUCHED;
+    FAILS(SCBM_ERROR_ARGUMENT, "model: found NULL",
+          scbm_predict_tokens_batch(NULL, sequences, counts, 2, several));
+    FAILS(SCBM_ERROR_ARGUMENT, "ids: found NULL", scbm_predict_tokens_batch(model, NULL, counts, 2, several));
+    FAILS(SCBM_ERROR_ARGUMENT, "lengths: found NULL",
+          scbm_predict_tokens_batch(model, sequences, NULL, 2, several));
+    FAILS(SCBM_ERROR_ARGUMENT, "ids[1]: found NULL",
+          scbm_predict_tokens_batch(model, sequences, counts, 2, several));
+    FAILS(SCBM_ERROR_ARGUMENT, "predictions: found NULL",
+          scbm_predict_tokens_batch(model, sequences, counts, 1, NULL));
+    sequences[1] = unknown + 1;
+    FAILS(SCBM_ERROR_INPUT, "token ids: position 0: found id 4000000000",
+          scbm_predict_tokens_batch(model, sequences, counts, 2, several));
+    CHECK((void *)several[0] == UNTOUCHED && (void *)several[1] == UNTOUCHED);
+    two_good_calls();
 }
 
 static void reading_predictions(void)
@@ -224,6 +246,9 @@ static void reading_predictions(void)
     const float *values;
     UNFILLED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", info, scbm_prediction_get_info(NULL, &info));
     FAILS(SCBM_ERROR_ARGUMENT, "info: found NULL", scbm_prediction_get_info(prediction, NULL));
+    const char *json;
+    UNFILLED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", json, scbm_prediction_get_json(NULL, &json));
+    FAILS(SCBM_ERROR_ARGUMENT, "json: found NULL", scbm_prediction_get_json(prediction, NULL));
     UNFILLED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", label, scbm_prediction_get_label(NULL, &label));
     FAILS(SCBM_ERROR_ARGUMENT, "label: found NULL", scbm_prediction_get_label(prediction, NULL));
     UNFILLED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", part,
@@ -310,8 +335,28 @@ static void intervening(void)
 static void explaining(void)
 {
     scbm_explanation *none;
-    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none, scbm_explain(NULL, &none));
-    FAILS(SCBM_ERROR_ARGUMENT, "explanation: found NULL", scbm_explain(prediction, NULL));
+    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none, scbm_explain(NULL, NULL, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "explanation: found NULL", scbm_explain(prediction, NULL, NULL));
+
+    scbm_explain_options given;
+    memset(&given, 0, sizeof given);
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: struct_size: found 0, expected sizeof(scbm_explain_options)", none,
+            scbm_explain(prediction, &given, &none));
+    given.struct_size = sizeof given;
+    given.policy = 4;
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: policy: found number 4", none,
+            scbm_explain(prediction, &given, &none));
+    given.policy = SCBM_POLICY_COMBINED;
+    const float costs[] = {1, 0, NAN};
+    given.costs = costs;
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: cost_count: found 0, expected 3, one a concept", none,
+            scbm_explain(prediction, &given, &none));
+    given.cost_count = 3;
+    REFUSED(SCBM_ERROR_INPUT, "cost of concept 'plot': found 0, expected a number above 0", none,
+            scbm_explain(prediction, &given, &none));
+    given.costs = NULL;
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: costs: found NULL", none,
+            scbm_explain(prediction, &given, &none));
 
     scbm_explanation_info info;
     const char *json;
@@ -362,13 +407,79 @@ static void explaining(void)
              scbm_explanation_get_word_evidence(explanation, 0, 2, &evidence));
 }
 
+/* What was not asked for is not there; where it was, indices are checked. */
+static void occluding(void)
+{
+    scbm_occlusion occlusion;
+    scbm_faithfulness faithfulness;
+    const float *losses;
+    const char *null = "explanation: found NULL", *none = "occlusion: found none, expected";
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, occlusion, scbm_explanation_get_occlusion(NULL, &occlusion));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, losses, scbm_explanation_get_concept_loss(NULL, 0, 0, &losses));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, losses, scbm_explanation_get_label_loss(NULL, 0, &losses));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, faithfulness, scbm_explanation_get_faithfulness(NULL, 0, &faithfulness));
+    UNFILLED(SCBM_ERROR_INPUT, none, occlusion, scbm_explanation_get_occlusion(explanation, &occlusion));
+    UNFILLED(SCBM_ERROR_INPUT, none, losses, scbm_explanation_get_concept_loss(explanation, 0, 0, &losses));
+    UNFILLED(SCBM_ERROR_INPUT, none, losses, scbm_explanation_get_label_loss(explanation, 0, &losses));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "index: found 0, expected nothing", faithfulness,
+             scbm_explanation_get_faithfulness(explanation, 0, &faithfulness));
+
+    scbm_explain_options given;
+    memset(&given, 0, sizeof given);
+    given.struct_size = sizeof given;
+    given.occlusion_words = 1;
+    scbm_explanation *asked;
+    SUCCEEDS(scbm_explain(prediction, &given, &asked));
+    FAILS(SCBM_ERROR_ARGUMENT, "occlusion: found NULL", scbm_explanation_get_occlusion(asked, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "losses: found NULL", scbm_explanation_get_concept_loss(asked, 0, 0, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "losses: found NULL", scbm_explanation_get_label_loss(asked, 0, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "faithfulness: found NULL", scbm_explanation_get_faithfulness(asked, 0, NULL));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "concept_index: found 3", losses,
+             scbm_explanation_get_concept_loss(asked, 3, 0, &losses));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "class_index: found 2", losses,
+             scbm_explanation_get_concept_loss(asked, 0, 2, &losses));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "class_index: found 4", losses,
+             scbm_explanation_get_label_loss(asked, 4, &losses));
+    scbm_explanation_free(asked);
+}
+
+static void subnetworks(const char *path)
+{
+    scbm_subnetworks *none, *loaded;
+    REFUSED(SCBM_ERROR_ARGUMENT, "path: found NULL", none, scbm_subnetworks_load(NULL, &none));
+    REFUSED(SCBM_ERROR_IO, "/no/such/file: found No such file", none,
+            scbm_subnetworks_load("/no/such/file", &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "subnetworks: found NULL", scbm_subnetworks_load(path, NULL));
+    REFUSED(SCBM_ERROR_ARGUMENT, "bytes: found NULL", none, scbm_subnetworks_from_memory(NULL, 1, &none));
+    REFUSED(SCBM_ERROR_FORMAT, "", none, scbm_subnetworks_from_memory("not a model", 11, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "subnetworks: found NULL", scbm_subnetworks_from_memory(path, 1, NULL));
+
+    scbm_subnetworks_info info;
+    scbm_subnetwork subnetwork;
+    scbm_layer layer;
+    const char *json, *null = "subnetworks: found NULL";
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, info, scbm_subnetworks_get_info(NULL, &info));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, json, scbm_subnetworks_get_json(NULL, &json));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, subnetwork, scbm_subnetworks_get_concept(NULL, 0, &subnetwork));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, layer, scbm_subnetworks_get_layer(NULL, 0, &layer));
+    SUCCEEDS(scbm_subnetworks_load(path, &loaded));
+    FAILS(SCBM_ERROR_ARGUMENT, "info: found NULL", scbm_subnetworks_get_info(loaded, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "json: found NULL", scbm_subnetworks_get_json(loaded, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "subnetwork: found NULL", scbm_subnetworks_get_concept(loaded, 0, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "layer: found NULL", scbm_subnetworks_get_layer(loaded, 0, NULL));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "concept_index: found 3, expected 0 to 2", subnetwork,
+             scbm_subnetworks_get_concept(loaded, 3, &subnetwork));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "index: found 999", layer, scbm_subnetworks_get_layer(loaded, 999, &layer));
+    scbm_subnetworks_free(loaded);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
     CHECK(scbm_last_error()[0] == '\0');
     model = load(argv[1]);
     prediction = predict(model, "The movie was very good");
-    SUCCEEDS(scbm_explain(prediction, &explanation));
+    SUCCEEDS(scbm_explain(prediction, NULL, &explanation));
     loading(argv[1]);
     options(argv[1]);
     models();
@@ -376,6 +487,8 @@ int main(int argc, char **argv)
     reading_predictions();
     intervening();
     explaining();
+    occluding();
+    subnetworks(argv[1]);
     misaligned();
 
     /* Freeing keeps the message, as a program that cleans up before it reports needs. */

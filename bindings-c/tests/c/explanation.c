@@ -16,7 +16,7 @@ int main(int argc, char **argv)
     scbm_prediction *first = predict(model, text), *prediction;
     SUCCEEDS(scbm_intervene_class(first, "plot", "absent", &prediction));
     scbm_explanation *explanation;
-    SUCCEEDS(scbm_explain(prediction, &explanation));
+    SUCCEEDS(scbm_explain(prediction, NULL, &explanation));
     scbm_label label;
     SUCCEEDS(scbm_prediction_get_label(prediction, &label));
 

@@ -1,6 +1,6 @@
 /* The golden cases through C equal those through Rust.
- * goldens MODEL EXPECTED TOLERANCE: EXPECTED was written by the Rust example `expected`; a TOLERANCE of 0 asks
- * for the same bits. */
+ * goldens MODEL EXPECTED TOLERANCE [sparse]: EXPECTED was written by the Rust example `expected`; a TOLERANCE of
+ * 0 asks for the same bits. On tract, or on the library's own kernels. */
 #include "check.h"
 
 #include <inttypes.h>
@@ -87,8 +87,12 @@ static void compare_all(const scbm_model *model, const scbm_prediction *predicti
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 4);
-    scbm_model *model = load(argv[1]);
+    CHECK(argc == 4 || argc == 5);
+    scbm_engine engine = argc == 5 && strcmp(argv[4], "sparse") == 0 ? SCBM_ENGINE_SPARSE : SCBM_ENGINE_TRACT;
+    scbm_model *model = load_on(argv[1], engine);
+    scbm_model_info info;
+    SUCCEEDS(scbm_model_get_info(model, &info));
+    CHECK(info.engine == engine);
     expected = fopen(argv[2], "rb");
     CHECK(expected != NULL);
     tolerance = atof(argv[3]);
@@ -107,6 +111,17 @@ int main(int argc, char **argv)
         CHECK(fread(text, 1, length, expected) == length);
         long place = ftell(expected);
 
+        const uint32_t *sequences[] = {ids, ids};
+        const size_t counts[] = {count, count};
+        scbm_prediction *twice[2];
+        SUCCEEDS(scbm_predict_tokens_batch(model, sequences, counts, 2, twice));
+        for (size_t i = 0; i < 2; i++) {
+            twice[i] = overridden(model, twice[i], place);
+            compare_all(model, twice[i]);
+            scbm_prediction_free(twice[i]);
+        }
+
+        CHECK(fseek(expected, place, SEEK_SET) == 0);
         SUCCEEDS(scbm_predict_tokens(model, ids, count, &prediction));
         prediction = overridden(model, prediction, place);
         long outputs = ftell(expected);
@@ -134,7 +149,7 @@ int main(int argc, char **argv)
         free(ids);
     }
     fclose(expected);
+    printf("%zu rows, %lu numbers compared on %s\n", rows, compared, info.device);
     scbm_model_free(model);
-    printf("%zu rows, %lu numbers compared\n", rows, compared);
     return 0;
 }

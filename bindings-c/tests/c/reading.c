@@ -24,7 +24,8 @@ static void model_parts(const scbm_model *model)
     CHECK(info.class_count == 2);
     CHECK(info.label_class_count == 4);
     CHECK(info.max_length == 24);
-    CHECK(strncmp(info.engine, "tract", 5) == 0);
+    CHECK(info.engine == SCBM_ENGINE_TRACT);
+    CHECK(strncmp(info.device, "tract", 5) == 0);
 
     const char *names[] = {"acting", "plot", "visual effects"};
     for (size_t k = 0; k < info.concept_count; k++) {
@@ -97,6 +98,13 @@ static void prediction_parts(const scbm_model *model)
     scbm_token plot;
     SUCCEEDS(scbm_prediction_get_token(prediction, 2, &plot));
     CHECK(strncmp(text + plot.start, "plot", plot.end - plot.start) == 0);
+
+    const char *json, *again;
+    SUCCEEDS(scbm_prediction_get_json(prediction, &json));
+    CHECK(strncmp(json, "{\"label\":{\"name\":\"verdict\",", 27) == 0);
+    CHECK(strstr(json, "\"dropped_tokens\":0}") != NULL);
+    SUCCEEDS(scbm_prediction_get_json(prediction, &again));
+    CHECK(again == json);
     scbm_prediction_free(prediction);
 }
 
@@ -124,6 +132,7 @@ static void texts_of_any_kind(const scbm_model *model)
     scbm_prediction_free(prediction);
 
     SUCCEEDS(scbm_predict_batch(model, NULL, NULL, 0, NULL));
+    SUCCEEDS(scbm_predict_tokens_batch(model, NULL, NULL, 0, NULL));
 }
 
 static void memory_and_lifetimes(const char *path)
@@ -162,6 +171,7 @@ static void memory_and_lifetimes(const char *path)
     scbm_model_free(NULL);
     scbm_prediction_free(NULL);
     scbm_explanation_free(NULL);
+    scbm_subnetworks_free(NULL);
 }
 
 int main(int argc, char **argv)

@@ -45,7 +45,7 @@ static void *predict_many(void *argument)
             FAILS(SCBM_ERROR_INPUT, "concept: found 'thread", scbm_undo(own, name, &none));
             CHECK(strstr(scbm_last_error(), name) != NULL);
             scbm_explanation *explanation;
-            SUCCEEDS(scbm_explain(own, &explanation));
+            SUCCEEDS(scbm_explain(own, NULL, &explanation));
             scbm_explanation_free(explanation);
             scbm_prediction_free(own);
         }

@@ -46,11 +46,26 @@ int main(int argc, char **argv)
     CHECK(why.what_if(0, 0).ok() && why.contribution(2).ok() && why.suggestion(0).ok());
     CHECK(why.word(0).value().text == std::string_view("bad") && why.word_evidence(2, 1).ok());
     CHECK(why.info().value().word_count == 6);
+    CHECK(why.baseline().value().size() == 4 && !why.occlusion());
+    if (why.info().value().change_count > 0) CHECK(why.change(0).ok() && why.changed_label().ok());
+    scbm_explain_options thorough = scbm::explain_options(SCBM_POLICY_UNCERTAINTY);
+    thorough.occlusion_words = 2;
+    thorough.faithfulness_steps = 2;
+    scbm::explanation asked = first.explain(thorough).value();
+    CHECK(asked.concept_loss(0, 1).value().size() == 2 && asked.label_loss(3).value().size() == 2);
+    CHECK(asked.faithfulness(0).value().point_count == 3);
+    CHECK(first.json().value().front() == '{');
+    scbm::subnetworks weights = scbm::subnetworks::load(argv[1]).value();
+    CHECK(weights.concept_at(1).value().concept_name == std::string_view("plot"));
+    CHECK(weights.layer(0).ok() && weights.info().value().layer_count > 0);
+    CHECK(weights.json().value().front() == '{');
 
     const std::string_view texts[] = {"good", "", "bad plot"};
     CHECK(model.predict_batch({texts, 3}).value().size() == 3);
     const std::uint32_t ids[] = {2, 91, 3};
     CHECK(model.predict_tokens({ids, 3}).ok());
+    const scbm::span<std::uint32_t> sequences[] = {{ids, 3}, {ids, 2}};
+    CHECK(model.predict_tokens_batch({sequences, 2}).value().size() == 2);
 
     auto wrong = first.intervene("taste", "present");
     CHECK(!wrong && wrong.failure().status() == SCBM_ERROR_INPUT);
