@@ -54,6 +54,9 @@ pub struct ExportReport {
     pub description: Description,
     /// Size of the file.
     pub bytes: usize,
+    /// How many weights were left out since a mask of whole rows does not keep theirs, each counted for each
+    /// concept whose matrix it would be in. Only folded files leave any out.
+    pub removed_weights: usize,
     /// How dense the masks are and how much they share.
     pub mask_statistics: MaskStatistics,
     /// What the check found; `None` where none was asked for.
@@ -129,7 +132,15 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         true => Some(check(checkpoint, bytes.clone(), options)?),
         false => None,
     };
-    let report =
-        ExportReport { description, bytes: bytes.len(), mask_statistics: statistics, check };
+    let report = ExportReport {
+        description,
+        bytes: bytes.len(),
+        removed_weights: match options.masks {
+            MaskForm::Folded => checkpoint.dead_weights(),
+            MaskForm::Packed => 0,
+        },
+        mask_statistics: statistics,
+        check,
+    };
     Ok(Exported { bytes: bytes.into(), report })
 }

@@ -116,7 +116,7 @@ impl Sizes {
     fn add(&mut self, tensor: &str, bytes: usize) {
         let part = if tensor.ends_with(".mask_bits") || tensor.contains(".mask_list.") {
             &mut self.masks
-        } else if ["concept_head.", "label_head.", "effect_head."]
+        } else if ["concept_expansion.", "concept_head.", "label_head.", "effect_head."]
             .iter()
             .any(|h| tensor.starts_with(h))
         {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sparsecbm::onnx;
 use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
 
 const WEIGHTS: [WeightForm; 3] = [WeightForm::F32, WeightForm::F16, WeightForm::Int8];
@@ -96,4 +97,29 @@ fn statistics_count_the_masks() {
     assert_eq!(masks.overlap[0][1], masks.overlap[1][0]);
     let overlap = masks.mean_overlap().expect("there are two concepts");
     assert!((overlap - 1.0 / 3.0).abs() < 0.03, "{overlap}");
+}
+
+#[test]
+fn dead_rows_are_left_out_of_folded_files() {
+    let checkpoint = Checkpoint::open(checkpoint("gpt2-rows")).expect("the checkpoint is sound");
+    let exported = |masks| {
+        let options = ExportOptions { weights: WeightForm::F32, masks, ..ExportOptions::default() };
+        export(&checkpoint, &options).expect("it can be exported")
+    };
+    let (folded, packed) = (exported(MaskForm::Folded), exported(MaskForm::Packed));
+    assert_eq!(packed.report.removed_weights, 0);
+    let masks = &folded.report.mask_statistics;
+    let kept: f64 = masks.density.iter().sum();
+    let linear: usize = masks.layers.iter().map(|layer| layer.rows * layer.columns).sum();
+    let dead = (masks.density.len() as f64 - kept) * linear as f64;
+    assert_eq!(folded.report.removed_weights as f64, dead.round(), "every row is dead or whole");
+    let in_file: usize = onnx::decode(folded.bytes.clone().into(), "folded")
+        .expect("it is ONNX")
+        .graph
+        .iter()
+        .flat_map(|graph| &graph.initializer)
+        .filter(|tensor| tensor.name.contains("/h.") && tensor.name.ends_with(".weight"))
+        .map(|tensor| tensor.raw_data.len() / 4)
+        .sum();
+    assert_eq!(in_file, masks.density.len() * linear - folded.report.removed_weights);
 }

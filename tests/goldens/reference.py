@@ -17,7 +17,7 @@ from transformers.pytorch_utils import Conv1D
 
 from bilstm import BiLstm
 
-HEADS = ("concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias", "effect_head.weight")
+HEADS = ("concept_expansion.weight", "concept_expansion.bias", "concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias", "effect_head.weight")
 
 
 class Reference:
@@ -86,6 +86,14 @@ class Reference:
         self.backbone.load_state_dict(masked, strict=False)
         return self.backbone(input_ids=ids, attention_mask=attention).last_hidden_state
 
+    def shares(self, k, hidden, pool_weight):
+        """Each position's share of ReLU(expansion(pooled)), of the heads that have two layers."""
+        weight, bias = self.heads["concept_expansion.weight"][k], self.heads["concept_expansion.bias"][k]
+        expanded = ((pool_weight[:, :, None] * hidden).sum(1) @ weight.T + bias).relu()
+        shares = (hidden @ weight.T + bias) * (expanded > 0)[:, None, :]
+        torch.testing.assert_close((pool_weight[:, :, None] * shares).sum(1), expanded, atol=1e-5, rtol=1e-5)
+        return shares
+
     @torch.no_grad()
     def __call__(self, input_ids, attention_mask, concept_override, concept_override_mask):
         """The four outputs of docs/format.md."""
@@ -99,6 +107,8 @@ class Reference:
         for k in range(self.concepts):
             used = k if self.schema["semantics"] == "as-intended" else 0
             hidden = self.hidden_states(used, input_ids, attention_mask)
+            if "concept_expansion.weight" in self.heads:
+                hidden = self.shares(k, hidden, pool_weight)
             z = (pool_weight[:, :, None] * hidden).sum(1)
             weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
             logits.append(z @ weight.T + bias)

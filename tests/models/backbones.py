@@ -84,7 +84,7 @@ def masks_of(model, concepts, kept, form, random):
     return tensors
 
 
-def make(name, seed, model, tokens, config, concepts, label, kept=0.5, form="bits", dtype=torch.bfloat16, **schema):
+def make(name, seed, model, tokens, config, concepts, label, kept=0.5, form="bits", dtype=torch.bfloat16, expand=None, **schema):
     """One checkpoint; `concepts` maps each name to its field, and all have the classes `classes`."""
     random = torch.Generator().manual_seed(seed)
     model = model.eval()
@@ -97,7 +97,10 @@ def make(name, seed, model, tokens, config, concepts, label, kept=0.5, form="bit
     )
     tensors = {key: value.to(dtype) for key, value in model.state_dict().items() if not key.endswith("position_ids")}
     tensors |= masks_of(model, k, kept, form, random)
-    tensors |= heads(k, c, l, width, effect, random)
+    tensors |= heads(k, c, l, expand or width, effect, random)
+    if expand:
+        tensors["concept_expansion.weight"] = torch.randn(k, expand, width, generator=random)
+        tensors["concept_expansion.bias"] = torch.randn(k, expand, generator=random)
     schema = {
         "version": "1.0",
         "concepts": [{"name": concept, "classes": classes} for concept in concepts],
@@ -127,13 +130,14 @@ STARS = {"name": "stars", "classes": ["1", "2", "3", "4", "5"]}
 
 
 def distilbert():
+    """Concept heads of two layers."""
     tokens = tokenizer(ENGLISH, LETTERS, 24, lowercase=True)
     config = transformers.DistilBertConfig(
         vocab_size=tokens.get_vocab_size(), dim=24, n_heads=3, n_layers=2, hidden_dim=40, max_position_embeddings=32
     )
     model, config = configured(transformers.DistilBertModel, config)
     concepts = named("food", "service", "noise", "ambiance")
-    make("distilbert", 3, model, tokens, config, concepts, STARS, classes=THREE, form="blocks", max_length=24)
+    make("distilbert", 3, model, tokens, config, concepts, STARS, classes=THREE, form="blocks", max_length=24, expand=7)
 
 
 def roberta():

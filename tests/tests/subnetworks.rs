@@ -6,6 +6,8 @@ use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
 use sparsecbm_tests::exported;
 
 const TINY: &str = "tests/models/tiny";
+/// Its folded form leaves out whole rows.
+const ROWS: &str = "tests/models/gpt2-rows";
 const EXECUTED: &str = "tests/models/tiny-executed";
 
 fn options(masks: MaskForm, weights: WeightForm) -> ExportOptions {
@@ -56,9 +58,11 @@ fn a_mask_overlaps_itself_wholly_and_others_alike_both_ways() {
 
 #[test]
 fn both_mask_forms_tell_the_same() {
-    let [packed, folded]: [SubnetworkReport; 2] =
-        [MaskForm::Packed, MaskForm::Folded].map(|form| subnetworks(TINY, form).report());
-    assert_eq!(packed, folded);
+    for name in [TINY, ROWS] {
+        let [packed, folded]: [SubnetworkReport; 2] =
+            [MaskForm::Packed, MaskForm::Folded].map(|form| subnetworks(name, form).report());
+        assert_eq!(packed, folded);
+    }
     let [packed, folded] =
         [MaskForm::Packed, MaskForm::Folded].map(|form| subnetworks(EXECUTED, form).report());
     assert_eq!(packed.density, folded.density);
@@ -91,8 +95,10 @@ fn a_heat_map_has_the_density_of_its_layer() {
 #[test]
 fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
     let text = "The movie was very good";
-    for form in [MaskForm::Packed, MaskForm::Folded] {
-        let bytes = exported(TINY, &options(form, WeightForm::F32));
+    for (name, form) in
+        [(TINY, MaskForm::Packed), (TINY, MaskForm::Folded), (ROWS, MaskForm::Folded)]
+    {
+        let bytes = exported(name, &options(form, WeightForm::F32));
         let whole =
             Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
         let before = whole.predict(text).expect("the text has an answer");

@@ -109,6 +109,27 @@ impl Masks {
         self.of_concept(k)[row / self.block_rows * width + column / 8] >> (column % 8) & 1 == 1
     }
 
+    /// The rows that mask k keeps, where it is structured by rows: each is kept whole or dead, and some are dead.
+    pub(crate) fn live_rows(&self, k: usize) -> Option<Vec<usize>> {
+        let width = self.columns.div_ceil(8);
+        let whole = self.columns;
+        let mut live = Vec::new();
+        for (block, bits) in self.of_concept(k).chunks(width).enumerate() {
+            match bits.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() {
+                0 => {}
+                kept if kept == whole => {
+                    live.extend(block * self.block_rows..(block + 1) * self.block_rows);
+                }
+                _ => return None,
+            }
+        }
+        if live.is_empty() {
+            // A matrix has a row.
+            live.push(0);
+        }
+        (live.len() < self.rows).then_some(live)
+    }
+
     /// weight ⊙ mask k; `weight` is row-major.
     pub(crate) fn apply(&self, k: usize, mut weight: Vec<f32>) -> Vec<f32> {
         for (row, values) in weight.chunks_mut(self.columns).enumerate() {

@@ -1,12 +1,13 @@
 //! A checkpoint folder, read and checked: `docs/checkpoint.md`.
 
 mod masks;
+mod shard;
 mod tensors;
 mod tokenizer;
 
 use std::path::{Path, PathBuf};
 
-use sparsecbm::schema::InterventionKind;
+use sparsecbm::schema::{InterventionKind, Semantics};
 use sparsecbm::{Error, ErrorKind, MaskStatistics, Result, Schema};
 
 pub(crate) use self::masks::Masks;
@@ -25,6 +26,8 @@ pub struct Checkpoint {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) backbone: Backbone,
     pub(crate) tensors: Tensors,
+    /// Outputs of the first layer of each concept head, where the heads have two.
+    pub(crate) expansion: Option<usize>,
     /// The backbone's masked layers in order, each with its masks.
     pub(crate) layers: Vec<(LinearLayer, Masks)>,
 }
@@ -59,9 +62,10 @@ impl Checkpoint {
                 format!("at most the backbone's {positions} positions (config.json)"),
             ));
         }
-        let tensors = Tensors::read(&folder.join("model.safetensors"))?;
+        let tensors = Tensors::read(&folder)?;
         let layers = read_layers(&tensors, &backbone, &schema)?;
-        check_heads(&tensors, &backbone, &schema)?;
+        let expansion = read_expansion(&tensors)?;
+        check_heads(&tensors, &backbone, &schema, expansion)?;
         Ok(Checkpoint {
             folder,
             schema,
@@ -70,6 +74,7 @@ impl Checkpoint {
             vocabulary,
             backbone,
             tensors,
+            expansion,
             layers,
         })
     }
@@ -111,9 +116,24 @@ impl Checkpoint {
         let size = |shape: Vec<usize>| shape.iter().product::<usize>();
         let linear = self.layers.iter().map(|(layer, _)| layer.rows * layer.columns);
         let dense = self.backbone.dense_tensors().into_iter().map(|(_, shape)| size(shape));
-        let heads = head_shapes(&self.backbone, &self.schema);
+        let heads = head_shapes(&self.backbone, &self.schema, self.expansion);
         let heads = heads.into_iter().map(|(_, shape)| size(shape));
         linear.chain(dense).chain(heads).sum()
+    }
+
+    /// How many weights are in rows that a folded file leaves out, over all its branches.
+    pub(crate) fn dead_weights(&self) -> usize {
+        let branches = match self.schema.semantics {
+            Semantics::AsIntended => self.schema.concept_count(),
+            Semantics::AsExecuted => 1,
+        };
+        let dead = |layer: &LinearLayer, masks: &Masks, k: usize| {
+            masks.live_rows(k).map_or(0, |live| (layer.rows - live.len()) * layer.columns)
+        };
+        let of_layer = |(layer, masks): &(LinearLayer, Masks)| -> usize {
+            (0..branches).map(|k| dead(layer, masks, k)).sum()
+        };
+        self.layers.iter().map(of_layer).sum()
     }
 
     /// How dense the masks are and how much they share.
@@ -159,23 +179,48 @@ fn read_layers(
     Ok(layers)
 }
 
+/// The outputs of the first layer of the concept heads, if there is one.
+fn read_expansion(tensors: &Tensors) -> Result<Option<usize>> {
+    let name = "concept_expansion.weight";
+    if !tensors.contains(name) {
+        return Ok(None);
+    }
+    match *tensors.shape(name)? {
+        [_, size, _] if size > 0 => Ok(Some(size)),
+        ref other => Err(tensors.wrong(name, format!("shape {other:?}"), "shape [K, E, d]")),
+    }
+}
+
 /// The heads' tensors with their shapes.
-fn head_shapes(backbone: &Backbone, schema: &Schema) -> Vec<(&'static str, Vec<usize>)> {
+fn head_shapes(
+    backbone: &Backbone,
+    schema: &Schema,
+    expansion: Option<usize>,
+) -> Vec<(&'static str, Vec<usize>)> {
     let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
     let mut shapes = vec![
-        ("concept_head.weight", vec![k, c, backbone.hidden_size()]),
+        ("concept_head.weight", vec![k, c, expansion.unwrap_or(backbone.hidden_size())]),
         ("concept_head.bias", vec![k, c]),
         ("label_head.weight", vec![l, k * c]),
         ("label_head.bias", vec![l]),
     ];
+    if let Some(size) = expansion {
+        shapes.push(("concept_expansion.weight", vec![k, size, backbone.hidden_size()]));
+        shapes.push(("concept_expansion.bias", vec![k, size]));
+    }
     if schema.intervention == InterventionKind::Effect {
         shapes.push(("effect_head.weight", vec![l, k * c]));
     }
     shapes
 }
 
-fn check_heads(tensors: &Tensors, backbone: &Backbone, schema: &Schema) -> Result<()> {
-    for (name, shape) in head_shapes(backbone, schema) {
+fn check_heads(
+    tensors: &Tensors,
+    backbone: &Backbone,
+    schema: &Schema,
+    expansion: Option<usize>,
+) -> Result<()> {
+    for (name, shape) in head_shapes(backbone, schema, expansion) {
         tensors.expect_floats(name, &shape)?;
     }
     let effect = "effect_head.weight";

@@ -1,51 +1,94 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
-use safetensors::{SafeTensorError, SafeTensors};
+use safetensors::tensor::{Dtype, TensorInfo};
+use serde::Deserialize;
 use sparsecbm::{Error, ErrorKind, Result};
 
-/// The tensors of a safetensors file, converted on demand.
+use super::shard::Shard;
+
+/// The tensors of a checkpoint, converted on demand.
 pub(crate) struct Tensors {
+    /// What is named in errors about tensors that no file holds.
     place: String,
-    bytes: Vec<u8>,
-    metadata: Metadata,
-    data_start: usize,
+    shards: Vec<Shard>,
+    /// Which of the shards holds a tensor.
+    holders: HashMap<String, usize>,
 }
 
+/// What says which file holds which tensor, as Hugging Face writes it.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+const FILE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
 impl Tensors {
-    pub(crate) fn read(path: &Path) -> Result<Tensors> {
-        let place = path.display().to_string();
-        let bytes = super::read(path)?;
-        let (header, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| broken(e, &place, bytes.len()))?;
-        // The file begins with the header's length, as eight bytes.
-        let data_start = header + size_of::<u64>();
-        Ok(Tensors { place, bytes, metadata, data_start })
+    /// Reads `model.safetensors` in `folder`, or the files that `model.safetensors.index.json` names.
+    pub(crate) fn read(folder: &Path) -> Result<Tensors> {
+        let index = folder.join(INDEX);
+        if folder.join(FILE).exists() || !index.exists() {
+            let shard = Shard::read(&folder.join(FILE))?;
+            let place = shard.place.clone();
+            let holders = shard.names().into_iter().map(|name| (name, 0)).collect();
+            return Ok(Tensors { place, shards: vec![shard], holders });
+        }
+        let place = index.display().to_string();
+        let wrong = |found: String, expected: &str| {
+            Error::new(ErrorKind::Format, format!("{place}: weight_map"), found, expected)
+        };
+        let Index { weight_map } = serde_json::from_str(&super::read_text(&index)?)
+            .map_err(|e| wrong(e.to_string(), "each tensor's file as JSON").caused_by(e))?;
+        let files: BTreeSet<&String> = weight_map.values().collect();
+        let files: Vec<&String> = files.into_iter().collect();
+        // A file of the folder, never one elsewhere.
+        let outside = |file: &&&String| Path::new(file).file_name() != Some((**file).as_ref());
+        if let Some(file) = files.iter().find(outside) {
+            return Err(wrong(
+                format!("'{file}'"),
+                "the name of a file in the checkpoint's folder",
+            ));
+        }
+        let shards: Vec<Shard> =
+            files.iter().map(|file| Shard::read(&folder.join(file))).collect::<Result<_>>()?;
+        let mut holders = HashMap::new();
+        for (name, file) in &weight_map {
+            let holder = files.binary_search(&file).expect("every file was collected");
+            if shards[holder].info(name).is_none() {
+                return Err(wrong(format!("'{name}' in '{file}'"), "a tensor that the file holds"));
+            }
+            holders.insert(name.clone(), holder);
+        }
+        Ok(Tensors { place, shards, holders })
     }
 
     /// The names of all tensors.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.metadata.offset_keys()
+        let mut names: Vec<String> = self.holders.keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.metadata.info(name).is_some()
+        self.holders.contains_key(name)
     }
 
     /// The tensor's shape.
     pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.info(name)?.shape)
+        Ok(&self.info(name)?.1.shape)
     }
 
     /// How many bytes the tensor takes; 0 where there is none.
     pub(crate) fn size(&self, name: &str) -> usize {
-        self.metadata.info(name).map_or(0, |info| self.data(info).len())
+        self.held(name).map_or(0, |(shard, info)| shard.data(info).len())
     }
 
     /// Checks that a tensor of floats is there, with this shape.
     pub(crate) fn expect_floats(&self, name: &str, shape: &[usize]) -> Result<()> {
-        let Some(info) = self.metadata.info(name) else {
+        let Some((_, info)) = self.held(name) else {
             let expected = format!("floats of shape {shape:?}");
             return Err(self.wrong(name, "no such tensor", expected));
         };
@@ -67,8 +110,8 @@ impl Tensors {
 
     /// The elements of a float tensor as f32, which holds each of the types exactly.
     pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>> {
-        let info = self.info(name)?;
-        let bytes = self.data(info);
+        let (shard, info) = self.info(name)?;
+        let bytes = shard.data(info);
         let values: Vec<f32> = match info.dtype {
             Dtype::F32 => pieces(bytes).map(f32::from_le_bytes).collect(),
             Dtype::F16 => pieces(bytes).map(|b| f16::from_le_bytes(b).to_f32()).collect(),
@@ -83,17 +126,17 @@ impl Tensors {
 
     /// The elements of a tensor of type U8.
     pub(crate) fn bytes(&self, name: &str) -> Result<&[u8]> {
-        let info = self.info(name)?;
+        let (shard, info) = self.info(name)?;
         if info.dtype != Dtype::U8 {
             return Err(self.wrong(name, format!("{:?}", info.dtype), "U8"));
         }
-        Ok(self.data(info))
+        Ok(shard.data(info))
     }
 
     /// The elements of a tensor of type F32, U8 or BOOL, each of which must be 0 or 1.
     pub(crate) fn zeros_and_ones(&self, name: &str) -> Result<Vec<bool>> {
-        let info = self.info(name)?;
-        let bytes = self.data(info);
+        let (shard, info) = self.info(name)?;
+        let bytes = shard.data(info);
         let values: Vec<f32> = match info.dtype {
             Dtype::F32 => pieces(bytes).map(f32::from_le_bytes).collect(),
             Dtype::U8 | Dtype::BOOL => bytes.iter().map(|&byte| byte.into()).collect(),
@@ -105,42 +148,28 @@ impl Tensors {
         }
     }
 
-    /// An error about a tensor of this file.
+    /// An error about a tensor.
     pub(crate) fn wrong(
         &self,
         name: &str,
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Error {
-        Error::new(ErrorKind::Model, format!("{}: {name}", self.place), found, expected)
+        let place = self.held(name).map_or(&self.place, |(shard, _)| &shard.place);
+        Error::new(ErrorKind::Model, format!("{place}: {name}"), found, expected)
     }
 
-    fn info(&self, name: &str) -> Result<&TensorInfo> {
-        self.metadata
-            .info(name)
-            .ok_or_else(|| self.wrong(name, "no such tensor", "a tensor of that name"))
+    fn info(&self, name: &str) -> Result<(&Shard, &TensorInfo)> {
+        self.held(name).ok_or_else(|| self.wrong(name, "no such tensor", "a tensor of that name"))
     }
 
-    fn data(&self, info: &TensorInfo) -> &[u8] {
-        let (start, end) = info.data_offsets;
-        // Within the file: `read_metadata` compared the offsets with its length.
-        &self.bytes[self.data_start + start..self.data_start + end]
+    /// A tensor and the file that holds it.
+    fn held(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
+        let shard = &self.shards[*self.holders.get(name)?];
+        shard.info(name).map(|info| (shard, info))
     }
 }
 
 fn pieces<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks().0.iter().copied()
-}
-
-fn broken(error: SafeTensorError, place: &str, length: usize) -> Error {
-    let (found, expected) = match error {
-        SafeTensorError::MetadataIncompleteBuffer => {
-            (format!("{length} bytes"), "as many as the file's header says: it is truncated")
-        }
-        SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => {
-            (format!("{length} bytes"), "a whole safetensors header: the file is truncated")
-        }
-        ref other => (other.to_string(), "a safetensors file"),
-    };
-    Error::new(ErrorKind::Format, place, found, expected).caused_by(error)
 }

@@ -31,6 +31,10 @@ pub struct Arguments {
     /// file stores them.
     #[arg(long, default_value_t = ExportOptions::default().atol)]
     atol: f32,
+    /// Write the file without running it. The check takes minutes and many times the file's memory where
+    /// models are large.
+    #[arg(long)]
+    no_check: bool,
     /// Labelled reviews as JSON lines: report the accuracy on them with the checkpoint's own weights and
     /// with those of the file.
     #[arg(long, value_name = "DATA")]
@@ -55,10 +59,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         weights: arguments.weights,
         masks: arguments.masks,
         atol: arguments.atol,
-        ..ExportOptions::default()
+        check: !arguments.no_check,
     };
     let spinner = ProgressBar::new_spinner()
-        .with_message(format!("exporting and checking {}", arguments.checkpoint.display()));
+        .with_message(format!("exporting {}", arguments.checkpoint.display()));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
     let exported = export(&checkpoint, &options)?;
@@ -93,6 +97,12 @@ fn describe(files: &[PathBuf], report: &ExportReport) -> String {
         report.description.backbone,
         report.description.parameters as f64 / 1e6,
     );
+    if report.removed_weights > 0 {
+        text += &format!(
+            "\nLeft out {:.2} M weights, over all concepts, in rows that a mask does not keep.",
+            report.removed_weights as f64 / 1e6
+        );
+    }
     let Some(check) = &report.check else { return text };
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);

@@ -13,8 +13,6 @@ use crate::backbone::{BiLstm, Reach};
 pub(super) struct Shared {
     /// `[batch, sequence, 2h]`
     attended: String,
-    /// `[batch, sequence, 1]`
-    pool_weight: String,
 }
 
 /// PyTorch has a cell's gates in the order input, forget, cell, output; ONNX has the forget gate third and
@@ -51,20 +49,14 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
     }
     let shares = builder.node_with(scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
     let attended = builder.node(scope, "MatMul", &[&shares, &both]);
-    Ok(Shared { attended, pool_weight: writer.pool_weight() })
+    Ok(Shared { attended })
 }
 
 /// Writes the last layer under one mask, and gives the last hidden state.
 pub(super) fn write_branch(lstm: &BiLstm, branch: &mut Branch, shared: &Shared) -> Result<String> {
     let each = branch.masked_linear(&lstm.output, &shared.attended)?;
     let scope = branch.scope(&lstm.output.name);
-    let builder = &mut branch.writer.builder;
-    let share = builder.node(&scope, "Mul", &[&each, &shared.pool_weight]);
-    let positions = builder.integers(&[1]);
-    let pooled = builder.node(&scope, "ReduceSum", &[&share, &positions]);
-    let zero = builder.float(0.0);
-    let positive = builder.node(&scope, "Greater", &[&pooled, &zero]);
-    Ok(builder.node(&scope, "Where", &[&positive, &each, &zero]))
+    Ok(branch.writer.positive_shares(&scope, &each))
 }
 
 impl Writer<'_> {

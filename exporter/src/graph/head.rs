@@ -14,12 +14,13 @@ impl Writer<'_> {
         let pool_weight = self.pool_weight();
         let weight = self.own_floats("concept_head.weight")?;
         let bias = self.own_floats("concept_head.bias")?;
-        let builder = &mut self.builder;
-        let concept_axis = builder.integers(&[1]);
+        let concept_axis = self.builder.integers(&[1]);
         let mut shares = Vec::new();
         for (k, concept) in self.checkpoint.schema.concepts.iter().enumerate() {
             let hidden = hidden.get(k).unwrap_or(&hidden[0]);
             let scope = format!("{}/concept_head", concept.name);
+            let hidden = &self.expanded(&concept.name, k, hidden)?;
+            let builder = &mut self.builder;
             let index = builder.integer(k as i64);
             let own =
                 builder.node_with(&scope, "Gather", &[&weight, &index], vec![integer("axis", 0)]);
@@ -31,6 +32,7 @@ impl Writer<'_> {
             let share = builder.node_with(&scope, "Transpose", &[&share], by_class);
             shares.push(builder.node(&scope, "Unsqueeze", &[&share, &concept_axis]));
         }
+        let builder = &mut self.builder;
         let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
         builder.node_with_to("token_evidence", "Concat", &shares, vec![integer("axis", 1)]);
         let last = builder.integers(&[3]);
@@ -38,6 +40,40 @@ impl Writer<'_> {
         let sum = builder.node_with("concept_head", "ReduceSum", &["token_evidence", &last], flat);
         builder.node_to("concept_logits", "Add", &[&sum, &bias]);
         Ok(())
+    }
+
+    /// What concept k's head reads: the last hidden state, or where the heads have two layers, each position's
+    /// share of what the first of them gives.
+    fn expanded(&mut self, concept: &str, k: usize, hidden: &str) -> Result<String> {
+        if self.checkpoint.expansion.is_none() {
+            return Ok(hidden.into());
+        }
+        let weight = self.own_floats("concept_expansion.weight")?;
+        let bias = self.own_floats("concept_expansion.bias")?;
+        let scope = format!("{concept}/concept_expansion");
+        let builder = &mut self.builder;
+        let index = builder.integer(k as i64);
+        let [weight, bias] = [weight, bias].map(|all| {
+            builder.node_with(&scope, "Gather", &[&all, &index], vec![integer("axis", 0)])
+        });
+        let swapped = vec![integers("perm", &[1, 0])];
+        let weight = builder.node_with(&scope, "Transpose", &[&weight], swapped);
+        let each = builder.node(&scope, "MatMul", &[hidden, &weight]);
+        let each = builder.node(&scope, "Add", &[&each, &bias]);
+        Ok(self.positive_shares(&scope, &each))
+    }
+
+    /// `[batch, sequence, n]`: `each` where its pooled value is positive, else 0. Pooled again, that is the
+    /// positive part of the pooled value: max(mean(each), 0), with each position's share still apart.
+    pub(super) fn positive_shares(&mut self, scope: &str, each: &str) -> String {
+        let pool_weight = self.pool_weight();
+        let builder = &mut self.builder;
+        let share = builder.node(scope, "Mul", &[each, &pool_weight]);
+        let positions = builder.integers(&[1]);
+        let pooled = builder.node(scope, "ReduceSum", &[&share, &positions]);
+        let zero = builder.float(0.0);
+        let positive = builder.node(scope, "Greater", &[&pooled, &zero]);
+        builder.node(scope, "Where", &[&positive, each, &zero])
     }
 
     /// `[batch, sequence, 1]`: 1/n for each of the n pooled positions, 0 elsewhere.

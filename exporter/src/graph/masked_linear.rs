@@ -22,7 +22,12 @@ impl Branch<'_, '_> {
         let builder = &mut self.writer.builder;
         let swapped = integers("perm", &[1, 0]);
         let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
-        let product = builder.node(&scope, "MatMul", &[x, &transposed]);
+        let mut product = builder.node(&scope, "MatMul", &[x, &transposed]);
+        if self.writer.masks == MaskForm::Folded
+            && let Some(live) = masks.live_rows(self.mask)
+        {
+            product = self.with_dead_rows(layer, &live, &product);
+        }
         if !layer.bias {
             return Ok(product);
         }
@@ -35,9 +40,33 @@ impl Branch<'_, '_> {
         let scope = self.scope(&layer.name);
         let name = format!("{scope}.weight");
         let weight = self.writer.checkpoint.weight(layer)?;
-        let product = masks.apply(self.mask, weight);
-        let scales = self.writer.store(&name, &[layer.rows, layer.columns], product)?;
+        let mut product = masks.apply(self.mask, weight);
+        let mut rows = layer.rows;
+        if let Some(live) = masks.live_rows(self.mask) {
+            let row = |&row: &usize| &product[row * layer.columns..(row + 1) * layer.columns];
+            rows = live.len();
+            product = live.iter().flat_map(row).copied().collect();
+        }
+        let scales = self.writer.store(&name, &[rows, layer.columns], product)?;
         Ok(self.writer.restore(&scope, name, scales))
+    }
+
+    /// The outputs of all rows from those of the live ones: what a dead row gives, apart from its bias, is 0.
+    fn with_dead_rows(&mut self, layer: &LinearLayer, live: &[usize], product: &str) -> String {
+        let scope = self.scope(&layer.name);
+        let mut places = vec![live.len() as i64; layer.rows];
+        for (place, &row) in live.iter().enumerate() {
+            places[row] = place as i64;
+        }
+        let builder = &mut self.writer.builder;
+        let bytes = places.iter().flat_map(|place| place.to_le_bytes()).collect();
+        let name = format!("{scope}.places");
+        builder.constant(&name, &[layer.rows], DataType::Int64, bytes);
+        // One more column, of zeros, after the last.
+        let end = builder.integers(&[0, 0, 0, 0, 0, 1]);
+        let zero = builder.float(0.0);
+        let padded = builder.node(&scope, "Pad", &[product, &end, &zero]);
+        builder.node_with(&scope, "Gather", &[&padded, &name], vec![integer("axis", 2)])
     }
 
     /// The shared weight times the branch's mask, unpacked from its bits.

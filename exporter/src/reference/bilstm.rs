@@ -1,7 +1,7 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 use super::parameters::Parameters;
-use super::{Read, row_softmax};
+use super::{Read, positive_shares, row_softmax};
 use crate::backbone::BiLstm;
 
 /// `[S, h]`: what the layer after the attention gives, where its mean is positive, else 0.
@@ -25,8 +25,7 @@ pub(super) fn last_hidden_state(
     // What is not read attends too, to what is; it is not pooled.
     let mixed = row_softmax(&both.dot(&own.t())).dot(&own);
     let each = parameters.linear(&body.output, &mixed);
-    let mean = read.pool_weight.dot(&each);
-    each * mean.mapv(|mean| if mean > 0.0 { 1.0 } else { 0.0 })
+    positive_shares(&each, &read.pool_weight)
 }
 
 /// `[S, h]`: the outputs of a cell that reads the rows of `words` in `order`; 0 for rows that it does not read.

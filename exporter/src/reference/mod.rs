@@ -22,6 +22,8 @@ pub(crate) struct Reference<'a> {
 }
 
 struct Heads {
+    /// Of each concept, weight `[E, d]` and bias `[E]` of the layer before, where there is one.
+    expansions: Option<Vec<(Array2<f32>, Array1<f32>)>>,
     /// Of each concept, `[C, d]`.
     concept_weights: Vec<Array2<f32>>,
     concept_bias: Array2<f32>,
@@ -83,13 +85,25 @@ impl<'a> Reference<'a> {
         let schema = &checkpoint.schema;
         let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
         let floats = |name: &str| checkpoint.tensors.floats(name);
-        let size = c * checkpoint.backbone.hidden_size();
+        let d = checkpoint.backbone.hidden_size();
+        let size = c * checkpoint.expansion.unwrap_or(d);
+        let expansions = match checkpoint.expansion {
+            Some(width) => {
+                let (weight, bias) =
+                    (floats("concept_expansion.weight")?, floats("concept_expansion.bias")?);
+                let weights = weight.chunks(width * d).map(|w| matrix(width, w.to_vec()));
+                let biases = bias.chunks(width).map(|b| Array1::from_vec(b.to_vec()));
+                Some(weights.zip(biases).collect())
+            }
+            None => None,
+        };
         let concept_heads = floats("concept_head.weight")?;
         let effect = match schema.intervention {
             InterventionKind::Effect => Some(matrix(l, floats("effect_head.weight")?)),
             InterventionKind::Replace => None,
         };
         let heads = Heads {
+            expansions,
             concept_weights: concept_heads.chunks(size).map(|w| matrix(c, w.to_vec())).collect(),
             concept_bias: matrix(k, floats("concept_head.bias")?),
             label_weight: matrix(l, floats("label_head.weight")?),
@@ -129,6 +143,13 @@ impl<'a> Reference<'a> {
                     Body::BiLstm(body) => bilstm::last_hidden_state(body, parameters, &read),
                 };
                 let pool_weight = read.pool_weight;
+                let hidden = match &self.heads.expansions {
+                    Some(expansions) => {
+                        let (weight, bias) = &expansions[k];
+                        positive_shares(&(hidden.dot(&weight.t()) + bias), &pool_weight)
+                    }
+                    None => hidden,
+                };
                 let weight = &self.heads.concept_weights[k];
                 let z = pool_weight.dot(&hidden);
                 let mut logits = result.concept_logits.row_mut(k);
@@ -165,6 +186,11 @@ impl<'a> Reference<'a> {
         }
         Decided { concept_values: values, label_logits: label }
     }
+}
+
+/// `each` where its mean is positive, else 0: its mean is then the positive part of that mean.
+fn positive_shares(each: &Array2<f32>, pool_weight: &Array1<f32>) -> Array2<f32> {
+    each * &pool_weight.dot(each).mapv(|mean| if mean > 0.0 { 1.0 } else { 0.0 })
 }
 
 /// Each position's weight in the mean.

@@ -15,6 +15,8 @@ pub(super) struct Layer {
     pub masks: Vec<Vec<u8>>,
     /// Where the file holds them.
     pub stored: Stored,
+    /// Of folded weights, per mask: the row of the matrix that each row of the stored weight is.
+    pub stored_rows: Vec<Vec<usize>>,
 }
 
 /// How a file holds the masks of one matrix.
@@ -45,6 +47,7 @@ impl Layer {
             width: about.columns.div_ceil(8),
             masks: Vec::new(),
             stored: Stored::Packed,
+            stored_rows: Vec::new(),
         };
         match initializer(file, &layer.packed_name()) {
             Some(tensor) => layer.read_packed(tensor, schema.concept_count())?,
@@ -76,19 +79,39 @@ impl Layer {
                 Error::new(ErrorKind::Model, "initializers", "neither", expected)
             })?;
             let size = element_size(tensor)?;
-            if tensor.raw_data.len() != self.rows * self.columns * size {
-                return Err(wrong(tensor, format!("{} × {} weights", self.rows, self.columns)));
+            let stored_rows = self.read_places(file, &concept.name)?;
+            if tensor.raw_data.len() != stored_rows.len() * self.columns * size {
+                let expected = format!("{} × {} weights", stored_rows.len(), self.columns);
+                return Err(wrong(tensor, expected));
             }
             let mut mask = vec![0; self.bytes()];
             for (index, element) in tensor.raw_data.chunks(size).enumerate() {
                 if element.iter().any(|&byte| byte != 0) {
-                    let (row, column) = (index / self.columns, index % self.columns);
+                    let (row, column) = (stored_rows[index / self.columns], index % self.columns);
                     mask[row / self.block_rows * self.width + column / 8] |= 1 << (column % 8);
                 }
             }
             self.masks.push(mask);
+            self.stored_rows.push(stored_rows);
         }
         Ok(())
+    }
+
+    /// The rows that the file holds of a folded weight: all, or those that `CONCEPT/LAYER.places` gives a
+    /// place in it. The others are zeros, which the graph puts back.
+    fn read_places(&self, file: &ModelProto, concept: &str) -> Result<Vec<usize>> {
+        let name = format!("{concept}/{}.places", self.name);
+        let Some(tensor) = initializer(file, &name) else { return Ok((0..self.rows).collect()) };
+        let places: Vec<i64> =
+            tensor.raw_data.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+        // Rows are in order, and each that is not there has the place after the last.
+        let last = places.iter().copied().max().unwrap_or(0);
+        let held: Vec<usize> = (0..places.len()).filter(|&row| places[row] < last).collect();
+        let in_order = held.iter().enumerate().all(|(place, &row)| places[row] == place as i64);
+        if places.len() != self.rows || !in_order || held.len() as i64 != last {
+            return Err(wrong(tensor, format!("places of {} rows in order", self.rows)));
+        }
+        Ok(held)
     }
 
     pub(super) fn packed_name(&self) -> String {

@@ -59,11 +59,12 @@ impl Subnetworks {
                 Stored::Packed => (layer.packed_name(), self.mask_of(k)),
                 Stored::Folded => (layer.folded_name(concept), 0),
             };
+            let rows = layer.stored_rows.get(self.mask_of(k));
             let tensors = file.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
             for tensor in tensors.filter(|tensor| tensor.name == name) {
                 tensor.raw_data = match layer.stored {
                     Stored::Packed => clear_bits(tensor, mask * off.len(), &off),
-                    Stored::Folded => clear_weights(tensor, layer, &off)?,
+                    Stored::Folded => clear_weights(tensor, layer, rows, &off)?,
                 };
             }
         }
@@ -138,11 +139,19 @@ fn clear_bits(tensor: &TensorProto, start: usize, off: &[u8]) -> Bytes {
     bits.into()
 }
 
-fn clear_weights(tensor: &TensorProto, layer: &Layer, off: &[u8]) -> Result<Bytes> {
+/// `rows`: the row of the matrix that each stored row is.
+fn clear_weights(
+    tensor: &TensorProto,
+    layer: &Layer,
+    rows: Option<&Vec<usize>>,
+    off: &[u8],
+) -> Result<Bytes> {
     let size = element_size(tensor)?;
     let mut weights = tensor.raw_data.to_vec();
     for (index, weight) in weights.chunks_mut(size).enumerate() {
-        if layer.keeps(off, index / layer.columns, index % layer.columns) {
+        let row = index / layer.columns;
+        let row = rows.map_or(row, |rows| rows[row]);
+        if layer.keeps(off, row, index % layer.columns) {
             weight.fill(0);
         }
     }

@@ -1,0 +1,1 @@
+"""Imports files of the SparseCBM reference code as a checkpoint (docs/checkpoint.md), without running that code."""

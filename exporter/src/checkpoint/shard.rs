@@ -1,0 +1,52 @@
+use std::path::Path;
+
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{SafeTensorError, SafeTensors};
+use sparsecbm::{Error, ErrorKind, Result};
+
+/// One safetensors file.
+pub(super) struct Shard {
+    pub(super) place: String,
+    bytes: Vec<u8>,
+    metadata: Metadata,
+    data_start: usize,
+}
+
+impl Shard {
+    pub(super) fn read(path: &Path) -> Result<Shard> {
+        let place = path.display().to_string();
+        let bytes = super::read(path)?;
+        let (header, metadata) =
+            SafeTensors::read_metadata(&bytes).map_err(|e| broken(e, &place, bytes.len()))?;
+        // The file begins with the header's length, as eight bytes.
+        let data_start = header + size_of::<u64>();
+        Ok(Shard { place, bytes, metadata, data_start })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    pub(super) fn info(&self, name: &str) -> Option<&TensorInfo> {
+        self.metadata.info(name)
+    }
+
+    pub(super) fn data(&self, info: &TensorInfo) -> &[u8] {
+        let (start, end) = info.data_offsets;
+        // Within the file: `read_metadata` compared the offsets with its length.
+        &self.bytes[self.data_start + start..self.data_start + end]
+    }
+}
+
+fn broken(error: SafeTensorError, place: &str, length: usize) -> Error {
+    let (found, expected) = match error {
+        SafeTensorError::MetadataIncompleteBuffer => {
+            (format!("{length} bytes"), "as many as the file's header says: it is truncated")
+        }
+        SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => {
+            (format!("{length} bytes"), "a whole safetensors header: the file is truncated")
+        }
+        ref other => (other.to_string(), "a safetensors file"),
+    };
+    Error::new(ErrorKind::Format, place, found, expected).caused_by(error)
+}
