@@ -5,7 +5,7 @@ import pathlib
 
 import torch
 
-from . import ablation, backbone, batches, checkpoint, data, effect, masks, metrics, train, vocabulary
+from . import ablation, backbone, batches, checkpoint, crossfit, data, effect, label_head, masks, metrics, train, vocabulary
 from .model import Model, new_heads
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -34,6 +34,15 @@ def arguments():
     add("--distill", type=float, default=0.5, help="share of the dense CBM's predictions in what the sparse one learns")
     add("--average-epochs", type=int, default=2, help="epochs at a constant rate whose weights are averaged")
     add("--average-rate", type=float, default=2e-4, help="that rate")
+    add("--teacher-layers", type=int, default=6, help="encoder layers of the cross-fitted teachers, 1 to 6")
+    add("--teacher-folds", type=int, default=2, help="how many of them, each predicting what it did not see")
+    add("--teacher-epochs", type=int, default=4)
+    add("--teacher-rate", type=float, default=2e-4)
+    add("--settle-epochs", type=int, default=3, help="last epochs, towards the teachers and with corrections")
+    add("--settle-rate", type=float, default=2e-4)
+    add("--settle-distill", type=float, default=0.6, help="share of the teachers' predictions in what is learned there")
+    add("--settle-keep", type=float, default=0.5, help="share of the weights before it in what it leaves")
+    add("--corrected-weight", type=float, default=2.0, help="weight there of the label loss after corrections")
     add("--batch", type=int, default=32)
     add("--weight-decay", type=float, default=0.01)
     add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
@@ -45,8 +54,9 @@ def arguments():
     add("--damping", type=float, default=1e-10, help="damping of the Fisher matrix")
     add("--distinct", type=float, default=0.3, help="how strongly concepts avoid each other's weights, 0: not at all")
     add("--effect-ridge", type=float, default=1e-3)
+    add("--label-ridge", type=float, default=1.0, help="ridge that keeps the label head near what training found")
     add("--effect-strength", type=float, default=0.5, help="factor on the fitted effect, relative to the label's own logits")
-    add("--effect-softness", type=float, default=2.0, help="divisor of all label logits, on top of the fitted temperature")
+    add("--effect-softness", type=float, default=3.0, help="divisor of all label logits, on top of the fitted temperature")
     add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
     add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
     add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
@@ -129,6 +139,14 @@ def main():
     random.manual_seed(options.seed)
     train.fit_sparse(model, tokens["fitting"], tokens["calibration"], options, random, say)
 
+    say("teachers")
+    random.manual_seed(options.seed)
+    *teacher, teacher_figures = crossfit.predictions(
+        shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
+    )
+    say("settling")
+    train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
+
     say("effect head")
     checkpoint.round_to_half(model)
     calibration = tokens["calibration"]
@@ -155,22 +173,28 @@ def main():
         "options": recipe,
         "reviews": sizes,
         "dense_baseline": dense,
+        "teachers": teacher_figures,
     }
     checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
 
     say("measuring what was written, on validation")
     model, head = checkpoint.read(options.out)
     validation = tokens["validation"]
+    validation_logits = train.predict(model, validation)
     overlap = masks.overlap(model.masks)
     figures = metrics.evaluate(
         head,
-        train.predict(model, validation),
+        validation_logits,
         validation.concepts,
         validation.labels,
         data.human_edits(reviews["validation"]),
         schema,
     )
+    parts = torch.tensor([label_head.part(review, 5, 1) for review in reviews["validation"]])
     figures |= {
+        "cross_fitted_label_accuracy": label_head.what_gold_adds(
+            validation_logits, validation.concepts, validation.labels, parts, len(schema.labels)
+        ),
         "mask_overlap": overlap.tolist(),
         "mean_mask_overlap": masks.mean_overlap(overlap),
         "accuracy_drops": ablation.drops(model, validation, train.fast(options)),

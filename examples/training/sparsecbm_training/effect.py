@@ -1,4 +1,4 @@
-"""The label's temperature and effect head, fitted after training on reviews that weights and masks did not see.
+"""The label's temperature, head and effect head, fitted after training on reviews that weights and masks did not see.
 
 label logits = (W c + b) / T + E (p' − p), p the concept probabilities and p' the same after overrides.
 
@@ -87,9 +87,11 @@ def bounded(log_temperature):
 def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     """Fits everything that comes after training, in place in `heads`, and returns the label function.
 
-    Together by maximum likelihood: T, E (in the ordinal basis, with a ridge), and one temperature for each concept,
+    Together by maximum likelihood: T and a shift of W and b (with a ridge, for training found W on reviews that the
+    model knows by heart), E (in the ordinal basis, with a ridge), and one temperature for each concept,
     which makes p honest about how sure it is; without it overfitted concepts are near 0 or 1 even where they are wrong.
     A concept's temperature goes into its own head, and its inverse into the label head, so that predictions stay.
+    As W is fitted on so few reviews, the ridge on its shift is strong.
 
     Likelihood alone does not serve corrections best, so two factors follow, chosen by cross-validation inside the
     calibration part. Edits ask for a strong effect, for the whole text changed with them; corrected mistakes ask for a
@@ -97,24 +99,28 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     `effect_softness` divides both, which changes no predicted class but keeps expected stars from saturating.
     """
     examples = Examples(concept_logits, gold, labels, pairs, options, random)
-    weight, bias = heads["label_head.weight"], heads["label_head.bias"]
-    base = (concept_logits.flatten(1) @ weight.T + bias).detach()
+    weight, bias = heads["label_head.weight"].detach(), heads["label_head.bias"].detach()
     basis = ordinal_basis(stars)
     concepts = gold.shape[1]
     log_temperature = torch.zeros((), requires_grad=True)
     log_concept_temperatures = torch.zeros(concepts, 1, requires_grad=True)  # before `bounded`
     loadings = torch.zeros(basis.shape[1], weight.shape[1], requires_grad=True)
-    parameters = [log_temperature, log_concept_temperatures, loadings]
+    weight_shift = torch.zeros_like(weight, requires_grad=True)  # of W / T
+    bias_shift = torch.zeros_like(bias, requires_grad=True)
+    parameters = [weight_shift, bias_shift, log_temperature, log_concept_temperatures, loadings]
     optimize = torch.optim.LBFGS(parameters, max_iter=300, tolerance_grad=1e-7, line_search_fn="strong_wolfe")
 
     def loss():
         optimize.zero_grad()
         scaled = concept_logits / bounded(log_concept_temperatures).exp()
         change = examples.change(scaled.softmax(-1))
-        predicted = base[examples.reviews] / bounded(log_temperature).exp() + change @ (basis @ loadings).T
+        temperature = bounded(log_temperature).exp()
+        base = concept_logits.flatten(1) @ (weight / temperature + weight_shift).T + bias / temperature + bias_shift
+        predicted = base[examples.reviews] + change @ (basis @ loadings).T
         value = (examples.weights * F.cross_entropy(predicted, examples.labels, reduction="none")).sum()
         value = value + options.effect_concepts * F.cross_entropy(scaled.flatten(0, 1), gold.flatten())
         value = value + options.effect_ridge * (basis @ loadings).square().sum()
+        value = value + options.label_ridge * weight_shift.square().sum()
         value.backward()
         return value
 
@@ -123,7 +129,9 @@ def fit(heads, concept_logits, gold, labels, pairs, stars, options, random):
     heads["concept_head.weight"] = heads["concept_head.weight"] / softened[..., None]
     heads["concept_head.bias"] = heads["concept_head.bias"] / softened
     per_column = softened.expand(-1, concept_logits.shape[-1]).flatten()
-    heads["label_head.weight"] = weight * per_column
-    temperature = options.effect_softness * float(bounded(log_temperature.detach()).exp())
+    temperature = float(bounded(log_temperature.detach()).exp())
+    heads["label_head.weight"] = (weight + temperature * weight_shift.detach()) * per_column
+    heads["label_head.bias"] = bias + temperature * bias_shift.detach()
     effect = options.effect_strength / options.effect_softness * (basis @ loadings).detach()
-    return Head(heads["label_head.weight"], bias, temperature, effect)
+    softened_temperature = options.effect_softness * temperature
+    return Head(heads["label_head.weight"], heads["label_head.bias"], softened_temperature, effect)

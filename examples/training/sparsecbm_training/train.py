@@ -23,14 +23,11 @@ class Targets:
         self.concepts = F.one_hot(tokens.concepts, classes).float()
         self.labels = F.one_hot(tokens.labels, labels).float()
 
-    def mix(self, teacher, tokens, share, dtype):
-        """Gives `share` of each target to what the teacher predicts: distillation (Hinton et al. 2015, arXiv
-        1503.02531). The dense CBM grades its answers, which says more about a review than one class does."""
-        concepts = predict(teacher, tokens, dtype)
-        with torch.no_grad():
-            labels = teacher.label_logits(concepts)
-        self.concepts = (1 - share) * self.concepts + share * concepts.softmax(-1)
-        self.labels = (1 - share) * self.labels + share * labels.softmax(-1)
+    def mix(self, concepts, labels, share):
+        """Gives `share` of each target to a teacher's probabilities: distillation (Hinton et al. 2015, arXiv
+        1503.02531). A teacher grades its answers, which says more about a review than one class does."""
+        self.concepts = (1 - share) * self.concepts + share * concepts
+        self.labels = (1 - share) * self.labels + share * labels
 
 
 def joint_loss(model, concept_logits, targets, chosen, options):
@@ -38,6 +35,27 @@ def joint_loss(model, concept_logits, targets, chosen, options):
     label = F.cross_entropy(model.label_logits(concept_logits), targets.labels[chosen])
     concept = F.cross_entropy(concept_logits.flatten(0, 1), targets.concepts[chosen].flatten(0, 1))
     return label + options.concept_weight * concept
+
+
+class Corrections:
+    """CE(label) after corrections, so that the model learns to profit from them (after Zarlenga et al. 2023, "Learning
+    to Receive Help", arXiv 2309.16928). In each review every wrong concept, and some right ones, are overridden with
+    their gold class, through an effect E (p' - p) that is learned alongside."""
+
+    RIGHT_TOO = 0.25  # chance of a right concept to be overridden as well
+
+    def __init__(self, tokens, model, random):
+        labels, inputs = model.heads["label_head.weight"].shape
+        self.gold, self.random = tokens.concepts, random
+        self.effect = torch.zeros(labels, inputs, requires_grad=True)
+
+    def loss(self, model, concept_logits, targets, chosen):
+        gold = self.gold[chosen]
+        p = concept_logits.softmax(-1)
+        overridden = (p.argmax(-1) != gold) | (torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO)
+        change = overridden[..., None] * (F.one_hot(gold, p.shape[-1]) - p)
+        label_logits = model.label_logits(concept_logits) + change.flatten(1) @ self.effect.T
+        return F.cross_entropy(label_logits, targets.labels[chosen])
 
 
 def predict(model, tokens, dtype=torch.float32, size=64):
@@ -77,10 +95,13 @@ def optimizer(model, rate, options):
 class Learner:
     """One optimizer at work on a model: a batch at a time."""
 
-    def __init__(self, model, fitting, targets, rate, drop, options, random):
+    def __init__(self, model, fitting, targets, rate, drop, options, random, corrections=None):
         self.model, self.fitting, self.targets, self.options = model, fitting, targets, options
+        self.corrections = corrections
         self.dropout = backbone.Dropout(drop, random, fast(options))
         self.optimizer = optimizer(model, rate, options)
+        if corrections:
+            self.optimizer.add_param_group({"params": [corrections.effect], "lr": 10 * rate, "weight_decay": 0.0})
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
 
     def step(self, chosen):
@@ -88,6 +109,9 @@ class Learner:
         ids, attention = self.fitting.pad(chosen)
         logits = self.model.concept_logits(ids, attention, fast(self.options), self.dropout)
         loss = joint_loss(self.model, logits, self.targets, chosen, self.options)
+        if self.corrections:
+            corrected = self.corrections.loss(self.model, logits, self.targets, chosen)
+            loss = loss + self.options.corrected_weight * corrected
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -126,13 +150,14 @@ def fit(model, fitting, targets, calibration, plan, options, random, say, before
     return kept
 
 
-def average(model, fitting, targets, calibration, options, random, say):
+def average(model, fitting, targets, calibration, plan, options, random, say, corrections=None):
     """Trains on at a constant rate and leaves the model at the mean of the weights that it passed through (Izmailov
     et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too small
     to tell which of the last epochs is the best, and the mean of their weights needs no choice."""
-    learner = Learner(model, fitting, targets, options.average_rate, options.dropout, options, random)
+    epochs, rate, drop = plan
+    learner = Learner(model, fitting, targets, rate, drop, options, random, corrections)
     mean, count, step = model.state(), 0, 0
-    for _ in range(options.average_epochs):
+    for _ in range(epochs):
         for chosen in fitting.batches(options.batch, random):
             learner.step(chosen)
             step += 1
@@ -143,7 +168,7 @@ def average(model, fitting, targets, calibration, options, random, say):
                         value += (new[key] - value) / count
     model.restore(mean)
     concept, label = report(model, calibration, options)
-    say(f"  mean weights of {options.average_epochs} more epochs: calibration concepts {concept:.3f} label {label:.3f}")
+    say(f"  mean weights of {epochs} more epochs: calibration concepts {concept:.3f} label {label:.3f}")
 
 
 def steps_of(tokens, options):
@@ -161,7 +186,10 @@ def fit_dense(model, fitting, calibration, options, random, say):
 def fit_sparse(model, fitting, calibration, options, random, say):
     """Gradual pruning from the dense model, then tuning with the masks frozen, then averaging."""
     targets = Targets(fitting, model)
-    targets.mix(model, fitting, options.distill, fast(options))
+    concepts = predict(model, fitting, fast(options))
+    with torch.no_grad():
+        labels = model.label_logits(concepts)
+    targets.mix(concepts.softmax(-1), labels.softmax(-1), options.distill)
     model.masks = masks.full(model, fast(options))
     span = int(options.prune_share * options.epochs * steps_of(fitting, options))
     events = {round(i * span / options.prunings): i + 1 for i in range(options.prunings)}
@@ -175,4 +203,24 @@ def fit_sparse(model, fitting, calibration, options, random, say):
 
     plan = options.epochs, options.rate, options.dropout
     fit(model, fitting, targets, calibration, plan, options, random, say, before_step)
-    average(model, fitting, targets, calibration, options, random, say)
+    plan = options.average_epochs, options.average_rate, options.dropout
+    average(model, fitting, targets, calibration, plan, options, random, say)
+
+
+def settle(model, fitting, calibration, teacher, options, random, say):
+    """Tunes the pruned model towards a cross-fitted teacher's probabilities, and to profit from corrections. Leaves it
+    between where it was and where that led: such mixtures are often better than both ends (Wortsman et al. 2022,
+    "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Here tuning gains on concepts and loses on the label."""
+    targets = Targets(fitting, model)
+    targets.mix(*teacher, options.settle_distill)
+    corrections = Corrections(fitting, model, random)
+    started = model.state()
+    plan = options.settle_epochs, options.settle_rate, options.dropout
+    average(model, fitting, targets, calibration, plan, options, random, say, corrections)
+    settled = model.state()
+    for before, after in zip(started, settled):
+        for key, value in after.items():
+            value += options.settle_keep * (before[key] - value)
+    model.restore(settled)
+    concept, label = report(model, calibration, options)
+    say(f"  mixed with the weights before: calibration concepts {concept:.3f} label {label:.3f}")
