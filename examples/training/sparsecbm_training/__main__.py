@@ -56,7 +56,7 @@ def arguments():
     add("--effect-ridge", type=float, default=1e-3)
     add("--label-ridge", type=float, default=1.0, help="ridge that keeps the label head near what training found")
     add("--effect-strength", type=float, default=0.5, help="factor on the fitted effect, relative to the label's own logits")
-    add("--effect-softness", type=float, default=3.0, help="divisor of all label logits, on top of the fitted temperature")
+    add("--effect-softness", type=float, default=2.0, help="divisor of all label logits, on top of the fitted temperature")
     add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
     add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
     add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
