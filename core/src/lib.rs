@@ -29,7 +29,7 @@ mod model;
 pub mod onnx;
 mod prediction;
 pub mod schema;
-mod sparse;
+pub mod sparse;
 mod tokenizer;
 
 pub use engine::{Device, EngineChoice, OrtOptions};

@@ -11,6 +11,7 @@ use crate::intervention::softmax;
 use crate::onnx::ModelProto;
 use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
+use crate::sparse::InstructionSet;
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::{Error, ErrorKind, MaskStatistics, PlannedProduct, Prediction, Result, Schema, onnx};
 
@@ -31,6 +32,8 @@ pub struct LoadOptions {
     /// Threads over which the engine `sparse` spreads the concepts of one text, where the platform has
     /// threads. `None`: one.
     pub threads: Option<NonZeroUsize>,
+    /// Which of the processor's instructions the engine `sparse` uses. `None`: the fastest it knows.
+    pub instructions: Option<InstructionSet>,
 }
 
 struct Inner {
@@ -111,6 +114,12 @@ impl Model {
     /// How each product of the encoder is run, where the engine is `sparse`; nothing for other engines.
     pub fn plan(&self) -> &[PlannedProduct] {
         self.inner.engine.plan()
+    }
+
+    /// Multiply-adds that a text of so many tokens needs under the masks (products and attention), where
+    /// the engine is `sparse`; `None` for other engines, which do not tell.
+    pub fn multiply_adds(&self, tokens: usize) -> Option<usize> {
+        self.inner.engine.multiply_adds(tokens)
     }
 
     /// The text as the model reads it: cut to the schema's `max_length` positions.

@@ -13,6 +13,7 @@
 
 mod backbone;
 pub mod bench;
+mod charts;
 mod check;
 mod checkpoint;
 pub mod eval;

@@ -2,6 +2,7 @@
 //! exported file that keeps the checkpoint's numbers.
 
 use sparsecbm::schema::Pooling;
+use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{ConceptValue, EngineChoice, ErrorKind, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
 use sparsecbm_tests::{Case, Goldens, exported, largest_difference};
@@ -28,10 +29,23 @@ const MODELS: [(&str, &[WeightForm]); 12] = [
 /// Those that the sparse kernels know; they must refuse the others.
 const SPARSE: [&str; 3] = ["tiny", "tiny-executed", "cebab"];
 
-fn engines() -> Vec<EngineChoice> {
-    let mut engines = vec![EngineChoice::Sparse, EngineChoice::Tract];
+/// Every engine; the sparse kernels under each instruction set that this processor has.
+fn engines() -> Vec<LoadOptions> {
+    let on = |engine| {
+        let mut options = LoadOptions::default();
+        options.engine = engine;
+        options
+    };
+    let sparse = |set| {
+        let mut options = on(EngineChoice::Sparse);
+        options.instructions = Some(set);
+        options
+    };
+    let mut engines: Vec<LoadOptions> =
+        InstructionSet::available().into_iter().map(sparse).collect();
+    engines.push(on(EngineChoice::Tract));
     if cfg!(feature = "onnxruntime") {
-        engines.push(EngineChoice::OrtCpu);
+        engines.push(on(EngineChoice::OrtCpu));
     }
     engines
 }
@@ -43,12 +57,13 @@ fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
             for masks in [MaskForm::Packed, MaskForm::Folded] {
                 let options = ExportOptions { weights, masks, ..ExportOptions::default() };
                 let bytes = exported(&goldens.model, &options);
-                for engine in engines() {
-                    let mut options = LoadOptions::default();
-                    options.engine = engine;
+                for options in engines() {
+                    let engine = options.engine;
                     let place = format!("{name} {weights:?} {masks:?} {engine:?}");
                     match Model::from_bytes(bytes.clone(), &options) {
-                        Ok(model) => check(&model, &goldens, &place),
+                        Ok(model) => {
+                            check(&model, &goldens, &format!("{place} {}", model.device()))
+                        }
                         Err(e) => {
                             let known = engine != EngineChoice::Sparse || SPARSE.contains(&name);
                             let refused = e.kind() == ErrorKind::Unavailable;

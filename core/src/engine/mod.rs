@@ -1,8 +1,6 @@
 //! What runs the graph. An engine sees encoded ONNX bytes and plain arrays; no type of its own leaves
 //! this folder.
 
-use std::num::NonZeroUsize;
-
 mod choice;
 mod concept_layer;
 mod device;
@@ -35,6 +33,11 @@ pub(crate) trait Engine: Send + Sync {
     /// How it runs each product, where that is its own choice.
     fn plan(&self) -> &[PlannedProduct] {
         &[]
+    }
+
+    /// Multiply-adds that one text of so many tokens needs, where the engine can tell.
+    fn multiply_adds(&self, _tokens: usize) -> Option<usize> {
+        None
     }
 }
 
@@ -90,7 +93,7 @@ pub(crate) fn load(
         )?,
         model,
         schema,
-        threads: options.threads,
+        options,
     };
     let (engine, reason) = match options.engine {
         EngineChoice::Sparse => (parts.on_sparse()?, None),
@@ -112,13 +115,13 @@ struct Parts<'a> {
     head: ModelProto,
     model: &'a ModelProto,
     schema: &'a Schema,
-    threads: Option<NonZeroUsize>,
+    options: &'a LoadOptions,
 }
 
 impl Parts<'_> {
     fn on_sparse(&self) -> Result<Box<dyn Engine>> {
         let engine =
-            sparse::SparseEngine::load(&self.encoder, self.model, self.schema, self.threads)?;
+            sparse::SparseEngine::load(&self.encoder, self.model, self.schema, self.options)?;
         Ok(Box::new(engine))
     }
 

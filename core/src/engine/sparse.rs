@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 
 use super::concept_layer::ConceptLayer;
 use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
+use crate::model::LoadOptions;
 use crate::onnx::{GraphProto, ModelProto};
-use crate::sparse::Encoder;
+use crate::sparse::{Encoder, InstructionSet};
 use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
 
 /// Runs a model on our own kernels alone, without any library that runs graphs.
@@ -22,9 +23,11 @@ impl SparseEngine {
         encoder: &ModelProto,
         model: &ModelProto,
         schema: &Schema,
-        threads: Option<NonZeroUsize>,
+        options: &LoadOptions,
     ) -> Result<SparseEngine> {
-        let known = |graph: &GraphProto| Encoder::load(graph, threads.map_or(1, NonZeroUsize::get));
+        let threads = options.threads.map_or(1, NonZeroUsize::get);
+        let set = options.instructions.unwrap_or_else(InstructionSet::best);
+        let known = |graph: &GraphProto| Encoder::load(graph, threads, set);
         let encoder = encoder.graph.as_ref().and_then(known).ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
@@ -69,5 +72,10 @@ impl Engine for SparseEngine {
 
     fn plan(&self) -> &[PlannedProduct] {
         self.encoder.plan()
+    }
+
+    fn multiply_adds(&self, tokens: usize) -> Option<usize> {
+        let products: usize = self.encoder.plan().iter().map(|product| product.weights).sum();
+        Some(tokens * (products + tokens * self.encoder.attended_channels()))
     }
 }

@@ -1,7 +1,7 @@
 //! From what was recognised to what runs: rows and columns that a mask kills are left out, exactly.
 
 use super::kernel::{Activation, InstructionSet, Product};
-use super::masked::{Mask, Masked};
+use super::masked::Masked;
 use super::pack::{Part, pack};
 use super::plan::PlannedProduct;
 use super::recognise::{self, Linear, Norm};
@@ -123,10 +123,7 @@ fn part<'a>(linear: &'a Linear, rows: &'a [usize], channels: &'a [Option<usize>]
 
 /// The rows that live, in whole blocks of the mask: to break one up would cost more than it saves.
 fn units(weight: &Masked, lives: impl Fn(usize) -> bool) -> Vec<usize> {
-    let height = match &weight.mask {
-        Mask::NonZero => 1,
-        Mask::Bits { block_rows, .. } => *block_rows,
-    };
+    let height = weight.block_rows();
     let lives: Vec<bool> = (0..weight.rows).map(lives).collect();
     (0..weight.rows)
         .filter(|row| lives[row / height * height..].iter().take(height).any(|&lives| lives))

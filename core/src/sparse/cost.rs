@@ -1,25 +1,53 @@
+use serde::Serialize;
+
 use super::kernel::{BLOCK_ROWS, InstructionSet};
 
 /// How the entries of a packed matrix are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
-    /// Every column of four rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Every column of four rows, without indices.
     Dense,
-    /// Columns that at least one of four rows keeps.
+    /// Columns that at least one of four rows keeps, an index for each.
     Blocks,
-    /// Each row's own columns.
+    /// Each row's own columns, an index for each.
     Rows,
 }
 
 impl Layout {
-    pub(crate) fn name(self) -> &'static str {
+    /// All of them.
+    pub const ALL: [Layout; 3] = [Layout::Dense, Layout::Blocks, Layout::Rows];
+
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
         match self {
             Layout::Dense => "dense",
             Layout::Blocks => "blocks",
             Layout::Rows => "rows",
         }
     }
+
+    /// Rows of a group: those that share their columns.
+    pub(crate) fn height(self) -> usize {
+        match self {
+            Layout::Dense | Layout::Blocks => BLOCK_ROWS,
+            Layout::Rows => 1,
+        }
+    }
 }
+
+/// The time of a product for [`TOKENS`] tokens, in nanoseconds: so much for each entry of the packed
+/// matrix (a column of a group of rows), and so much for each group.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cost {
+    /// An entry's.
+    pub entry: f64,
+    /// A group's: bias, activation, writing the results, beginning anew.
+    pub group: f64,
+}
+
+/// The length of text that costs are estimated for.
+pub const TOKENS: usize = 32;
 
 /// What a matrix would have to hold.
 #[derive(Debug, Clone, Copy)]
@@ -36,18 +64,24 @@ impl PackCount {
     /// The layout that is estimated to cost least.
     pub(crate) fn cheapest(self, set: InstructionSet) -> Layout {
         let cost = |layout: &Layout| self.microseconds(*layout, set);
-        let layouts = [Layout::Dense, Layout::Blocks, Layout::Rows];
-        layouts.into_iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("there are layouts")
+        let layouts = Layout::ALL.into_iter();
+        layouts.min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("there are layouts")
     }
 
-    /// Estimated time of a product for 32 tokens.
+    /// Entries and groups of the packed matrix.
+    pub(crate) fn entries(self, layout: Layout) -> (usize, usize) {
+        let groups = self.rows.div_ceil(layout.height());
+        match layout {
+            Layout::Dense => (groups * self.channels, groups),
+            Layout::Blocks => (self.blocks, groups),
+            Layout::Rows => (self.weights, groups),
+        }
+    }
+
+    /// Estimated time of a product for [`TOKENS`] tokens.
     pub(crate) fn microseconds(self, layout: Layout, set: InstructionSet) -> f64 {
-        let [dense, block, single] = set.nanoseconds();
-        let nanoseconds = match layout {
-            Layout::Dense => dense * (self.rows.div_ceil(BLOCK_ROWS) * self.channels) as f64,
-            Layout::Blocks => block * self.blocks as f64,
-            Layout::Rows => single * self.weights as f64,
-        };
-        nanoseconds / 1000.0
+        let cost = set.cost(layout);
+        let (entries, groups) = self.entries(layout);
+        (cost.entry * entries as f64 + cost.group * groups as f64) / 1000.0
     }
 }

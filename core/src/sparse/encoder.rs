@@ -52,13 +52,9 @@ pub(crate) struct Evidence {
 }
 
 impl Encoder {
-    /// The encoder that `graph` computes, packed for this processor; `None` where the graph is not one
+    /// The encoder that `graph` computes, packed for `set`; `None` where the graph is not one
     /// that these kernels know. Branches are run on as many `threads`, where the platform has them.
-    pub(crate) fn load(graph: &GraphProto, threads: usize) -> Option<Encoder> {
-        Encoder::load_for(graph, threads, InstructionSet::best())
-    }
-
-    fn load_for(graph: &GraphProto, threads: usize, set: InstructionSet) -> Option<Encoder> {
+    pub(crate) fn load(graph: &GraphProto, threads: usize, set: InstructionSet) -> Option<Encoder> {
         let recognise::Encoder { embedding, branches, heads } = recognise::encoder(graph)?;
         let mut builder = Builder { set, plan: Vec::new() };
         let mut packed = Vec::new();
@@ -99,6 +95,20 @@ impl Encoder {
     /// How each product is run.
     pub(crate) fn plan(&self) -> &[PlannedProduct] {
         &self.plan
+    }
+
+    /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies
+    /// for each pair of tokens.
+    pub(crate) fn attended_channels(&self) -> usize {
+        let layers = self.branches.iter().flat_map(|branch| &branch.layers);
+        let channels = layers.map(|layer| match &layer.block {
+            Block::Attention(attention) => {
+                let last = |bounds: &[usize]| bounds[bounds.len() - 1];
+                last(&attention.heads) + last(&attention.value_heads)
+            }
+            Block::FeedForward { .. } => 0,
+        });
+        channels.sum()
     }
 
     /// The instructions that it uses.

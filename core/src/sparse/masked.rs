@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::half::finite_half;
+use super::kernel::BLOCK_ROWS;
 
 /// A weight under one mask, as the file stores it: nothing is unpacked.
 #[derive(Debug, Clone)]
@@ -80,6 +81,27 @@ impl Masked {
                 columns.map(weighted).filter(counts).collect()
             }
         }
+    }
+
+    /// Height of the blocks in which weights are kept. Where zeros are the mask, it is 4 if rows side by
+    /// side keep nearly the same columns: a weight of a block may have been 0 before.
+    pub(crate) fn block_rows(&self) -> usize {
+        if let Mask::Bits { block_rows, .. } = &self.mask {
+            return *block_rows;
+        }
+        let (mut kept, mut in_blocks) = (0, 0);
+        for group in 0..self.rows / BLOCK_ROWS {
+            let mut used = vec![false; self.columns];
+            for row in group * BLOCK_ROWS..(group + 1) * BLOCK_ROWS {
+                for (column, _) in self.kept(row) {
+                    kept += 1;
+                    used[column] = true;
+                }
+            }
+            in_blocks += BLOCK_ROWS * used.into_iter().filter(|&used| used).count();
+        }
+        let nearly = 10 * kept >= 9 * in_blocks;
+        if nearly && self.rows.is_multiple_of(BLOCK_ROWS) { BLOCK_ROWS } else { 1 }
     }
 
     /// A weight, whether kept or not.

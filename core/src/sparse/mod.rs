@@ -1,8 +1,9 @@
-//! Encoders whose masked products cost what the kept weights cost.
+//! Encoders whose masked products cost what the kept weights cost: `docs/sparsity.md`.
 //!
-//! `recognise`: finds such an encoder in a graph. `masked`: a weight and its mask as the file stores them. `pack`: from there straight to what the
-//! kernel reads, in the layout that `cost` estimates to be cheapest. `build`: all layers of
-//! all branches. `encoder`: runs them. `kernel`: the inner loops.
+//! `recognise` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores
+//! them; `pack` goes from there straight to what the kernel reads, in the layout that `cost` estimates to
+//! be cheapest; `build` does so for all layers of all branches, and `encoder` runs them. `kernel` holds
+//! the inner loops; `trial` lends them out to be timed.
 
 mod build;
 mod cost;
@@ -15,6 +16,10 @@ mod plan;
 mod recognise;
 #[cfg(test)]
 mod tests;
+mod trial;
 
+pub use cost::{Cost, Layout, TOKENS};
 pub(crate) use encoder::Encoder;
+pub use kernel::InstructionSet;
 pub use plan::PlannedProduct;
+pub use trial::{ProductTrial, TrialShape};

@@ -20,8 +20,8 @@ pub(crate) struct Part<'a> {
 
 /// One row as it is packed: channels with their weights, ascending.
 pub(super) struct Line {
-    entries: Vec<(usize, f32)>,
-    bias: f32,
+    pub(super) entries: Vec<(usize, f32)>,
+    pub(super) bias: f32,
 }
 
 /// Parts, one below the other, as one matrix over `channels` inputs, in the layout that costs least.
@@ -32,21 +32,17 @@ pub(crate) fn pack(
     set: InstructionSet,
 ) -> (Product, PlannedProduct) {
     let lines: Vec<Line> = parts.iter().flat_map(lines).collect();
-    let count = PackCount {
-        rows: lines.len(),
-        channels,
-        weights: lines.iter().map(|line| line.entries.len()).sum(),
-        blocks: lines.chunks(BLOCK_ROWS).map(|group| union(group).len()).sum(),
-    };
+    let count = PackCount::of(&lines, channels);
     let layout = count.cheapest(set);
     let half = parts.iter().all(|part| matches!(part.weight.weights, Weights::Half(_)));
     let product = assemble(&lines, channels, layout, half);
     let planned = PlannedProduct {
         name: name.into(),
-        layout: layout.name(),
+        layout,
         rows: count.rows,
         columns: channels,
         weights: count.weights,
+        multiplied: count.entries(layout).0 * layout.height(),
         bytes: product.bytes(),
         microseconds: count.microseconds(layout, set),
         dense_microseconds: count.microseconds(Layout::Dense, set),
@@ -66,6 +62,17 @@ pub(super) fn lines<'a>(part: &'a Part) -> impl Iterator<Item = Line> + 'a {
     })
 }
 
+impl PackCount {
+    pub(super) fn of(lines: &[Line], channels: usize) -> PackCount {
+        PackCount {
+            rows: lines.len(),
+            channels,
+            weights: lines.iter().map(|line| line.entries.len()).sum(),
+            blocks: lines.chunks(BLOCK_ROWS).map(|group| union(group).len()).sum(),
+        }
+    }
+}
+
 /// The channels that at least one line reads, ascending.
 fn union(lines: &[Line]) -> Vec<usize> {
     let mut channels: Vec<usize> =
@@ -77,7 +84,7 @@ fn union(lines: &[Line]) -> Vec<usize> {
 
 /// Lines in a given layout; `half`: their weights came from 16-bit floats.
 pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, half: bool) -> Product {
-    let height = if layout == Layout::Rows { 1 } else { BLOCK_ROWS };
+    let height = layout.height();
     let (mut counts, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for group in lines.chunks(height) {
         let own = match layout {

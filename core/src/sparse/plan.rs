@@ -1,21 +1,25 @@
 use serde::Serialize;
 
+use super::cost::Layout;
+
 /// How one product of a model is run, and what it is estimated to cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedProduct {
     /// The concept and the linear layer; several of one input are named together.
     pub name: String,
-    /// How the weights are grouped: `dense`, `blocks` (four rows share a column index) or `rows`.
-    pub layout: &'static str,
+    /// How the weights are grouped.
+    pub layout: Layout,
     /// Outputs that are computed: those that a mask kills are left out.
     pub rows: usize,
     /// Inputs that are read.
     pub columns: usize,
     /// Weights that count: kept and not 0.
     pub weights: usize,
+    /// Weights that are multiplied: those, and the zeros that the layout fills groups up with.
+    pub multiplied: usize,
     /// Bytes of the packed weights, indices and bias.
     pub bytes: usize,
-    /// Estimated time for 32 tokens, in microseconds.
+    /// Estimated time for [`TOKENS`](super::TOKENS) tokens, in microseconds.
     pub microseconds: f64,
     /// The same if every weight were multiplied.
     pub dense_microseconds: f64,

@@ -4,13 +4,11 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
-use super::cost::Layout;
+use super::cost::{Layout, PackCount};
 use super::half::{finite_half, half_bits};
 use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Tokens};
 use super::masked::{Mask, Masked, Weights};
 use super::pack::{Line, Part, assemble, lines};
-
-const LAYOUTS: [Layout; 3] = [Layout::Dense, Layout::Blocks, Layout::Rows];
 
 /// A matrix under a mask, in every form that a file may have.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +28,8 @@ struct Case {
     tokens: usize,
     form: Form,
     density: f64,
+    /// Every so many rows of blocks, one is empty; 0 for none.
+    empty: usize,
     activation: Activation,
     /// Leave out this row and this column, if there are others.
     absent: (usize, usize),
@@ -38,12 +38,13 @@ struct Case {
 
 prop_compose! {
     fn cases()(
-        blocks in 1..12_usize,
+        blocks in prop_oneof![1 => Just(1_usize), 4 => 1..12_usize],
         columns in 1..70_usize,
         block_rows in prop::sample::select(vec![1_usize, 2, 4]),
         tokens in prop_oneof![1..20_usize, 20..150_usize],
         form in prop::sample::select(vec![Form::Single, Form::Half, Form::Int8, Form::Folded]),
         density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64],
+        empty in 0..4_usize,
         activation in prop::sample::select(vec![
             Activation::Identity, Activation::Gelu, Activation::Relu,
         ]),
@@ -51,7 +52,7 @@ prop_compose! {
         seed in any::<u64>(),
     ) -> Case {
         let rows = blocks * block_rows;
-        Case { rows, columns, block_rows, tokens, form, density, activation, absent, seed }
+        Case { rows, columns, block_rows, tokens, form, density, empty, activation, absent, seed }
     }
 }
 
@@ -75,9 +76,13 @@ impl Random {
 impl Case {
     /// The masked weight as a file would hold it, and unpacked.
     fn weight(&self, random: &mut Random) -> (Masked, Vec<f32>) {
-        let Case { rows, columns, block_rows, .. } = *self;
+        let Case { rows, columns, block_rows, empty, .. } = *self;
         let kept: Vec<bool> = (0..rows / block_rows * columns)
-            .map(|_| f64::from(random.next()) < 2.0 * self.density - 1.0 || self.density == 1.0)
+            .map(|at| {
+                let by_chance = f64::from(random.next()) < 2.0 * self.density - 1.0;
+                let emptied = empty > 0 && (at / columns).is_multiple_of(empty);
+                (by_chance || self.density == 1.0) && !emptied
+            })
             .collect();
         let is_kept = |at: usize| kept[at / columns / block_rows * columns + at % columns];
         let mut bits = vec![0_u8; rows / block_rows * columns.div_ceil(8)];
@@ -160,7 +165,7 @@ proptest! {
         for set in InstructionSet::available() {
             let tokens = tokens(set, case.tokens, gap);
             let input = random.many(columns.len() * tokens.stride);
-            for layout in LAYOUTS {
+            for layout in Layout::ALL {
                 let own: Vec<Line> = lines(&part).collect();
                 let product = assemble(&own, columns.len(), layout, matches!(case.form, Form::Half));
                 let mut output = vec![f32::NAN; rows.len() * tokens.stride];
@@ -282,4 +287,19 @@ fn every_finite_half_goes_there_and_back() {
     assert_eq!(finite_half(0x3c00), 1.0);
     assert_eq!(finite_half(0x7bff), 65504.0);
     assert_eq!(finite_half(0x8001), -(0.5_f32.powi(24)));
+}
+
+#[test]
+fn the_layout_follows_the_mask() {
+    let (rows, channels) = (384, 384);
+    let count = |weights, blocks| PackCount { rows, channels, weights, blocks };
+    let groups = rows / 4 * channels;
+    for set in InstructionSet::available() {
+        // Nothing masked; a tenth in blocks of four; a fiftieth, each weight apart from the others.
+        assert_eq!(count(4 * groups, groups).cheapest(set), Layout::Dense, "{set:?}");
+        assert_eq!(count(4 * groups / 10, groups / 10).cheapest(set), Layout::Blocks, "{set:?}");
+        let apart = 4 * groups / 50;
+        let chosen = count(apart, apart).cheapest(set);
+        assert_eq!(chosen, Layout::Rows, "{set:?}");
+    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 
 use super::model::token_ids;
-use super::timing::{Case, Timing, take_turns};
+use super::timing::{Case, Clock, Timing, take_turns};
 
 /// Texts of one call.
 const BATCHES: [usize; 3] = [1, 8, 32];
@@ -82,7 +82,7 @@ pub fn bench_engines(
             Case { run: Box::new(run), repeats: 1 }
         })
         .collect();
-    let timings = take_turns(&mut cases, rounds)?;
+    let timings = take_turns(&mut cases, rounds, Clock::Wall)?;
     let batches = shapes.iter().zip(timings.chunks(models.len()));
     let batches = batches.map(|((texts, tokens, _), timings)| BatchTimings {
         texts: *texts,

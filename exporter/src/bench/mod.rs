@@ -2,9 +2,17 @@
 //! that is compared takes turns, and medians are told.
 
 mod engines;
+mod growth;
+mod kernel;
+mod memory;
 mod model;
+mod sparse;
 mod timing;
 
 pub use engines::{BatchTimings, CallerRates, EnginesReport, bench_engines};
+pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
+pub use kernel::{Fit, KernelReport, Peak, bench_kernel};
+pub use memory::{EngineName, MemoryRow, Resident, bench_memory, resident};
 pub use model::{BenchReport, Encode, bench_model};
-pub use timing::{Case, Timing, take_turns};
+pub use sparse::{SparseReport, SparseRow, bench_sparse};
+pub use timing::{Case, Clock, Timing, take_turns};

@@ -3,10 +3,10 @@ use std::path::Path;
 use serde::Serialize;
 use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, Result};
 
-use super::timing::{Case, Timing, take_turns};
+use super::timing::{Case, Clock, Timing, take_turns};
 
 /// How many positions are predicted from, where the model takes so many.
-const LENGTHS: [usize; 4] = [16, 32, 64, 128];
+pub(super) const LENGTHS: [usize; 4] = [16, 32, 64, 128];
 /// The length that an intervention is compared with.
 const REFERENCE_LENGTH: usize = 32;
 /// How often the model is loaded.
@@ -47,7 +47,8 @@ pub struct Encode {
 /// Those of [`Model::load`] and [`Model::predict_tokens`].
 pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<BenchReport> {
     let load = || Model::load(path, options).map(drop);
-    let load = take_turns(&mut [Case { run: Box::new(load), repeats: 1 }], LOADS)?.remove(0);
+    let load =
+        take_turns(&mut [Case { run: Box::new(load), repeats: 1 }], LOADS, Clock::Wall)?.remove(0);
     let model = Model::load(path, options)?;
     let lengths: Vec<usize> =
         LENGTHS.into_iter().filter(|&n| n <= model.schema().max_length).collect();
@@ -59,7 +60,7 @@ pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<
         .map(|ids| Case { run: Box::new(|| model.predict_tokens(ids).map(drop)), repeats: 1 })
         .collect();
     cases.push(Case { run: Box::new(intervention(&prediction)), repeats: INTERVENTIONS });
-    let mut timings = take_turns(&mut cases, rounds)?;
+    let mut timings = take_turns(&mut cases, rounds, Clock::Wall)?;
     let intervention = timings.pop().expect("a timing a case");
     let encode: Vec<Encode> = lengths
         .into_iter()

@@ -4,6 +4,7 @@ mod masks;
 mod shard;
 mod tensors;
 mod tokenizer;
+mod variants;
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use sparsecbm::{Error, ErrorKind, Result};
 
@@ -21,6 +21,16 @@ impl Shard {
         // The file begins with the header's length, as eight bytes.
         let data_start = header + size_of::<u64>();
         Ok(Shard { place, bytes, metadata, data_start })
+    }
+
+    /// One tensor in memory.
+    pub(super) fn of_floats(name: &str, shape: Vec<usize>, values: &[f32]) -> Shard {
+        let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F32, shape, &values).expect("a value an element");
+        let bytes = safetensors::serialize([(name, view)], None).expect("a view is written");
+        let (header, metadata) = SafeTensors::read_metadata(&bytes).expect("what was written");
+        let data_start = header + size_of::<u64>();
+        Shard { place: name.into(), bytes, metadata, data_start }
     }
 
     pub(super) fn names(&self) -> Vec<String> {

@@ -61,7 +61,8 @@ fn describe(report: &Report, model: &Model) -> String {
         let longest = model.schema().max_length;
         answer += &format!(", {} of them cut to {longest} tokens", report.reviews_cut);
     }
-    answer += &format!("\n\n{quality}\n\n{curve}\n");
+    let policies = tables::policies(&report.policies);
+    answer += &format!("\n\n{quality}\n\n{curve}\n\n{policies}\n");
     if let Some(effect) = &report.edit_effect {
         let figure =
             |value: Option<f64>, show: fn(f64) -> String| value.map_or("undefined".into(), show);

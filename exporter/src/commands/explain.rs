@@ -61,7 +61,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     bar.finish_and_clear();
     let explanation = explanation?;
     if let Some(path) = &arguments.html {
-        let subnetworks = Subnetworks::load(&arguments.model)?.report();
+        let subnetworks = Subnetworks::load(&arguments.model)?;
         let page = report::explanation_page(&prediction, &explanation, Some(&subnetworks))?;
         write_file(path, &page)?;
     }

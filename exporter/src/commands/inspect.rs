@@ -2,11 +2,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde::Serialize;
 use sparsecbm::explain::Subnetworks;
-use sparsecbm::{MaskStatistics, Result, Schema};
+use sparsecbm::sparse::TOKENS;
+use sparsecbm::{EngineChoice, LoadOptions, MaskStatistics, Model, PlannedProduct, Result, Schema};
 use sparsecbm_exporter::{Inspection, inspect, report};
 
-use super::{print, print_json, write_file};
+use super::{print, print_json, tables, write_file};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -15,21 +17,87 @@ pub struct Arguments {
     /// Write a page about an exported file and its subnetworks: one HTML file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// How the engine `sparse` would run each product of an exported file: its layout, and what it is
+    /// estimated to cost.
+    #[arg(long)]
+    plan: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(flatten)]
+    inspection: &'a Inspection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a [PlannedProduct]>,
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     let inspection = inspect(&arguments.model)?;
     if let Some(path) = &arguments.html {
-        let subnetworks = Subnetworks::load(&arguments.model)?.report();
+        let subnetworks = Subnetworks::load(&arguments.model)?;
         write_file(path, &report::model_page(&inspection, &subnetworks)?)?;
     }
+    let model = match arguments.plan {
+        true => {
+            let mut options = LoadOptions::default();
+            options.engine = EngineChoice::Sparse;
+            Some(Model::load(&arguments.model, &options)?)
+        }
+        false => None,
+    };
     if arguments.json {
-        return print_json(&inspection);
+        let plan = model.as_ref().map(Model::plan);
+        return print_json(&Output { inspection: &inspection, plan });
     }
-    print(&describe(&inspection))
+    let mut text = describe(&inspection);
+    if let Some(model) = &model {
+        let instructions = model.device().instructions.as_deref().unwrap_or_default();
+        text += &format!(
+            "\n\nPlan of the engine sparse on {instructions}, estimates for {TOKENS} tokens:\n{}",
+            plan(model.plan())
+        );
+    }
+    print(&text)
+}
+
+/// A row a product, and the sums.
+fn plan(products: &[PlannedProduct]) -> Table {
+    let mut table = tables::table([
+        "product",
+        "layout",
+        "computed",
+        "weights kept",
+        "multiplied",
+        "KB",
+        "estimate, µs",
+        "if dense, µs",
+    ]);
+    let mut row =
+        |name: &str, layout: &str, size: String, sums: (usize, usize, usize, f64, f64)| {
+            let (kept, multiplied, bytes, time, dense) = sums;
+            table.add_row([
+                name.to_string(),
+                layout.to_string(),
+                size,
+                kept.to_string(),
+                multiplied.to_string(),
+                format!("{:.1}", bytes as f64 / 1e3),
+                format!("{time:.1}"),
+                format!("{dense:.1}"),
+            ]);
+        };
+    let mut all = (0, 0, 0, 0.0, 0.0);
+    for p in products {
+        let sums = (p.weights, p.multiplied, p.bytes, p.microseconds, p.dense_microseconds);
+        row(&p.name, p.layout.name(), format!("{} × {}", p.rows, p.columns), sums);
+        all = (all.0 + sums.0, all.1 + sums.1, all.2 + sums.2, all.3 + sums.3, all.4 + sums.4);
+    }
+    row("all", "", String::new(), all);
+    table
 }
 
 fn describe(inspection: &Inspection) -> String {

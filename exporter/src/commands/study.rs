@@ -57,23 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 fn describe(study: &Study) -> String {
     let mut parts = vec![format!("{} reviews, on {}", study.reviews, study.engine)];
-    let mut table = tables::table([
-        "label accuracy by policy",
-        "concepts asked: 0, 1, 2, …",
-        "error of the mean",
-    ]);
-    let list = |values: &[f64], show: &dyn Fn(f64) -> String| {
-        values.iter().map(|value| show(*value)).collect::<Vec<_>>().join("  ")
-    };
-    for curve in &study.policies {
-        let errors = curve.label_error.as_deref().unwrap_or_default();
-        table.add_row([
-            curve.policy.clone(),
-            list(&curve.label_accuracy, &tables::percent),
-            list(errors, &|error| format!("{error:.3}")),
-        ]);
-    }
-    parts.push(table.to_string());
+    parts.push(tables::policies(&study.policies).to_string());
     let mut table = tables::table([
         "deletion area",
         "by evidence",

@@ -1,4 +1,5 @@
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use sparsecbm_exporter::eval::PolicyCurve;
 
 /// An empty table, no wider than the terminal.
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
@@ -13,4 +14,22 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
 /// A share as a percentage.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
+}
+
+/// Label accuracy by policy, and the error of the label's mean where it has one.
+pub fn policies(curves: &[PolicyCurve]) -> Table {
+    let mut table =
+        table(["label accuracy by policy", "concepts asked: 0, 1, 2, …", "error of the mean"]);
+    let list = |values: &[f64], show: &dyn Fn(f64) -> String| {
+        values.iter().map(|value| show(*value)).collect::<Vec<_>>().join("  ")
+    };
+    for curve in curves {
+        let errors = curve.label_error.as_deref().unwrap_or_default();
+        table.add_row([
+            curve.policy.clone(),
+            list(&curve.label_accuracy, &percent),
+            list(errors, &|error| format!("{error:.3}")),
+        ]);
+    }
+    table
 }

@@ -3,12 +3,14 @@
 
 mod edits;
 mod metrics;
+mod policies;
 mod report;
 mod reviews;
 mod run;
 
 pub use edits::{EditEffect, HumanEdit, human_edits};
 pub use metrics::{accuracy, macro_f1, paper_macro_f1, pearson};
+pub use policies::{PolicyCurve, policy_curves};
 pub use report::{ConceptReport, Report};
 pub use reviews::{Review, read_reviews};
 pub use run::evaluate;

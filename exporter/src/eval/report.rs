@@ -1,6 +1,7 @@
 use serde::{Serialize, Serializer};
 
 use super::edits::EditEffect;
+use super::policies::PolicyCurve;
 
 /// What [`evaluate`](super::evaluate) found; all shares in 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,9 @@ pub struct Report {
     /// `[K + 1]`: label accuracy when the first n wrong concepts of each review, in the schema's
     /// order, are put right.
     pub intervention_curve: Vec<f64>,
+    /// How good the label becomes as a person is asked about one concept after another: every policy of
+    /// [`suggest_interventions`](sparsecbm::Prediction::suggest_interventions), and random orders.
+    pub policies: Vec<PolicyCurve>,
     /// Present where the data holds human edits and the label's classes are numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit_effect: Option<EditEffect>,

@@ -4,11 +4,14 @@ use sparsecbm::{ConceptValue, Model, Prediction, Result};
 
 use super::edits::{EditEffect, HumanEdit, human_edits};
 use super::metrics::{accuracy, macro_f1, mean, paper_macro_f1};
+use super::policies::{PolicyCurve, policy_curves};
 use super::report::{ConceptReport, Report};
 use super::reviews::Review;
 
 /// How many reviews an engine is given at once.
 const BATCH: usize = 16;
+/// Where the random orders begin that policies are compared with.
+const SEED: u64 = 0;
 
 /// Predicts every review, corrects it, and compares with what is right.
 ///
@@ -32,9 +35,11 @@ pub fn evaluate(
         notes.push("edit_effect is left out: the label's classes are not numbers".to_string());
     }
     let mut found = Found::default();
+    let mut predictions = Vec::with_capacity(reviews.len());
     for (batch, chunk) in reviews.chunks(BATCH).enumerate() {
         let texts: Vec<&str> = chunk.iter().map(|review| review.text.as_str()).collect();
-        for (row, prediction) in model.predict_batch(&texts)?.iter().enumerate() {
+        let batch_predictions = model.predict_batch(&texts)?;
+        for (row, prediction) in batch_predictions.iter().enumerate() {
             let index = batch * BATCH + row;
             found.add(prediction, &reviews[index])?;
             if let Some(values) = &values {
@@ -43,9 +48,11 @@ pub fn evaluate(
                 }
             }
         }
+        predictions.extend(batch_predictions);
         progress(batch * BATCH + chunk.len());
     }
-    Ok(found.report(model, reviews, notes))
+    let policies = policy_curves(&predictions, reviews, SEED)?;
+    Ok(found.report(model, reviews, policies, notes))
 }
 
 /// What the model said, review by review.
@@ -91,7 +98,13 @@ impl Found {
         Ok(())
     }
 
-    fn report(self, model: &Model, reviews: &[Review], notes: Vec<String>) -> Report {
+    fn report(
+        self,
+        model: &Model,
+        reviews: &[Review],
+        policies: Vec<PolicyCurve>,
+        notes: Vec<String>,
+    ) -> Report {
         let schema = model.schema();
         let concept = |k: usize| {
             let predicted: Vec<usize> = self.concepts.iter().map(|classes| classes[k]).collect();
@@ -124,6 +137,7 @@ impl Found {
                 .map(|n| accuracy(&labels_at(n), &gold))
                 .collect(),
             concepts,
+            policies,
             edit_effect: (!real.is_empty()).then(|| EditEffect::new(changes, real)),
             notes,
         }

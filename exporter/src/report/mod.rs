@@ -2,13 +2,14 @@
 //! are. One file each, no network, readable in print and without telling red from green.
 
 mod explanation;
+mod heatmap;
 mod highlight;
 mod shading;
 mod subnetworks;
 
 use minijinja::Environment;
 use serde::Serialize;
-use sparsecbm::explain::{Explanation, SubnetworkReport};
+use sparsecbm::explain::{Explanation, Subnetworks};
 use sparsecbm::{Error, ErrorKind, Prediction, Result};
 
 use crate::Inspection;
@@ -20,7 +21,7 @@ use crate::Inspection;
 pub fn explanation_page(
     prediction: &Prediction,
     explanation: &Explanation,
-    subnetworks: Option<&SubnetworkReport>,
+    subnetworks: Option<&Subnetworks>,
 ) -> Result<String> {
     #[derive(Serialize)]
     struct Page {
@@ -31,7 +32,7 @@ pub fn explanation_page(
         "explanation.html",
         &Page {
             explanation: explanation::View::new(prediction, explanation),
-            subnetworks: subnetworks.map(subnetworks::View::new),
+            subnetworks: subnetworks.map(subnetworks::View::new).transpose()?,
         },
     )
 }
@@ -40,7 +41,7 @@ pub fn explanation_page(
 ///
 /// # Errors
 /// `Io` where the page cannot be written.
-pub fn model_page(inspection: &Inspection, subnetworks: &SubnetworkReport) -> Result<String> {
+pub fn model_page(inspection: &Inspection, subnetworks: &Subnetworks) -> Result<String> {
     #[derive(Serialize)]
     struct Page<'a> {
         inspection: &'a Inspection,
@@ -54,7 +55,7 @@ pub fn model_page(inspection: &Inspection, subnetworks: &SubnetworkReport) -> Re
         &Page {
             inspection,
             megabytes: bytes as f64 / 1e6,
-            subnetworks: subnetworks::View::new(subnetworks),
+            subnetworks: subnetworks::View::new(subnetworks)?,
         },
     )
 }

@@ -1,6 +1,8 @@
 use serde::Serialize;
-use sparsecbm::explain::{LayerSubnetworks, SubnetworkReport};
+use sparsecbm::Result;
+use sparsecbm::explain::{LayerSubnetworks, SubnetworkReport, Subnetworks};
 
+use super::heatmap::Heatmap;
 use super::shading;
 
 /// What a page shows of a model's subnetworks.
@@ -13,6 +15,7 @@ pub struct View {
     overlap: Vec<Row>,
     layers: Vec<LayerView>,
     heads: Vec<HeadsView>,
+    maps: Vec<MapsView>,
 }
 
 #[derive(Serialize)]
@@ -48,10 +51,23 @@ struct HeadsView {
     rows: Vec<Row>,
 }
 
+/// One matrix under every concept's mask.
+#[derive(Serialize)]
+struct MapsView {
+    name: String,
+    maps: Vec<Heatmap>,
+}
+
 impl View {
-    pub fn new(report: &SubnetworkReport) -> View {
+    pub fn new(subnetworks: &Subnetworks) -> Result<View> {
+        let report = &subnetworks.report();
         let rows = report.concepts.iter().zip(&report.overlap);
-        View {
+        let maps_of = |layer: &LayerSubnetworks| {
+            let map = |concept: &String| Heatmap::new(subnetworks, concept, layer);
+            let maps = report.concepts.iter().map(map).collect::<Result<_>>()?;
+            Ok(MapsView { name: layer.name.clone(), maps })
+        };
+        Ok(View {
             concepts: report.concepts.clone(),
             used: percent(report.used),
             density: cells(&report.density),
@@ -61,7 +77,8 @@ impl View {
                 .collect(),
             layers: report.layers.iter().map(layer_view).collect(),
             heads: report.layers.iter().filter_map(|layer| heads_view(report, layer)).collect(),
-        }
+            maps: report.layers.iter().map(maps_of).collect::<Result<_>>()?,
+        })
     }
 }
 

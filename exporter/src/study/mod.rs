@@ -5,7 +5,6 @@
 mod faithfulness;
 mod figures;
 mod overrides;
-mod policies;
 
 use std::path::Path;
 
@@ -16,9 +15,8 @@ use sparsecbm::{LoadOptions, Model, Prediction, Result};
 pub use faithfulness::{ConceptFaithfulness, MeanCurve, faithfulness};
 pub use figures::write_figures;
 pub use overrides::{OverrideEffect, override_effects};
-pub use policies::{PolicyCurve, policy_curves};
 
-use crate::eval::Review;
+use crate::eval::{PolicyCurve, Review, policy_curves};
 
 /// How many reviews an engine is given at once.
 const BATCH: usize = 16;

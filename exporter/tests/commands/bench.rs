@@ -29,3 +29,58 @@ fn bad_models_and_rounds_fail() {
     assert_fails(run([&"bench", &file]), &["not-for-bench.onnx", "ONNX"]);
     assert_fails(run([&"bench", &tiny(), &"--rounds", &"0"]), &["--rounds"]);
 }
+
+#[test]
+fn the_cost_model_is_fitted_in_every_layout() {
+    let report = json(run([&"bench", &"kernel", &"--rounds", &"1", &"--json"]));
+    assert_eq!(report["tokens"], 32);
+    let fits = report["fits"].as_array().unwrap();
+    let peaks = report["peaks"].as_array().unwrap();
+    assert_eq!(fits.len(), 3 * peaks.len());
+    for fit in fits {
+        let [entry, group] = ["entry", "group"].map(|part| fit["fitted"][part].as_f64().unwrap());
+        assert!(entry >= 0.0 && group >= 0.0 && entry + group > 0.0, "{fit}");
+    }
+    assert!(peaks.iter().all(|peak| peak["giga_multiply_adds"].as_f64().unwrap() > 0.0));
+}
+
+#[test]
+fn commands_that_compare_need_a_checkpoint() {
+    let file = write("not-a-checkpoint", "text");
+    for what in ["sparse", "growth", "memory"] {
+        assert_fails(run([&"bench", &what, &file]), &["not-a-checkpoint", "folder"]);
+    }
+    assert_fails(run([&"bench"]), &["<MODEL>"]);
+}
+
+/// What `bench memory` runs in a process of its own; only Linux tells.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_tells_its_memory() {
+    let resident = json(run([&"bench", &"resident", &tiny(), &"--engine", &"sparse"]));
+    let [before, after, peak] =
+        ["before", "after", "peak"].map(|key| resident[key].as_u64().unwrap());
+    assert!(0 < before && before <= peak && after <= peak, "{resident}");
+}
+
+#[test]
+fn the_plan_names_every_product_and_what_it_costs() {
+    let report = json(run([&"inspect", &tiny(), &"--plan", &"--json"]));
+    let plan = report["plan"].as_array().unwrap();
+    let model = report["schema"]["concepts"].as_array().unwrap();
+    // In each branch the heads, and of each layer query with key and value, output, inner, outer.
+    assert_eq!(plan.len() % model.len(), 0);
+    assert_eq!((plan.len() / model.len() - 1) % 4, 0);
+    for product in plan {
+        let layout = product["layout"].as_str().unwrap();
+        assert!(["dense", "blocks", "rows"].contains(&layout), "{product}");
+        let [time, dense] =
+            ["microseconds", "dense_microseconds"].map(|key| product[key].as_f64().unwrap());
+        assert!(0.0 < time && time <= dense, "{product}");
+    }
+    let table = printed(run([&"inspect", &tiny(), &"--plan"]));
+    for part in ["Plan of the engine sparse", "concept_head", "estimates for 32 tokens"] {
+        assert!(table.contains(part), "no '{part}' in:\n{table}");
+    }
+    assert!(json(run([&"inspect", &tiny(), &"--json"])).get("plan").is_none());
+}

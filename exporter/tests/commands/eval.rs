@@ -92,9 +92,20 @@ fn json_has_its_keys_at_the_top_level() {
         assert!(share(&report["concepts"]["Lärm"][key]), "{key}: {report}");
     }
     assert_eq!(report["intervention_curve"].as_array().unwrap().len(), 3);
+    let policies = report["policies"].as_array().unwrap();
+    let names: Vec<&Value> = policies.iter().map(|curve| &curve["policy"]).collect();
+    assert_eq!(names, ["uncertainty", "contribution", "expected-change", "combined", "random"]);
+    for curve in policies {
+        let accuracy = curve["label_accuracy"].as_array().unwrap();
+        assert_eq!(accuracy.len(), 3);
+        assert_eq!(accuracy[0], report["label_accuracy"], "nothing asked yet");
+        assert_eq!(accuracy[2], policies[0]["label_accuracy"][2], "all asked, in whatever order");
+    }
     assert!(report.get("notes").is_none());
     let table = printed(run([&"eval", &tiny_executed(), &data]));
-    for part in ["4 reviews", "Essen", "macro-F1 (paper's)", "up to 2", "2 human edits"] {
+    for part in
+        ["4 reviews", "Essen", "macro-F1 (paper's)", "up to 2", "by policy", "2 human edits"]
+    {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
 }

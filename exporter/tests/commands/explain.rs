@@ -59,7 +59,7 @@ fn pages_stand_alone_and_hold_the_text_as_text() {
     let page = FOLDER.path().join("model.html");
     printed(run([&"inspect", &tiny(), &"--html", &page]));
     let page = std::fs::read_to_string(page).expect("a page");
-    for part in ["<!DOCTYPE html>", "verdict", "encoder.layer.0.attention.self.query"] {
+    for part in ["<!DOCTYPE html>", "verdict", "encoder.layer.0.attention.self.query", "heat-5"] {
         assert!(page.contains(part), "no '{part}' in the page");
     }
 }
@@ -98,6 +98,8 @@ fn a_study_measures_every_part_and_draws_it() {
     assert_eq!(study["responsibility"].as_array().unwrap().len(), schema.concepts.len());
     let drawn = std::fs::read_to_string(figures.join("policies.svg")).expect("a figure");
     assert!(drawn.contains("concepts asked about") && drawn.contains("expected-change"));
+    assert!(study["overrides"].as_array().unwrap().is_empty(), "the data has no edits");
+    assert!(!figures.join("overrides.svg").exists(), "nothing to draw");
 }
 
 #[test]

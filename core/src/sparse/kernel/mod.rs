@@ -8,6 +8,7 @@ mod functions;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
+mod peak;
 mod portable;
 mod product;
 mod vector;
@@ -19,8 +20,11 @@ mod x86;
 pub(crate) use attention::Attention;
 pub(crate) use functions::Activation;
 pub(crate) use norm::AddNorm;
+pub(crate) use peak::MultiplyAdds;
 pub(crate) use product::{BLOCK_ROWS, Columns, Product, Tokens, Values};
 use vector::Vector;
+
+use super::cost::{Cost, Layout};
 
 /// Something that can be compiled for any instruction set.
 trait Kernel {
@@ -32,7 +36,7 @@ trait Kernel {
 
 /// A set of instructions that this processor has been found to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InstructionSet(Kind);
+pub struct InstructionSet(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -49,7 +53,7 @@ enum Kind {
 
 impl InstructionSet {
     /// All that this processor knows, the fastest first.
-    pub(crate) fn available() -> Vec<InstructionSet> {
+    pub fn available() -> Vec<InstructionSet> {
         let mut kinds = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
@@ -76,12 +80,12 @@ impl InstructionSet {
     }
 
     /// The fastest that this processor knows.
-    pub(crate) fn best() -> InstructionSet {
+    pub fn best() -> InstructionSet {
         InstructionSet::available()[0]
     }
 
-    /// For people.
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, for people.
+    pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "AVX-512",
@@ -95,16 +99,35 @@ impl InstructionSet {
         }
     }
 
-    /// For 32 tokens: time of four rows' weights of one column, with and without an index, and of a
-    /// single weight. Fitted to this crate's kernels on a processor of each class.
-    pub(crate) fn nanoseconds(self) -> [f64; 3] {
-        match self.0 {
+    /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers anew.
+    ///
+    /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation. NEON and
+    /// SIMD128 could not be measured there: theirs are twice AVX2's, as their registers are half as wide.
+    pub fn cost(self, layout: Layout) -> Cost {
+        let (entry, group) = match (self.0, layout) {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => [1.5, 1.6, 0.8],
+            (Kind::Avx512, Layout::Dense) => (2.42, 0.0),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => [3.0, 3.1, 1.2],
-            _ => [6.0, 6.1, 2.0],
-        }
+            (Kind::Avx512, Layout::Blocks) => (2.40, 12.8),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx512, Layout::Rows) => (1.21, 9.9),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, Layout::Dense) => (2.72, 14.1),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, Layout::Blocks) => (2.97, 18.4),
+            #[cfg(target_arch = "x86_64")]
+            (Kind::Avx2, Layout::Rows) => (1.59, 9.7),
+            (Kind::Portable, Layout::Dense) => (8.25, 64.5),
+            (Kind::Portable, Layout::Blocks) => (9.04, 24.2),
+            (Kind::Portable, Layout::Rows) => (2.76, 9.2),
+            #[cfg(not(target_arch = "x86_64"))]
+            (_, Layout::Dense) => (5.44, 28.2),
+            #[cfg(not(target_arch = "x86_64"))]
+            (_, Layout::Blocks) => (5.94, 36.8),
+            #[cfg(not(target_arch = "x86_64"))]
+            (_, Layout::Rows) => (3.18, 19.4),
+        };
+        Cost { entry, group }
     }
 
     /// Floats in one register.

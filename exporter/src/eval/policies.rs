@@ -2,7 +2,8 @@ use serde::Serialize;
 use sparsecbm::explain::Policy;
 use sparsecbm::{ConceptValue, Prediction, Result};
 
-use crate::eval::{Review, accuracy};
+use super::metrics::accuracy;
+use super::reviews::Review;
 
 /// How many random orders of concepts the baseline is the mean of.
 const RANDOM_ORDERS: usize = 10;

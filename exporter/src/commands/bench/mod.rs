@@ -1,5 +1,7 @@
+mod sparsity;
+
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sparsecbm::{EngineChoice, Result};
@@ -9,9 +11,13 @@ use super::engine::EngineArguments;
 use super::{print, print_json, tables};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    sparsity: Option<sparsity::Command>,
     /// The exported model.
-    model: PathBuf,
+    #[arg(required = true)]
+    model: Option<PathBuf>,
     /// How often predictions of each length are measured.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -29,22 +35,25 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    if !arguments.engines.is_empty() {
-        return compare(arguments);
+    if let Some(command) = &arguments.sparsity {
+        return command.run();
     }
-    let report =
-        bench_model(&arguments.model, &arguments.engine.options(), arguments.rounds as usize)?;
+    let model = arguments.model.as_deref().expect("clap requires it");
+    if !arguments.engines.is_empty() {
+        return compare(model, arguments);
+    }
+    let report = bench_model(model, &arguments.engine.options(), arguments.rounds as usize)?;
     if arguments.json {
         return print_json(&report);
     }
     print(&describe(&report))
 }
 
-fn compare(arguments: &Arguments) -> Result<()> {
+fn compare(model: &Path, arguments: &Arguments) -> Result<()> {
     let callers: Vec<usize> = arguments.callers.iter().map(|count| count.get()).collect();
     let (engines, options) = (&arguments.engines, arguments.engine.options());
     let rounds = arguments.rounds as usize;
-    let report = bench_engines(&arguments.model, engines, &options, &callers, rounds)?;
+    let report = bench_engines(model, engines, &options, &callers, rounds)?;
     if arguments.json {
         return print_json(&report);
     }

@@ -1,0 +1,86 @@
+//! Checkpoints made from a checkpoint, to measure what its shape costs.
+
+use sparsecbm::Result;
+use sparsecbm::schema::Semantics;
+
+use super::{Checkpoint, head_shapes};
+
+/// In the place of zeros: ordinary, and exact in 16 bits.
+const SOME_WEIGHT: f32 = 1.0 / 1024.0;
+
+impl Checkpoint {
+    /// The same backbone without masks, run once for all concepts: what the price of subnetworks is
+    /// compared with. Its answers mean nothing: weights that no mask keeps may be stored as zeros, and are
+    /// given a value here, so that whoever counts or skips zeros finds none.
+    ///
+    /// # Errors
+    /// `Model` where a weight cannot be read.
+    pub fn into_one_dense_pass(mut self) -> Result<Checkpoint> {
+        self.schema.semantics = Semantics::AsExecuted;
+        for (layer, masks) in &mut self.layers {
+            let width = layer.columns.div_ceil(8);
+            let last = u8::MAX >> (8 * width - layer.columns);
+            for row in masks.bits.chunks_mut(width) {
+                row.fill(u8::MAX);
+                row[width - 1] = last;
+            }
+            let name = format!("{}.weight", layer.name);
+            let mut weight = self.tensors.floats(&name)?;
+            weight.iter_mut().filter(|w| **w == 0.0).for_each(|w| *w = SOME_WEIGHT);
+            self.tensors.replace(&name, vec![layer.rows, layer.columns], &weight);
+        }
+        Ok(self.with_schema_written())
+    }
+
+    /// A model of `count` concepts, made by taking this one's in turns, each with its mask and heads: what
+    /// is measured to see how costs grow with concepts. Its answers mean nothing.
+    ///
+    /// # Errors
+    /// `Model` where a head cannot be read.
+    pub fn with_concepts(mut self, count: usize) -> Result<Checkpoint> {
+        let own = self.schema.concept_count();
+        let turns: Vec<usize> = (0..count).map(|k| k % own).collect();
+        for (layer, masks) in &mut self.layers {
+            let size = layer.rows / masks.block_rows * layer.columns.div_ceil(8);
+            let bits = turns.iter().flat_map(|&k| &masks.bits[k * size..(k + 1) * size]);
+            masks.bits = bits.copied().collect();
+        }
+        let old_shapes = head_shapes(&self.backbone, &self.schema, self.expansion);
+        let schema = &mut self.schema;
+        let calibration = &mut schema.calibration;
+        take(&mut calibration.class_logits, &turns);
+        take(&mut calibration.mean_concept_logits, &turns);
+        take(&mut calibration.mean_concept_probabilities, &turns);
+        take(&mut schema.concepts, &turns);
+        for (k, concept) in schema.concepts.iter_mut().enumerate().skip(own) {
+            let field = schema.data_fields.concepts[&concept.name].clone();
+            concept.name = format!("{} {}", concept.name, k / own + 1);
+            schema.data_fields.concepts.insert(concept.name.clone(), field);
+        }
+        let shapes = head_shapes(&self.backbone, &self.schema, self.expansion);
+        for ((name, old), (_, new)) in old_shapes.into_iter().zip(shapes) {
+            // Concept heads are `[K, …]`, label and effect heads `[L, K · C]`, the label's bias is `[L]`.
+            let of_one: usize = match name {
+                "label_head.bias" => continue,
+                "label_head.weight" | "effect_head.weight" => old[1] / own,
+                _ => old[1..].iter().product(),
+            };
+            let values = self.tensors.floats(name)?;
+            let part = |row: &[f32], k: usize| row[k * of_one..(k + 1) * of_one].to_vec();
+            let rows = values.chunks(of_one * own);
+            let repeated = rows.flat_map(|row| turns.iter().flat_map(move |&k| part(row, k)));
+            self.tensors.replace(name, new, &repeated.collect::<Vec<f32>>());
+        }
+        Ok(self.with_schema_written())
+    }
+
+    fn with_schema_written(mut self) -> Checkpoint {
+        self.schema_json =
+            serde_json::to_string(&self.schema).expect("names and finite numbers are JSON");
+        self
+    }
+}
+
+fn take<T: Clone>(values: &mut Vec<T>, turns: &[usize]) {
+    *values = turns.iter().map(|&k| values[k].clone()).collect();
+}

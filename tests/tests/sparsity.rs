@@ -1,0 +1,84 @@
+//! What the sparse engine makes of the shipped model: small, and chosen by its masks.
+
+use sparsecbm::sparse::Layout;
+use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct};
+use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
+use sparsecbm_tests::{exported, repository};
+
+fn plan(weights: WeightForm, masks: MaskForm) -> Vec<PlannedProduct> {
+    let options = ExportOptions { weights, masks, ..ExportOptions::default() };
+    let mut load = LoadOptions::default();
+    load.engine = EngineChoice::Sparse;
+    let bytes = exported("examples/models/cebab", &options);
+    Model::from_bytes(bytes, &load).expect("the model loads").plan().to_vec()
+}
+
+fn backbone(plan: &[PlannedProduct]) -> impl Iterator<Item = &PlannedProduct> {
+    plan.iter().filter(|product| product.name != "concept_head")
+}
+
+#[test]
+fn packed_weights_take_at_most_half_more_than_kept_weights_and_their_indices() {
+    for (form, width) in [(WeightForm::F16, 2), (WeightForm::F32, 4)] {
+        for masks in [MaskForm::Packed, MaskForm::Folded] {
+            for product in backbone(&plan(form, masks)) {
+                // An index of 16 bits for each block of four weights, which is how this mask keeps them.
+                let kept = product.weights * width + product.weights / 4 * 2;
+                assert!(
+                    2 * product.bytes <= 3 * kept,
+                    "{form:?} {masks:?}: {} takes {} bytes, {kept} are kept",
+                    product.name,
+                    product.bytes,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shipped_masks_run_in_blocks_and_cost_less_than_dense() {
+    for product in backbone(&plan(WeightForm::F16, MaskForm::Packed)) {
+        assert_eq!(product.layout, Layout::Blocks, "{}", product.name);
+        assert!(product.microseconds < product.dense_microseconds, "{}", product.name);
+        assert!(product.multiplied >= product.weights, "{}", product.name);
+    }
+}
+
+/// The checkpoints that `bench growth` and `bench sparse` measure.
+#[test]
+fn concepts_taken_in_turns_say_what_the_first_ones_say() {
+    let options = ExportOptions { check: false, ..ExportOptions::default() };
+    let open = || Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
+    let predict = |checkpoint: &Checkpoint| {
+        let bytes = export(checkpoint, &options).expect("it is exported").bytes;
+        let mut load = LoadOptions::default();
+        load.engine = EngineChoice::Sparse;
+        let model = Model::from_bytes(bytes, &load).expect("the model loads");
+        model.predict("The movie was very good").expect("the text has an answer")
+    };
+    let own = predict(&open());
+    let concepts = own.concepts().len();
+    for count in [1, concepts, 2 * concepts + 1] {
+        let grown = predict(&open().with_concepts(count).expect("its heads are read"));
+        assert_eq!(grown.concepts().len(), count);
+        for k in 0..count {
+            let (found, expected) = (grown.concept_logits(), own.concept_logits());
+            assert_eq!(found.row(k), expected.row(k % concepts), "concept {k} of {count}");
+        }
+    }
+}
+
+#[test]
+fn one_dense_pass_multiplies_every_weight_once() {
+    let checkpoint = Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
+    let layers = checkpoint.mask_statistics().layers;
+    let weights: usize = layers.iter().map(|layer| layer.rows * layer.columns).sum();
+    let options = ExportOptions { check: false, masks: MaskForm::Folded, ..Default::default() };
+    let dense = checkpoint.into_one_dense_pass().expect("its weights are read");
+    let mut load = LoadOptions::default();
+    load.engine = EngineChoice::Sparse;
+    let bytes = export(&dense, &options).expect("it is exported").bytes;
+    let model = Model::from_bytes(bytes, &load).expect("the model loads");
+    let backbone: usize = backbone(model.plan()).map(|product| product.weights).sum();
+    assert_eq!(backbone, weights);
+}
