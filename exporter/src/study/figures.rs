@@ -54,6 +54,9 @@ fn deletion(study: &Study, area: &Area) -> Drawn {
     lines_chart(area, &lines, axes, SeriesLabelPosition::UpperRight)
 }
 
+/// Room for the legend below the bars, in bars' rows.
+const LEGEND: f64 = 0.75;
+
 /// Two bars a method: correlation and share of right signs.
 fn overrides(study: &Study, area: &Area) -> Drawn {
     let count = study.overrides.len() as f64;
@@ -63,7 +66,7 @@ fn overrides(study: &Study, area: &Area) -> Drawn {
         .margin(12)
         .x_label_area_size(30)
         .y_label_area_size(190)
-        .build_cartesian_2d(0.0..1.0, 0.0..count)?;
+        .build_cartesian_2d(0.0..1.0, -LEGEND..count)?;
     chart
         .configure_mesh()
         .disable_mesh()
