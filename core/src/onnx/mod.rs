@@ -45,10 +45,13 @@ pub(crate) fn read(path: &Path) -> Result<ModelProto> {
     let bytes = std::fs::read(path).map_err(|e| {
         Error::new(ErrorKind::Io, &place, e.to_string(), "a readable file").caused_by(e)
     })?;
-    let mut model = decode(bytes.into(), &place)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    external::attach(&mut model, folder.unwrap_or(Path::new("."))).map_err(|e| e.within(&place))?;
-    Ok(model)
+    let read = |bytes: Bytes| {
+        let mut model = decode(bytes, "model")?;
+        external::attach(&mut model, folder.unwrap_or(Path::new(".")))?;
+        Ok(model)
+    };
+    read(bytes.into()).map_err(|e: Error| e.within(&place))
 }
 
 /// Refuses a model some of whose constants lie in other files.
