@@ -63,18 +63,11 @@ impl Model {
     /// newer than this crate, `Model` where its parts contradict each other, `Unavailable` where the
     /// engine asked for is not there.
     pub fn from_bytes(bytes: impl Into<Bytes>, options: &LoadOptions) -> Result<Model> {
-        let model = onnx::decode(bytes.into(), "model")?;
-        onnx::expect_whole(&model)?;
-        Model::from_graph(model, options)
+        Model::from_graph(onnx::decode_whole(bytes.into())?, options)
     }
 
     fn from_graph(model: ModelProto, options: &LoadOptions) -> Result<Model> {
-        let metadata = |key: &str| {
-            onnx::metadata(&model, key).ok_or_else(|| {
-                let expected = format!("'{key}', as `sparsecbm export` writes it");
-                Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
-            })
-        };
+        let metadata = |key: &str| onnx::metadata(&model, key);
         schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
         let schema =
             Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;

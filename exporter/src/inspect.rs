@@ -80,12 +80,7 @@ fn of_checkpoint(checkpoint: &Checkpoint) -> Inspection {
 }
 
 fn of_exported(model: &ModelProto) -> Result<Inspection> {
-    let metadata = |key: &str| {
-        onnx::metadata(model, key).ok_or_else(|| {
-            let expected = format!("'{key}', as `sparsecbm export` writes it");
-            Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
-        })
-    };
+    let metadata = |key: &str| onnx::metadata(model, key);
     let broken = |key: &str, e: serde_json::Error| {
         Error::new(ErrorKind::Format, key, e.to_string(), "what `sparsecbm export` writes")
     };

@@ -1,8 +1,6 @@
 //! Files from strangers: whatever is wrong with one, loading gives a model or an error, never a panic.
 //!
-//! `HOSTILE_FILES` says how many broken files each test makes (`docs/security.md`); `HOSTILE_SEED` which.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! [`sparsecbm_tests::hostile`] tells how to break more of them.
 
 use prost::Message;
 use sparsecbm::explain::Subnetworks;
@@ -10,14 +8,7 @@ use sparsecbm::onnx::{self, ModelProto, StringStringEntryProto};
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, Model};
 use sparsecbm_exporter::{ExportOptions, MaskForm};
 use sparsecbm_tests::exported;
-
-/// Numbers at which arithmetic breaks.
-const EXTREMES: [i64; 12] =
-    [0, 1, -1, 2, 7, 255, 65_536, i32::MAX as i64, u32::MAX as i64, 1 << 40, i64::MAX, i64::MIN];
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
-}
+use sparsecbm_tests::hostile::{EXTREMES, change_somewhere, for_each_seed};
 
 fn file(masks: MaskForm) -> Vec<u8> {
     exported("tests/models/tiny", &ExportOptions { masks, ..ExportOptions::default() })
@@ -43,13 +34,11 @@ fn use_it(bytes: &[u8]) {
 /// Breaks a sound file again and again, and uses each result.
 fn break_often(masks: MaskForm, damage: impl Fn(&mut fastrand::Rng, &mut Vec<u8>)) {
     let sound = file(masks);
-    let (first, count) = (setting("HOSTILE_SEED", 0), setting("HOSTILE_FILES", 40));
-    for seed in first..first + count {
+    for_each_seed(|random| {
         let mut bytes = sound.clone();
-        damage(&mut fastrand::Rng::with_seed(seed), &mut bytes);
-        let outcome = catch_unwind(AssertUnwindSafe(|| use_it(&bytes)));
-        assert!(outcome.is_ok(), "a panic: HOSTILE_SEED={seed} HOSTILE_FILES=1 shows it alone");
-    }
+        damage(random, &mut bytes);
+        use_it(&bytes);
+    });
 }
 
 /// Changes the decoded model.
@@ -159,32 +148,6 @@ fn metadata_with_other_values() {
             entry.value = value.to_string();
         });
     });
-}
-
-/// Changes one value somewhere inside a JSON value.
-fn change_somewhere(random: &mut fastrand::Rng, value: &mut serde_json::Value) {
-    use serde_json::Value::{Array, Null, Object};
-    match value {
-        Array(values) if !values.is_empty() && random.u8(..8) > 0 => {
-            let index = random.usize(..values.len());
-            change_somewhere(random, &mut values[index]);
-        }
-        Object(fields) if !fields.is_empty() && random.u8(..8) > 0 => {
-            let index = random.usize(..fields.len());
-            change_somewhere(random, fields.values_mut().nth(index).expect("it is within"));
-        }
-        value => {
-            *value = match random.u8(..8) {
-                0 => Null,
-                1 => "".into(),
-                2 => "\u{0}(a|a)*$".into(),
-                3 => Array(vec![]),
-                4 => f64::MAX.into(),
-                5 => serde_json::json!({}),
-                _ => (*random.choice(&EXTREMES).expect("some")).into(),
-            };
-        }
-    }
 }
 
 /// The error that a changed file gives.

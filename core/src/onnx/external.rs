@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use bytes::Bytes;
 
 use super::check::{check_tensor, is_outside};
-use super::{ModelProto, TensorProto};
+use super::{ModelProto, TensorProto, read_bytes};
 use crate::{Error, ErrorKind, Result};
 
 /// Brings in the elements that lie in files beside the model, which is in `folder`.
@@ -45,11 +45,7 @@ fn elements(
         let path = inside(folder, location).ok_or_else(|| {
             wrong(format!("location '{location}'"), "the name of a file beside the model".into())
         })?;
-        let bytes = std::fs::read(&path).map_err(|e| {
-            let place = path.display().to_string();
-            Error::new(ErrorKind::Io, place, e.to_string(), "a readable file").caused_by(e)
-        })?;
-        files.insert(location.into(), Bytes::from(bytes));
+        files.insert(location.into(), read_bytes(&path)?);
     }
     let file = &files[location];
     let number = |key: &str, default: usize| match value(key) {

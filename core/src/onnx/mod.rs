@@ -41,27 +41,25 @@ pub fn decode(bytes: Bytes, place: &str) -> Result<ModelProto> {
 /// `Io` where a file cannot be read, `Model` where a constant's place is not a file in the model's own folder;
 /// else as [`decode`].
 pub(crate) fn read(path: &Path) -> Result<ModelProto> {
-    let place = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|e| {
-        Error::new(ErrorKind::Io, &place, e.to_string(), "a readable file").caused_by(e)
-    })?;
+    let bytes = read_bytes(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let read = |bytes: Bytes| {
         let mut model = decode(bytes, "model")?;
         external::attach(&mut model, folder.unwrap_or(Path::new(".")))?;
         Ok(model)
     };
-    read(bytes.into()).map_err(|e: Error| e.within(&place))
+    read(bytes).map_err(|e: Error| e.within(path.display()))
 }
 
-/// Refuses a model some of whose constants lie in other files.
+/// Reads a model that has everything inside, for bytes have no folder to look in.
 ///
 /// # Errors
-/// `Model`, naming the constant.
-pub(crate) fn expect_whole(model: &ModelProto) -> Result<()> {
+/// `Model` where a constant lies in another file; else as [`decode`].
+pub(crate) fn decode_whole(bytes: Bytes) -> Result<ModelProto> {
+    let model = decode(bytes, "model")?;
     let mut constants = model.graph.iter().flat_map(|graph| &graph.initializer);
     match constants.find(|tensor| check::is_outside(tensor)) {
-        None => Ok(()),
+        None => Ok(model),
         Some(tensor) => Err(Error::new(
             ErrorKind::Model,
             format!("initializer '{}'", tensor.name),
@@ -72,6 +70,21 @@ pub(crate) fn expect_whole(model: &ModelProto) -> Result<()> {
 }
 
 /// The value of one of the model's metadata entries.
-pub fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
-    model.metadata_props.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+///
+/// # Errors
+/// `Format` where the model has no such entry.
+pub fn metadata<'a>(model: &'a ModelProto, key: &str) -> Result<&'a str> {
+    let entry = model.metadata_props.iter().find(|entry| entry.key == key);
+    entry.map(|entry| entry.value.as_str()).ok_or_else(|| {
+        let expected = format!("'{key}', as `sparsecbm export` writes it");
+        Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
+    })
+}
+
+/// The bytes of a file.
+fn read_bytes(path: &Path) -> Result<Bytes> {
+    std::fs::read(path).map(Bytes::from).map_err(|e| {
+        let place = path.display().to_string();
+        Error::new(ErrorKind::Io, place, e.to_string(), "a readable file").caused_by(e)
+    })
 }

@@ -14,8 +14,10 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn read(path: &Path) -> Result<Shard> {
-        let place = path.display().to_string();
-        let bytes = super::read(path)?;
+        Shard::of_bytes(path.display().to_string(), super::read(path)?)
+    }
+
+    fn of_bytes(place: String, bytes: Vec<u8>) -> Result<Shard> {
         let (header, metadata) =
             SafeTensors::read_metadata(&bytes).map_err(|e| broken(e, &place, bytes.len()))?;
         // The file begins with the header's length, as eight bytes.
@@ -28,9 +30,7 @@ impl Shard {
         let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let view = TensorView::new(Dtype::F32, shape, &values).expect("a value an element");
         let bytes = safetensors::serialize([(name, view)], None).expect("a view is written");
-        let (header, metadata) = SafeTensors::read_metadata(&bytes).expect("what was written");
-        let data_start = header + size_of::<u64>();
-        Shard { place: name.into(), bytes, metadata, data_start }
+        Shard::of_bytes(name.into(), bytes).expect("what was written can be read")
     }
 
     pub(super) fn names(&self) -> Vec<String> {

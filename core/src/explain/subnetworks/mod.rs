@@ -44,18 +44,11 @@ impl Subnetworks {
     /// `Format` where the bytes are not an exported file, `Version` where it is newer than this crate,
     /// `Model` where masks are missing or do not have the shape that the metadata says.
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Subnetworks> {
-        let file = onnx::decode(bytes.into(), "model")?;
-        onnx::expect_whole(&file)?;
-        Subnetworks::from_graph(file)
+        Subnetworks::from_graph(onnx::decode_whole(bytes.into())?)
     }
 
     fn from_graph(file: ModelProto) -> Result<Subnetworks> {
-        let metadata = |key: &str| {
-            onnx::metadata(&file, key).ok_or_else(|| {
-                let expected = format!("'{key}', as `sparsecbm export` writes it");
-                Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
-            })
-        };
+        let metadata = |key: &str| onnx::metadata(&file, key);
         let broken = |key: &str, e: serde_json::Error| {
             Error::new(ErrorKind::Format, key, e.to_string(), "what `sparsecbm export` writes")
         };
