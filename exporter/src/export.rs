@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
-use sparsecbm::onnx::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use sparsecbm::onnx::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use sparsecbm::{MaskStatistics, Result};
 
 use crate::check::{CheckReport, check};
@@ -101,7 +101,7 @@ pub struct Description {
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Exported> {
     let statistics = checkpoint.mask_statistics();
     let description = Description {
-        exporter: concat!("sparsecbm-exporter ", env!("CARGO_PKG_VERSION")).into(),
+        exporter: exporter(),
         weights: options.weights,
         masks: options.masks,
         opset: OPSET,
@@ -109,23 +109,16 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         attention_heads: checkpoint.attention_heads(),
         parameters: checkpoint.parameters(),
     };
-    let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
     let json = |value: serde_json::Result<String>| value.expect("numbers and strings are JSON");
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "sparsecbm".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        doc_string: String::new(),
-        graph: Some(graph::write(checkpoint, options.weights, options.masks)?),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: vec![
-            entry("sparsecbm.version", FORMAT_VERSION.into()),
-            entry("sparsecbm.schema", checkpoint.schema_json.clone()),
-            entry("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
-            entry("sparsecbm.export", json(serde_json::to_string(&description))),
-            entry("sparsecbm.masks", json(serde_json::to_string(&statistics))),
-        ],
-    };
+    let metadata = [
+        ("sparsecbm.version", FORMAT_VERSION.into()),
+        ("sparsecbm.schema", checkpoint.schema_json.clone()),
+        ("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
+        ("sparsecbm.checkpoint", checkpoint.digest()),
+        ("sparsecbm.export", json(serde_json::to_string(&description))),
+        ("sparsecbm.masks", json(serde_json::to_string(&statistics))),
+    ];
+    let model = model(graph::write(checkpoint, options.weights, options.masks)?, metadata);
     let bytes = Bytes::from(model.encode_to_vec());
     drop(model);
     let check = match options.check {
@@ -143,4 +136,26 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         check,
     };
     Ok(Exported { bytes: bytes.into(), report })
+}
+
+/// The exporter's name and version.
+pub(crate) fn exporter() -> String {
+    concat!("sparsecbm-exporter ", env!("CARGO_PKG_VERSION")).into()
+}
+
+/// A graph and what is to be known of it as a model.
+pub(crate) fn model<const N: usize>(
+    graph: GraphProto,
+    metadata: [(&str, String); N],
+) -> ModelProto {
+    let entry = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
+    ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "sparsecbm".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        doc_string: String::new(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+        metadata_props: metadata.into_iter().map(entry).collect(),
+    }
 }

@@ -10,6 +10,7 @@ use sparsecbm::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 
 use crate::export::Exported;
+use crate::gradient::ExportedGradients;
 
 /// ONNX readers refuse a protobuf message of more than 2 GiB.
 const LARGEST_FILE: usize = i32::MAX as usize;
@@ -35,39 +36,49 @@ impl Exported {
     /// # Errors
     /// `Io` where a file cannot be written.
     pub fn write_split(self, path: impl AsRef<Path>, limit: usize) -> Result<Vec<PathBuf>> {
-        let path = path.as_ref();
-        if self.bytes.len() <= limit {
-            let mut file = beside(path)?;
-            file.write_all(&self.bytes).map_err(|e| failed(path, e))?;
-            file.persist(path).map_err(|e| failed(path, e.error))?;
-            return Ok(vec![path.into()]);
-        }
-        // The model names the file beside it, and names inside a model are UTF-8.
-        let location = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-            let found = "a name that is not UTF-8";
-            Error::new(
-                ErrorKind::Input,
-                path.display().to_string(),
-                found,
-                "a file's name in UTF-8",
-            )
-        })?;
-        let location = format!("{location}.data");
-        let data_path = path.with_file_name(&location);
-        // The tensors of the decoded model share these bytes.
-        let mut model = onnx::decode(Bytes::from(self.bytes), &path.display().to_string())?;
-        let mut data = beside(&data_path)?;
-        move_tensors(&mut model, &mut data, &location).map_err(|e| failed(&data_path, e))?;
-        let mut file = beside(path)?;
-        file.write_all(&model.encode_to_vec()).map_err(|e| failed(path, e))?;
-        data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
-        if let Err(e) = file.persist(path) {
-            // Weights alone are of no use; that this fails too is the lesser news.
-            let _ = std::fs::remove_file(&data_path);
-            return Err(failed(path, e.error));
-        }
-        Ok(vec![path.into(), data_path])
+        write(self.bytes, path.as_ref(), limit)
     }
+}
+
+impl ExportedGradients {
+    /// Writes the file beside the model in `path`, in its name with the ending `.gradients.onnx`; where it would be
+    /// larger than 2 GiB, its weights as [`Exported::write_to`] does. Gives the paths of what was written.
+    ///
+    /// # Errors
+    /// `Io` where a file cannot be written.
+    pub fn write_beside(self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        write(self.bytes, &path.as_ref().with_extension("gradients.onnx"), LARGEST_FILE)
+    }
+}
+
+/// Writes a model to `path`, its weights to a file beside it where it is larger than `limit` bytes.
+fn write(bytes: Vec<u8>, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
+    if bytes.len() <= limit {
+        let mut file = beside(path)?;
+        file.write_all(&bytes).map_err(|e| failed(path, e))?;
+        file.persist(path).map_err(|e| failed(path, e.error))?;
+        return Ok(vec![path.into()]);
+    }
+    // The model names the file beside it, and names inside a model are UTF-8.
+    let location = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        let found = "a name that is not UTF-8";
+        Error::new(ErrorKind::Input, path.display().to_string(), found, "a file's name in UTF-8")
+    })?;
+    let location = format!("{location}.data");
+    let data_path = path.with_file_name(&location);
+    // The tensors of the decoded model share these bytes.
+    let mut model = onnx::decode(Bytes::from(bytes), &path.display().to_string())?;
+    let mut data = beside(&data_path)?;
+    move_tensors(&mut model, &mut data, &location).map_err(|e| failed(&data_path, e))?;
+    let mut file = beside(path)?;
+    file.write_all(&model.encode_to_vec()).map_err(|e| failed(path, e))?;
+    data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
+    if let Err(e) = file.persist(path) {
+        // Weights alone are of no use; that this fails too is the lesser news.
+        let _ = std::fs::remove_file(&data_path);
+        return Err(failed(path, e.error));
+    }
+    Ok(vec![path.into(), data_path])
 }
 
 /// Writes the model's large tensors to `file`, which will be called `location`, and leaves references.

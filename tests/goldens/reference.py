@@ -32,10 +32,11 @@ class Reference:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.backbone = backbone(config, self.schema["pooling"] == "padded-mean").eval()
         linear = {n: m for n, m in self.backbone.named_modules() if isinstance(m, (torch.nn.Linear, Conv1D))}
-        turned = {n for n, m in linear.items() if isinstance(m, Conv1D)}  # whose weights are [in, out]
+        self.turned = turned = {n for n, m in linear.items() if isinstance(m, Conv1D)}  # whose weights are [in, out]
         tensors = load_file(folder / "model.safetensors")
 
         self.masks = {}  # name of a linear layer -> [K, …] of 0 and 1, shaped as its weight
+        self.heights = {}  # of the blocks in which it keeps weights
         self.weights = {}  # every other tensor
         lists = {}
         for key, value in tensors.items():
@@ -44,6 +45,7 @@ class Reference:
                 shape = tensors[f"{name}.weight"].shape
                 masks = unpack(value, *(reversed(shape) if name in turned else shape))
                 self.masks[name] = masks.transpose(1, 2) if name in turned else masks
+                self.heights[name] = masks.shape[1] // value.shape[1]
             elif ".mask_list." in key:
                 name, k = key.split(".mask_list.")
                 lists.setdefault(name, {})[int(k)] = value.float()
@@ -51,6 +53,7 @@ class Reference:
                 self.weights[key] = value.float()
         for name, masks in lists.items():
             self.masks[name] = torch.stack([masks[k] for k in range(len(masks))])
+            self.heights[name] = 1
         self.heads = {key: self.weights.pop(key) for key in HEADS if key in self.weights}
 
         assert set(self.weights) == set(self.backbone.state_dict()) - {"embeddings.position_ids"}

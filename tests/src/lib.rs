@@ -2,8 +2,10 @@
 //! exported files; and ways to break them.
 
 mod goldens;
+mod gradients;
 pub mod hostile;
 mod models;
 
 pub use goldens::{Case, Goldens, Tensor, TokenCase, largest_difference, token_cases};
+pub use gradients::{GradientCase, GradientGoldens, IntegratedCase, Told, gradient_goldens};
 pub use models::{checkpoint, exported, repository};

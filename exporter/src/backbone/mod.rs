@@ -17,7 +17,7 @@ use sparsecbm::{Error, ErrorKind, Result};
 
 pub(crate) use self::bilstm::BiLstm;
 use self::config::Config;
-pub(crate) use self::parts::{Activation, LinearLayer, Norm};
+pub(crate) use self::parts::{Activation, LinearLayer, Norm, Table};
 pub(crate) use self::transformer::{
     Attention, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
 };
@@ -95,12 +95,17 @@ impl Backbone {
         }
     }
 
+    /// The table of word embeddings.
+    pub(crate) fn word_table(&self) -> &Table {
+        match &self.body {
+            Body::Transformer(transformer) => &transformer.tokens,
+            Body::BiLstm(lstm) => &lstm.tokens,
+        }
+    }
+
     /// How many token ids it knows.
     pub(crate) fn vocabulary(&self) -> usize {
-        match &self.body {
-            Body::Transformer(transformer) => transformer.tokens.rows,
-            Body::BiLstm(lstm) => lstm.tokens.rows,
-        }
+        self.word_table().rows
     }
 
     /// How many positions it can read, where there is a limit.

@@ -1,5 +1,6 @@
 //! A checkpoint folder, read and checked: `docs/checkpoint.md`.
 
+mod digest;
 mod masks;
 mod shard;
 mod tensors;
@@ -105,6 +106,12 @@ impl Checkpoint {
         let known = self.layers.iter().find(|(known, _)| known == layer);
         let (_, masks) = known.expect("every layer of the backbone was read with its masks");
         masks
+    }
+
+    /// The layer of that name, with its masks.
+    pub(crate) fn layer(&self, name: &str) -> &(LinearLayer, Masks) {
+        let known = self.layers.iter().find(|(known, _)| known.name == name);
+        known.expect("every layer of the backbone was read with its masks")
     }
 
     /// The weight of a linear layer as `[out, in]`, row-major, not masked.

@@ -72,6 +72,15 @@ impl Tensors {
         names
     }
 
+    /// Calls `read` with every tensor's name, type, shape and bytes, by name.
+    pub(crate) fn each(&self, mut read: impl FnMut(&str, Dtype, &[usize], &[u8])) {
+        for name in self.names() {
+            if let Some((shard, info)) = self.held(&name) {
+                read(&name, info.dtype, &info.shape, shard.data(info));
+            }
+        }
+    }
+
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.holders.contains_key(name)
     }

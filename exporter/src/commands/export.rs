@@ -6,7 +6,10 @@ use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use sparsecbm::Result;
-use sparsecbm_exporter::{Checkpoint, ExportOptions, ExportReport, MaskForm, WeightForm, export};
+use sparsecbm_exporter::{
+    Checkpoint, ExportOptions, ExportReport, GradientReport, MaskForm, WeightForm, export,
+    export_gradients,
+};
 
 use super::measure::{Measured, measure};
 use super::{print, print_json};
@@ -31,6 +34,10 @@ pub struct Arguments {
     /// file stores them.
     #[arg(long, default_value_t = ExportOptions::default().atol)]
     atol: f32,
+    /// Write a second file, OUTPUT with the ending .gradients.onnx: the gradients of each concept's logits by
+    /// its mask's bits and by the word embeddings. Edits of masks and integrated gradients need it.
+    #[arg(long, conflicts_with = "triton")]
+    with_gradients: bool,
     /// Write the file without running it. The check takes minutes and many times the file's memory where
     /// models are large.
     #[arg(long)]
@@ -51,6 +58,8 @@ struct Output<'a> {
     #[serde(flatten)]
     report: &'a ExportReport,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gradients: Option<&'a GradientReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     accuracy: Option<&'a Measured>,
 }
 
@@ -66,22 +75,43 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.enable_steady_tick(Duration::from_millis(100));
     let checkpoint = Checkpoint::open(&arguments.checkpoint)?;
     let exported = export(&checkpoint, &options)?;
+    let gradients = match arguments.with_gradients {
+        true => Some(export_gradients(&checkpoint, &options)?),
+        false => None,
+    };
     spinner.finish_and_clear();
     let accuracy = match &arguments.measure {
         Some(data) => Some(measure(&checkpoint, &exported, data)?),
         None => None,
     };
     let report = exported.report.clone();
-    let files = match (&arguments.output, &arguments.triton) {
+    let mut files = match (&arguments.output, &arguments.triton) {
         (Some(file), _) => exported.write_to(file)?,
         (None, Some(folder)) => exported.write_triton(folder, &checkpoint)?,
         (None, None) => unreachable!("clap requires one of them"),
     };
+    let mut of_gradients = None;
+    if let (Some(gradients), Some(file)) = (gradients, &arguments.output) {
+        of_gradients = Some(gradients.report);
+        files.extend(gradients.write_beside(file)?);
+    }
     if arguments.json {
         let accuracy = accuracy.as_ref();
-        return print_json(&Output { files: &files, report: &report, accuracy });
+        return print_json(&Output {
+            files: &files,
+            report: &report,
+            gradients: of_gradients.as_ref(),
+            accuracy,
+        });
     }
     let mut text = describe(&files, &report);
+    if let Some(check) = of_gradients.and_then(|report| report.check) {
+        text += &format!(
+            "\nChecked the gradients along random directions against differences of an evaluation of the \
+             checkpoint: by word embeddings to {:.1e} of their length, by the masks of {} layers to {:.1e}.",
+            check.embedding_gradient, check.layers, check.mask_gradient
+        );
+    }
     if let Some(accuracy) = &accuracy {
         text += &accuracy.describe();
     }

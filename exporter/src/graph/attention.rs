@@ -10,7 +10,7 @@ const HIDDEN: f32 = -1e9;
 
 impl Writer<'_> {
     /// 0 where a position is seen, a large negative number where it is not: `[batch, 1, 1, sequence]` where
-    /// all see the same, else `[batch, 1, sequence, sequence]`.
+    /// all see the same, else `[batch, 1, sequence, sequence]`. Where gradients are taken: whether it is seen.
     pub(super) fn attention_bias(&mut self, reach: Reach) -> String {
         let scope = "attention_mask";
         let builder = &mut self.builder;
@@ -25,8 +25,13 @@ impl Writer<'_> {
             seen = builder.node(scope, "And", &[&seen, &near]);
         }
         let builder = &mut self.builder;
-        let (zero, hidden) = (builder.float(0.0), builder.float(HIDDEN));
-        let bias = builder.node(scope, "Where", &[&seen, &zero, &hidden]);
+        let bias = match &self.variables {
+            Some(_) => seen,
+            None => {
+                let (zero, hidden) = (builder.float(0.0), builder.float(HIDDEN));
+                builder.node(scope, "Where", &[&seen, &zero, &hidden])
+            }
+        };
         match reach {
             Reach::All => builder.node(scope, "Unsqueeze", &[&bias, &axes]),
             Reach::Causal | Reach::Near(_) => bias,
@@ -109,7 +114,14 @@ impl Branch<'_, '_> {
             }
         };
         let scores = builder.node(&scope, "MatMul", &[&query, &key]);
-        let scores = builder.node(&scope, "Add", &[&scores, bias]);
+        let scores = match &self.writer.variables {
+            None => builder.node(&scope, "Add", &[&scores, bias]),
+            // The same, but that what is not seen has no gradient, even where a position sees nothing.
+            Some(_) => {
+                let hidden = builder.float(HIDDEN);
+                builder.node(&scope, "Where", &[bias, &scores, &hidden])
+            }
+        };
         let shares = builder.node_with(&scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
         let mixed = builder.node(&scope, "MatMul", &[&shares, &value]);
         let order = vec![integers("perm", &by_head)];

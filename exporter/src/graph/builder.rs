@@ -76,6 +76,11 @@ impl Builder {
         if *count == 1 { name } else { format!("{name}_{count}") }
     }
 
+    /// What was written so far.
+    pub(crate) fn graph(&self) -> &GraphProto {
+        &self.graph
+    }
+
     /// Whether there is a constant of that name.
     pub(crate) fn has_constant(&self, name: &str) -> bool {
         self.constants.contains(name)

@@ -4,6 +4,7 @@ use sparsecbm::Result;
 use sparsecbm::onnx::DataType;
 
 use super::builder::{Builder, float, integer};
+use super::variables::Words;
 use super::writer::Writer;
 use crate::backbone::Norm;
 use crate::weights::{Stored, WeightForm};
@@ -17,6 +18,26 @@ impl Writer<'_> {
     /// The entries of an embedding table for token ids, or for whatever else numbers its rows.
     pub(super) fn token_embedding(&mut self, table: &str, ids: &str) -> Result<String> {
         self.table_rows(table, |builder, rows| builder.node(table, "Gather", &[rows, ids]))
+    }
+
+    /// The word embeddings of token ids, `[batch, sequence, E]`, or where a gradient is taken by them, those
+    /// between a baseline's and theirs.
+    pub(super) fn words(&mut self, table: &str, ids: &str) -> Result<String> {
+        let own = self.token_embedding(table, ids)?;
+        if self.variables.is_none() {
+            return Ok(own);
+        }
+        let baseline = self.token_embedding(table, "baseline_ids")?;
+        let builder = &mut self.builder;
+        let change = builder.node(table, "Sub", &[&own, &baseline]);
+        let axes = builder.integers(&[1, 2]);
+        let alpha = builder.node(table, "Unsqueeze", &["alpha", &axes]);
+        let way = builder.node(table, "Mul", &[&change, &alpha]);
+        let between = builder.node(table, "Add", &[&baseline, &way]);
+        if let Some(variables) = &mut self.variables {
+            variables.words = Some(Words { between: between.clone(), change });
+        }
+        Ok(between)
     }
 
     /// The entries of an embedding table from row `first` on, one a position.

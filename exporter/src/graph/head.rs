@@ -11,23 +11,15 @@ impl Writer<'_> {
     /// evidence[k][c][s] = pool_weight[s] · (concept_head.weight[k][c] · hidden[k][s]), and its sum over
     /// the positions plus the bias is the logit: pooling and head are linear, so this order is exact too.
     pub(super) fn concept_heads(&mut self, hidden: &[String]) -> Result<()> {
-        let pool_weight = self.pool_weight();
-        let weight = self.own_floats("concept_head.weight")?;
         let bias = self.own_floats("concept_head.bias")?;
         let concept_axis = self.builder.integers(&[1]);
         let mut shares = Vec::new();
         for (k, concept) in self.checkpoint.schema.concepts.iter().enumerate() {
             let hidden = hidden.get(k).unwrap_or(&hidden[0]);
             let scope = format!("{}/concept_head", concept.name);
-            let hidden = &self.expanded(&concept.name, k, hidden)?;
+            let index = self.builder.integer(k as i64);
+            let share = self.concept_shares(&concept.name, &index, hidden)?;
             let builder = &mut self.builder;
-            let index = builder.integer(k as i64);
-            let own =
-                builder.node_with(&scope, "Gather", &[&weight, &index], vec![integer("axis", 0)]);
-            let swapped = vec![integers("perm", &[1, 0])];
-            let own = builder.node_with(&scope, "Transpose", &[&own], swapped);
-            let scores = builder.node(&scope, "MatMul", &[hidden, &own]);
-            let share = builder.node(&scope, "Mul", &[&scores, &pool_weight]);
             let by_class = vec![integers("perm", &[0, 2, 1])];
             let share = builder.node_with(&scope, "Transpose", &[&share], by_class);
             shares.push(builder.node(&scope, "Unsqueeze", &[&share, &concept_axis]));
@@ -42,9 +34,42 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What concept k's head reads: the last hidden state, or where the heads have two layers, each position's
+    /// The logits of one concept, `[batch, C]`; `index` is its number as a value of the graph.
+    pub(super) fn concept_logits(
+        &mut self,
+        concept: &str,
+        index: &str,
+        hidden: &str,
+    ) -> Result<()> {
+        let share = self.concept_shares(concept, index, hidden)?;
+        let bias = self.own_floats("concept_head.bias")?;
+        let scope = format!("{concept}/concept_head");
+        let builder = &mut self.builder;
+        let own = builder.node_with(&scope, "Gather", &[&bias, index], vec![integer("axis", 0)]);
+        let positions = builder.integers(&[1]);
+        let flat = vec![integer("keepdims", 0)];
+        let sum = builder.node_with(&scope, "ReduceSum", &[&share, &positions], flat);
+        builder.node_to("concept_logits", "Add", &[&sum, &own]);
+        Ok(())
+    }
+
+    /// `[batch, sequence, C]`: each position's share of a concept's logits.
+    fn concept_shares(&mut self, concept: &str, index: &str, hidden: &str) -> Result<String> {
+        let pool_weight = self.pool_weight();
+        let weight = self.own_floats("concept_head.weight")?;
+        let hidden = &self.expanded(concept, index, hidden)?;
+        let scope = format!("{concept}/concept_head");
+        let builder = &mut self.builder;
+        let own = builder.node_with(&scope, "Gather", &[&weight, index], vec![integer("axis", 0)]);
+        let swapped = vec![integers("perm", &[1, 0])];
+        let own = builder.node_with(&scope, "Transpose", &[&own], swapped);
+        let scores = builder.node(&scope, "MatMul", &[hidden, &own]);
+        Ok(builder.node(&scope, "Mul", &[&scores, &pool_weight]))
+    }
+
+    /// What a concept's head reads: the last hidden state, or where the heads have two layers, each position's
     /// share of what the first of them gives.
-    fn expanded(&mut self, concept: &str, k: usize, hidden: &str) -> Result<String> {
+    fn expanded(&mut self, concept: &str, index: &str, hidden: &str) -> Result<String> {
         if self.checkpoint.expansion.is_none() {
             return Ok(hidden.into());
         }
@@ -52,9 +77,8 @@ impl Writer<'_> {
         let bias = self.own_floats("concept_expansion.bias")?;
         let scope = format!("{concept}/concept_expansion");
         let builder = &mut self.builder;
-        let index = builder.integer(k as i64);
         let [weight, bias] = [weight, bias].map(|all| {
-            builder.node_with(&scope, "Gather", &[&all, &index], vec![integer("axis", 0)])
+            builder.node_with(&scope, "Gather", &[&all, index], vec![integer("axis", 0)])
         });
         let swapped = vec![integers("perm", &[1, 0])];
         let weight = builder.node_with(&scope, "Transpose", &[&weight], swapped);

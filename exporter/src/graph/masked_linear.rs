@@ -1,7 +1,7 @@
 //! The one place where masks enter the graph.
 
 use sparsecbm::Result;
-use sparsecbm::onnx::DataType;
+use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::builder::{integer, integers, string};
 use super::dense::cast;
@@ -105,23 +105,34 @@ impl Branch<'_, '_> {
     }
 
     /// The branch's mask as 0.0 and 1.0: `[out, in]`, or `[out / B, 1, in]` where blocks are B > 1 high.
+    /// Its bits are a constant, or where a gradient is taken by them, an input.
     fn unpacked_mask(&mut self, layer: &LinearLayer, masks: &Masks) -> String {
         let scope = self.scope(&layer.name);
         let concepts = self.writer.checkpoint.schema.concept_count();
         let builder = &mut self.writer.builder;
         let (blocks, width) = (layer.rows / masks.block_rows, layer.columns.div_ceil(8));
         let bits = format!("{}.mask_bits", layer.name);
-        if !builder.has_constant(&bits) {
-            let shape = [concepts, blocks, width];
-            builder.constant(&bits, &shape, DataType::Uint8, masks.bits.clone());
-        }
         let shifts = "bit positions";
         builder.constant(shifts, &[8], DataType::Uint8, (0..8).collect());
         let lowest = "lowest bit";
         builder.constant(lowest, &[1], DataType::Uint8, vec![1]);
 
-        let index = builder.integer(self.mask as i64);
-        let own = builder.node_with(&scope, "Gather", &[&bits, &index], vec![integer("axis", 0)]);
+        let own = match &self.writer.variables {
+            Some(_) => {
+                let shape = [blocks, width].map(|size| DimensionValue::DimValue(size as i64));
+                builder.input(&bits, DataType::Uint8, &shape);
+                bits
+            }
+            None => {
+                if !builder.has_constant(&bits) {
+                    let shape = [concepts, blocks, width];
+                    builder.constant(&bits, &shape, DataType::Uint8, masks.bits.clone());
+                }
+                let index = builder.integer(self.mask as i64);
+                let axis = vec![integer("axis", 0)];
+                builder.node_with(&scope, "Gather", &[&bits, &index], axis)
+            }
+        };
         let last = builder.integers(&[2]);
         let column = builder.node(&scope, "Unsqueeze", &[&own, &last]);
         let right = vec![string("direction", "RIGHT")];
@@ -141,6 +152,10 @@ impl Branch<'_, '_> {
             let axis = builder.integers(&[last_axis]);
             row = builder.node(&scope, "Slice", &[&row, &start, &end, &axis]);
         }
-        cast(builder, &scope, &row)
+        let mask = cast(builder, &scope, &row);
+        if let Some(variables) = &mut self.writer.variables {
+            variables.masks.push((layer.name.clone(), mask.clone()));
+        }
+        mask
     }
 }

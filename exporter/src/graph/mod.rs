@@ -8,6 +8,9 @@ mod feed_forward;
 mod head;
 mod masked_linear;
 mod transformer;
+mod variables;
 mod writer;
 
-pub(crate) use self::writer::{OPSET, write};
+pub(crate) use self::builder::{Builder, integer, integers};
+pub(crate) use self::variables::Variables;
+pub(crate) use self::writer::{OPSET, write, write_concept};

@@ -20,7 +20,7 @@ pub(super) struct Shared {
 
 /// Writes the part of the graph that no mask reaches.
 pub(super) fn write_shared(transformer: &Transformer, writer: &mut Writer) -> Result<Shared> {
-    let words = writer.token_embedding(&transformer.tokens.name, "input_ids")?;
+    let words = writer.words(&transformer.tokens.name, "input_ids")?;
     let place = place(transformer, writer)?;
     let embedded = match transformer.project_in {
         None => join(transformer, writer, "", words, place.as_deref())?,

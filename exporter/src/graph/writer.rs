@@ -2,9 +2,10 @@ use std::collections::HashMap;
 
 use sparsecbm::Result;
 use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
-use sparsecbm::schema::{Semantics, Variable};
+use sparsecbm::schema::Semantics;
 
 use super::builder::Builder;
+use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
 use crate::checkpoint::Checkpoint;
@@ -23,6 +24,8 @@ pub(crate) struct Writer<'a> {
     pub(super) shared_weights: HashMap<String, String>,
     /// The value of [`Writer::pool_weight`], once it is written.
     pub(super) pool_weight: Option<String>,
+    /// Where gradients are to be taken: what they are taken by.
+    pub(super) variables: Option<Variables>,
 }
 
 /// The backbone under one mask.
@@ -53,14 +56,7 @@ pub(crate) fn write(
     masks: MaskForm,
 ) -> Result<GraphProto> {
     let schema = &checkpoint.schema;
-    let mut writer = Writer {
-        builder: Builder::default(),
-        checkpoint,
-        weights,
-        masks,
-        shared_weights: HashMap::new(),
-        pool_weight: None,
-    };
+    let mut writer = Writer::new(checkpoint, weights, masks);
     writer.declare();
     let branches = match schema.semantics {
         Semantics::AsIntended => schema.concept_count(),
@@ -68,37 +64,82 @@ pub(crate) fn write(
         Semantics::AsExecuted => 1,
     };
     let concepts = &schema.concepts[..branches];
-    let hidden = match &checkpoint.backbone.body {
-        Body::Transformer(body) => {
-            let shared = transformer::write_shared(body, &mut writer)?;
-            writer.branches(concepts, |branch| transformer::write_branch(body, branch, &shared))?
-        }
-        Body::BiLstm(body) => {
-            let shared = bilstm::write_shared(body, &mut writer)?;
-            writer.branches(concepts, |branch| bilstm::write_branch(body, branch, &shared))?
-        }
-    };
+    let names: Vec<&str> = concepts.iter().map(|concept| concept.name.as_str()).collect();
+    let hidden = writer.backbone(&names)?;
     writer.concept_heads(&hidden)?;
     writer.label_head()?;
     Ok(writer.builder.finish("sparsecbm"))
 }
 
+/// Writes the logits of one concept, whose number and masks are inputs, and tells what gradients of them can
+/// be taken by.
+pub(crate) fn write_concept(
+    checkpoint: &Checkpoint,
+    weights: WeightForm,
+) -> Result<(Builder, Variables)> {
+    let mut writer = Writer::new(checkpoint, weights, MaskForm::Packed);
+    writer.variables = Some(Variables::default());
+    writer.declare_concept();
+    let hidden = writer.backbone(&["concept"])?;
+    let axis = writer.builder.integers(&[0]);
+    let index = writer.builder.node("concept", "Squeeze", &["concept", &axis]);
+    writer.concept_logits("concept", &index, &hidden[0])?;
+    Ok((writer.builder, writer.variables.unwrap_or_default()))
+}
+
 impl<'a> Writer<'a> {
-    /// Writes one branch for each of `concepts`, and gives their last hidden states.
+    fn new(checkpoint: &'a Checkpoint, weights: WeightForm, masks: MaskForm) -> Writer<'a> {
+        Writer {
+            builder: Builder::default(),
+            checkpoint,
+            weights,
+            masks,
+            shared_weights: HashMap::new(),
+            pool_weight: None,
+            variables: None,
+        }
+    }
+
+    /// Writes the backbone, one branch for each of `concepts`, and gives their last hidden states.
+    fn backbone(&mut self, concepts: &[&'a str]) -> Result<Vec<String>> {
+        match &self.checkpoint.backbone.body {
+            Body::Transformer(body) => {
+                let shared = transformer::write_shared(body, self)?;
+                self.branches(concepts, |branch| transformer::write_branch(body, branch, &shared))
+            }
+            Body::BiLstm(body) => {
+                let shared = bilstm::write_shared(body, self)?;
+                self.branches(concepts, |branch| bilstm::write_branch(body, branch, &shared))
+            }
+        }
+    }
+
     fn branches(
         &mut self,
-        concepts: &'a [Variable],
+        concepts: &[&'a str],
         write: impl Fn(&mut Branch<'_, 'a>) -> Result<String>,
     ) -> Result<Vec<String>> {
         let mut hidden = Vec::new();
         for (mask, concept) in concepts.iter().enumerate() {
-            hidden.push(write(&mut Branch { writer: self, mask, concept: &concept.name })?);
+            hidden.push(write(&mut Branch { writer: self, mask, concept })?);
         }
         Ok(hidden)
     }
 }
 
 impl Writer<'_> {
+    /// Declares what one concept's logits are computed from, apart from its masks.
+    fn declare_concept(&mut self) {
+        let batch = DimensionValue::DimParam("batch".into());
+        let positions = [batch.clone(), DimensionValue::DimParam("sequence".into())];
+        let builder = &mut self.builder;
+        for name in ["input_ids", "baseline_ids", "attention_mask"] {
+            builder.input(name, DataType::Int64, &positions);
+        }
+        builder.input("alpha", DataType::Float, &[batch]);
+        builder.input("concept", DataType::Int64, &[DimensionValue::DimValue(1)]);
+    }
+
     fn declare(&mut self) {
         let schema = &self.checkpoint.schema;
         let size = |size: usize| DimensionValue::DimValue(size as i64);

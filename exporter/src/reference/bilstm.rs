@@ -10,15 +10,13 @@ pub(super) fn last_hidden_state(
     parameters: &Parameters,
     read: &Read,
 ) -> Array2<f32> {
-    let ids: Vec<usize> = read.ids.iter().map(|&id| id as usize).collect();
-    let words = parameters.matrix(&body.tokens.weight_name()).select(Axis(0), &ids);
     // Padding is read where it is pooled.
     let count = read.pool_weight.iter().filter(|&&weight| weight > 0.0).count();
     let [forward, backward] = BiLstm::DIRECTIONS;
     let order: Vec<usize> = (0..count).collect();
     let reversed: Vec<usize> = (0..count).rev().collect();
-    let forward = one_way(parameters, forward, &words, &order);
-    let backward = one_way(parameters, backward, &words, &reversed);
+    let forward = one_way(parameters, forward, read.words, &order);
+    let backward = one_way(parameters, backward, read.words, &reversed);
     let both = concatenate(Axis(1), &[forward.view(), backward.view()])
         .expect("both have a row for each position");
     let own = both.slice(s![..count, ..]);

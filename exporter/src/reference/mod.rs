@@ -3,6 +3,7 @@
 
 mod bilstm;
 mod parameters;
+mod probe;
 mod transformer;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, concatenate};
@@ -40,8 +41,9 @@ pub(crate) struct Input {
 
 /// What a backbone is given to read.
 struct Read<'a> {
-    ids: &'a [u32],
-    /// How many of the ids, from the left, are tokens; the rest is padding.
+    /// Word embeddings, `[S, E]`.
+    words: &'a Array2<f32>,
+    /// How many of the positions, from the left, are tokens; the rest is padding.
     attended: usize,
     /// Of each position in the mean; 0 for those that are not pooled.
     pool_weight: Array1<f32>,
@@ -134,22 +136,8 @@ impl<'a> Reference<'a> {
             }
             let Some(parameters) = &parameters else { continue };
             for (input, result) in inputs.iter().zip(&mut results) {
-                let pool_weight = pool_weight(schema.pooling, input);
-                let read = Read { ids: &input.ids, attended: input.attended, pool_weight };
-                let hidden = match &self.checkpoint.backbone.body {
-                    Body::Transformer(body) => {
-                        transformer::last_hidden_state(body, parameters, &read)
-                    }
-                    Body::BiLstm(body) => bilstm::last_hidden_state(body, parameters, &read),
-                };
-                let pool_weight = read.pool_weight;
-                let hidden = match &self.heads.expansions {
-                    Some(expansions) => {
-                        let (weight, bias) = &expansions[k];
-                        positive_shares(&(hidden.dot(&weight.t()) + bias), &pool_weight)
-                    }
-                    None => hidden,
-                };
+                let words = parameters.words(self.checkpoint.backbone.word_table(), &input.ids);
+                let (hidden, pool_weight) = self.hidden(k, parameters, &words, input);
                 let weight = &self.heads.concept_weights[k];
                 let z = pool_weight.dot(&hidden);
                 let mut logits = result.concept_logits.row_mut(k);
@@ -159,6 +147,31 @@ impl<'a> Reference<'a> {
             }
         }
         Ok(results)
+    }
+
+    /// What concept k's head reads, `[S, E]`, and each position's weight in its mean.
+    fn hidden(
+        &self,
+        k: usize,
+        parameters: &Parameters,
+        words: &Array2<f32>,
+        input: &Input,
+    ) -> (Array2<f32>, Array1<f32>) {
+        let pool_weight = pool_weight(self.checkpoint.schema.pooling, input);
+        let read = Read { words, attended: input.attended, pool_weight };
+        let hidden = match &self.checkpoint.backbone.body {
+            Body::Transformer(body) => transformer::last_hidden_state(body, parameters, &read),
+            Body::BiLstm(body) => bilstm::last_hidden_state(body, parameters, &read),
+        };
+        let pool_weight = read.pool_weight;
+        let hidden = match &self.heads.expansions {
+            Some(expansions) => {
+                let (weight, bias) = &expansions[k];
+                positive_shares(&(hidden.dot(&weight.t()) + bias), &pool_weight)
+            }
+            None => hidden,
+        };
+        (hidden, pool_weight)
     }
 
     /// The label from concept logits; `overrides` holds each concept's given probabilities, if any.

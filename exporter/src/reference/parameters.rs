@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 use sparsecbm::Result;
 
 use super::matrix;
-use crate::backbone::LinearLayer;
+use crate::backbone::{LinearLayer, Table};
 use crate::checkpoint::Checkpoint;
 use crate::weights::{MaskForm, Stored, WeightForm};
 
@@ -22,12 +22,7 @@ impl Parameters {
         k: usize,
         rounding: Option<(WeightForm, MaskForm)>,
     ) -> Result<Parameters> {
-        let rounded = |values: Vec<f32>, columns: usize, name: &str| match rounding {
-            Some((weights, _)) => {
-                Stored::new(weights, values, columns, name).map(|stored| stored.restored(columns))
-            }
-            None => Ok(values),
-        };
+        let rounded = |values, columns, name: &str| rounded(values, columns, name, rounding);
         let mut parameters = Parameters { matrices: HashMap::new(), vectors: HashMap::new() };
         for (layer, masks) in &checkpoint.layers {
             let name = layer.weight_name();
@@ -56,6 +51,18 @@ impl Parameters {
         Ok(parameters)
     }
 
+    /// The rows of a table of embeddings.
+    pub(super) fn words(&self, table: &Table, ids: &[u32]) -> Array2<f32> {
+        let rows: Vec<usize> = ids.iter().map(|&id| id as usize).collect();
+        self.matrix(&table.weight_name()).select(Axis(0), &rows)
+    }
+
+    /// Puts a weight in the place of a layer's, and gives that one.
+    pub(super) fn exchange(&mut self, layer: &LinearLayer, weight: Array2<f32>) -> Array2<f32> {
+        let known = self.matrices.insert(layer.weight_name(), weight);
+        known.expect("every layer has a weight")
+    }
+
     pub(super) fn matrix(&self, name: &str) -> &Array2<f32> {
         &self.matrices[name]
     }
@@ -68,5 +75,18 @@ impl Parameters {
     pub(super) fn linear(&self, layer: &LinearLayer, x: &Array2<f32>) -> Array2<f32> {
         let product = x.dot(&self.matrix(&layer.weight_name()).t());
         if layer.bias { product + self.vector(&layer.bias_name()) } else { product }
+    }
+}
+
+/// The numbers that a file of these forms gives back.
+pub(super) fn rounded(
+    values: Vec<f32>,
+    columns: usize,
+    name: &str,
+    rounding: Option<(WeightForm, MaskForm)>,
+) -> Result<Vec<f32>> {
+    match rounding {
+        Some((weights, _)) => Ok(Stored::new(weights, values, columns, name)?.restored(columns)),
+        None => Ok(values),
     }
 }

@@ -30,8 +30,7 @@ pub(super) fn last_hidden_state(
 }
 
 fn embedded(body: &Transformer, parameters: &Parameters, read: &Read) -> Array2<f32> {
-    let ids: Vec<usize> = read.ids.iter().map(|&id| id as usize).collect();
-    let mut x = parameters.matrix(&body.tokens.weight_name()).select(Axis(0), &ids);
+    let mut x = read.words.clone();
     if let Some(layer) = &body.project_in {
         x = parameters.linear(layer, &x);
     }
@@ -70,7 +69,7 @@ fn residual(
 /// `[S, S]`: 0 where the position of a row sees that of a column, else −∞. A position that sees nothing, far
 /// out in the padding, weighs all alike.
 fn seen(reach: Reach, read: &Read) -> Array2<f32> {
-    let count = read.ids.len();
+    let count = read.words.nrows();
     let mut seen = Array2::from_shape_fn((count, count), |(row, column)| {
         let near = match reach {
             Reach::All => true,

@@ -1,0 +1,29 @@
+use sha2::{Digest, Sha256};
+
+use super::Checkpoint;
+
+impl Checkpoint {
+    /// What tells this checkpoint from any other: SHA-256 in hexadecimal digits of schema, tokenizer, masks and
+    /// tensors.
+    pub(crate) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            // Lengths keep parts apart that would read alike one after the other.
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        add(self.schema_json.as_bytes());
+        add(self.tokenizer_json.as_bytes());
+        for (layer, masks) in &self.layers {
+            add(layer.name.as_bytes());
+            add(&masks.block_rows.to_le_bytes());
+            add(&masks.bits);
+        }
+        self.tensors.each(|name, kind, shape, bytes| {
+            add(name.as_bytes());
+            add(format!("{kind:?} {shape:?}").as_bytes());
+            add(bytes);
+        });
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,146 @@
+use bytes::Bytes;
+use prost::Message;
+use serde::Serialize;
+use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
+use sparsecbm::{Error, ErrorKind, Result};
+
+use super::backward::differentiate;
+use super::check::{GradientCheck, check};
+use crate::backbone::{Body, LinearLayer};
+use crate::checkpoint::{Checkpoint, Masks};
+use crate::export::{ExportOptions, exporter, model};
+use crate::graph::{OPSET, Variables, write_concept};
+use crate::weights::WeightForm;
+
+/// Version of the gradient file's format: `docs/format.md`.
+const FORMAT_VERSION: &str = "1.0";
+
+/// A gradient file.
+#[derive(Debug, Clone)]
+pub struct ExportedGradients {
+    /// The ONNX file, everything inside.
+    pub bytes: Vec<u8>,
+    /// What was written.
+    pub report: GradientReport,
+}
+
+/// What was written into a gradient file.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GradientReport {
+    /// Size of the file.
+    pub bytes: usize,
+    /// What the check found; `None` where none was asked for.
+    pub check: Option<GradientCheck>,
+}
+
+/// How a gradient file was written: `sparsecbm.gradients` in its metadata.
+#[derive(Serialize)]
+struct Description<'a> {
+    exporter: String,
+    weights: WeightForm,
+    opset: i64,
+    backbone: &'a str,
+    embedding_size: usize,
+    layers: Vec<MaskedLayer<'a>>,
+}
+
+/// A layer whose mask is an input.
+#[derive(Serialize)]
+struct MaskedLayer<'a> {
+    name: &'a str,
+    rows: usize,
+    columns: usize,
+    block_rows: usize,
+}
+
+impl MaskedLayer<'_> {
+    fn of((layer, masks): &(LinearLayer, Masks)) -> MaskedLayer<'_> {
+        MaskedLayer {
+            name: &layer.name,
+            rows: layer.rows,
+            columns: layer.columns,
+            block_rows: masks.block_rows,
+        }
+    }
+}
+
+/// Writes the gradients of a checkpoint's concept logits as one ONNX file, and checks it. Of `options` the masks'
+/// form does not matter: masks are inputs of this file.
+///
+/// # Errors
+/// `Input` where a weight does not fit the weight form, `Unavailable` for a backbone whose gradients cannot be
+/// written, `Model` where the check finds logits or gradients that are not the checkpoint's.
+pub fn export_gradients(
+    checkpoint: &Checkpoint,
+    options: &ExportOptions,
+) -> Result<ExportedGradients> {
+    if let Body::BiLstm(_) = checkpoint.backbone.body {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "gradient file",
+            format!("backbone {}", checkpoint.backbone()),
+            "a transformer: how an LSTM is differentiated is not known here",
+        ));
+    }
+    let description = Description {
+        exporter: exporter(),
+        weights: options.weights,
+        opset: OPSET,
+        backbone: checkpoint.backbone(),
+        embedding_size: checkpoint.backbone.word_table().columns,
+        layers: checkpoint.layers.iter().map(MaskedLayer::of).collect(),
+    };
+    let metadata = [
+        ("sparsecbm.gradients.version", FORMAT_VERSION.into()),
+        ("sparsecbm.schema", checkpoint.schema_json.clone()),
+        ("sparsecbm.checkpoint", checkpoint.digest()),
+        (
+            "sparsecbm.gradients",
+            serde_json::to_string(&description).expect("names and numbers are JSON"),
+        ),
+    ];
+    let model = model(write(checkpoint, options.weights)?, metadata);
+    let bytes = Bytes::from(model.encode_to_vec());
+    let check = match options.check {
+        true => Some(check(checkpoint, &bytes, options)?),
+        false => None,
+    };
+    let report = GradientReport { bytes: bytes.len(), check };
+    Ok(ExportedGradients { bytes: bytes.into(), report })
+}
+
+fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<GraphProto> {
+    let (mut builder, Variables { words, masks }) = write_concept(checkpoint, weights)?;
+    let words = words.expect("a backbone reads words");
+    let size = |size: usize| DimensionValue::DimValue(size as i64);
+    let batch = DimensionValue::DimParam("batch".into());
+    let sequence = DimensionValue::DimParam("sequence".into());
+    let logits = [batch.clone(), size(checkpoint.schema.class_count())];
+    builder.input("logit_gradient", DataType::Float, &logits);
+
+    let mut variables = vec![words.between.as_str()];
+    variables.extend(masks.iter().map(|(_, mask)| mask.as_str()));
+    let gradients = differentiate(&mut builder, "concept_logits", "logit_gradient", &variables)?;
+
+    let embeddings = [batch, sequence, size(checkpoint.backbone.word_table().columns)];
+    builder.output("concept_logits", DataType::Float, &logits);
+    for (name, value) in
+        [("embedding_gradient", &gradients[0]), ("embedding_change", &words.change)]
+    {
+        builder.node_to(name, "Identity", &[value]);
+        builder.output(name, DataType::Float, &embeddings);
+    }
+    for ((name, _), gradient) in masks.iter().zip(&gradients[1..]) {
+        let (layer, own) = checkpoint.layer(name);
+        let output = format!("{name}.mask_gradient");
+        if own.block_rows == 1 {
+            builder.node_to(&output, "Identity", &[gradient]);
+        } else {
+            let axis = builder.integers(&[1]);
+            builder.node_to(&output, "Squeeze", &[gradient, &axis]);
+        }
+        let shape = [size(layer.rows / own.block_rows), size(layer.columns)];
+        builder.output(&output, DataType::Float, &shape);
+    }
+    Ok(builder.finish("sparsecbm gradients"))
+}
