@@ -20,6 +20,7 @@
 //! ```
 
 mod caught;
+pub mod edit;
 mod engine;
 mod error;
 pub mod explain;
@@ -32,11 +33,12 @@ pub mod schema;
 pub mod sparse;
 mod tokenizer;
 
+pub use edit::MaskPatch;
 pub use engine::{Device, EngineChoice, OrtOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use intervention::ConceptValue;
-pub use masks::{LayerMasks, MaskStatistics};
+pub use masks::{LayerMasks, MaskBits, MaskStatistics};
 pub use model::{LoadOptions, Model};
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;

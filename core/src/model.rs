@@ -13,7 +13,10 @@ use crate::prediction::Reading;
 use crate::schema::{self, Pooling};
 use crate::sparse::InstructionSet;
 use crate::tokenizer::{Tokenizer, Tokens};
-use crate::{Error, ErrorKind, MaskStatistics, PlannedProduct, Prediction, Result, Schema, onnx};
+use crate::{
+    Error, ErrorKind, MaskBits, MaskPatch, MaskStatistics, PlannedProduct, Prediction, Result,
+    Schema, edit, onnx,
+};
 
 /// A loaded model. Cheap to clone; may be shared by threads.
 #[derive(Clone)]
@@ -37,12 +40,28 @@ pub struct LoadOptions {
 }
 
 struct Inner {
-    schema: Schema,
+    schema: Arc<Schema>,
     masks: MaskStatistics,
-    heads: Heads,
-    tokenizer: Tokenizer,
+    heads: Arc<Heads>,
+    tokenizer: Arc<Tokenizer>,
     engine: Box<dyn Engine>,
     device: Device,
+    source: Arc<Source>,
+    edited: Option<Edited>,
+}
+
+/// What a model is made of anew when its masks change.
+struct Source {
+    /// The file, without its metadata. Its tensors share the bytes that were loaded.
+    file: ModelProto,
+    options: LoadOptions,
+}
+
+/// What was done to a model's masks.
+struct Edited {
+    /// The model without any patch.
+    original: Model,
+    patches: Vec<MaskPatch>,
 }
 
 impl Model {
@@ -81,7 +100,70 @@ impl Model {
         )?;
         let heads = Heads::read(&model, &schema)?;
         let (engine, device) = engine::load(&model, &schema, options)?;
-        Ok(Model { inner: Arc::new(Inner { schema, masks, heads, tokenizer, engine, device }) })
+        let file = ModelProto { metadata_props: Vec::new(), ..model };
+        // What is made anew runs where this runs.
+        let options = LoadOptions { engine: device.engine.parse()?, ..options.clone() };
+        let inner = Inner {
+            schema: Arc::new(schema),
+            masks,
+            heads: Arc::new(heads),
+            tokenizer: Arc::new(tokenizer),
+            engine,
+            device,
+            source: Arc::new(Source { file, options }),
+            edited: None,
+        };
+        Ok(Model { inner: Arc::new(inner) })
+    }
+
+    /// The original model with these patches, applied in this order, and no others: those that this model
+    /// has count for nothing. Without patches it is the original itself, whose answers are the same bit
+    /// for bit.
+    ///
+    /// The engine `sparse` packs anew only the layers that are changed; other engines load the whole graph
+    /// again.
+    ///
+    /// # Errors
+    /// `Input` where a patch does not fit the model (an unknown concept or matrix, a place outside it, a
+    /// bit that is not what the patch expects), and where the file holds its masks folded into the
+    /// weights, whose pruned ones are lost; else as [`Model::from_bytes`].
+    pub fn with_patches(&self, patches: &[MaskPatch]) -> Result<Model> {
+        let original = self.original();
+        if patches.is_empty() {
+            return Ok(original.clone());
+        }
+        let Inner { schema, masks, heads, tokenizer, engine, device, source, .. } =
+            &*original.inner;
+        let concepts = schema.concept_count();
+        let mut matrices = MaskBits::read_all(&source.file, &masks.layers, concepts)?;
+        let changed = edit::apply(patches, schema, &mut matrices)?;
+        let mut file = source.file.clone();
+        onnx::replace_elements(
+            &mut file,
+            matrices.iter().map(|matrix| (MaskBits::tensor(&matrix.name), matrix.bits.clone())),
+        );
+        let engine = engine::with_masks(&**engine, &file, schema, &source.options, &changed)?;
+        let inner = Inner {
+            schema: schema.clone(),
+            masks: MaskStatistics::count(&matrices, concepts),
+            heads: heads.clone(),
+            tokenizer: tokenizer.clone(),
+            engine,
+            device: device.clone(),
+            source: source.clone(),
+            edited: Some(Edited { original: original.clone(), patches: patches.to_vec() }),
+        };
+        Ok(Model { inner: Arc::new(inner) })
+    }
+
+    /// The patches that [`Model::with_patches`] applied, in order; none where the model is as it was loaded.
+    pub fn patches(&self) -> &[MaskPatch] {
+        self.inner.edited.as_ref().map_or(&[], |edited| &edited.patches)
+    }
+
+    /// The model without any patch.
+    pub fn original(&self) -> &Model {
+        self.inner.edited.as_ref().map_or(self, |edited| &edited.original)
     }
 
     /// What the model's concepts and label mean.

@@ -165,6 +165,14 @@ impl Schema {
         self.label.classes.len()
     }
 
+    /// The mask that concept k's logits come from.
+    pub fn mask_of(&self, k: usize) -> usize {
+        match self.semantics {
+            Semantics::AsIntended => k,
+            Semantics::AsExecuted => 0,
+        }
+    }
+
     /// The index of the concept called `name`.
     ///
     /// # Errors

@@ -24,7 +24,6 @@ mod graph;
 mod inspect;
 mod reference;
 pub mod report;
-mod statistics;
 pub mod study;
 mod triton;
 mod weights;

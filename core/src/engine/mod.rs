@@ -10,6 +10,8 @@ mod sparse;
 #[cfg(feature = "tract")]
 mod tract;
 
+use std::collections::BTreeSet;
+
 pub use self::choice::{EngineChoice, OrtOptions};
 pub use self::device::Device;
 #[cfg(not(all(feature = "ort", feature = "tract")))]
@@ -29,6 +31,16 @@ pub(crate) trait Engine: Send + Sync {
 
     /// What it is and where it runs.
     fn device(&self) -> Device;
+
+    /// The same engine where only the masks of the products `changed` (`CONCEPT/LAYER`) differ, which
+    /// `encoder` holds; `None` where it can only be loaded anew.
+    fn with_masks(
+        &self,
+        _encoder: &ModelProto,
+        _changed: &BTreeSet<String>,
+    ) -> Option<Box<dyn Engine>> {
+        None
+    }
 
     /// How it runs each product, where that is its own choice.
     fn plan(&self) -> &[PlannedProduct] {
@@ -81,11 +93,7 @@ pub(crate) fn load(
     options: &LoadOptions,
 ) -> Result<(Box<dyn Engine>, Device)> {
     let parts = Parts {
-        encoder: onnx::cut(
-            model,
-            &["input_ids", "attention_mask"],
-            &["concept_logits", "token_evidence"],
-        )?,
+        encoder: encoder(model)?,
         head: onnx::cut(
             model,
             &["concept_logits", "concept_override", "concept_override_mask"],
@@ -105,6 +113,25 @@ pub(crate) fn load(
     };
     let device = Device { reason, ..engine.device() };
     Ok((engine, device))
+}
+
+/// The engine for `model`, which differs from that of `current` in the masks of the products `changed` alone.
+pub(crate) fn with_masks(
+    current: &dyn Engine,
+    model: &ModelProto,
+    schema: &Schema,
+    options: &LoadOptions,
+    changed: &BTreeSet<String>,
+) -> Result<Box<dyn Engine>> {
+    match current.with_masks(&encoder(model)?, changed) {
+        Some(engine) => Ok(engine),
+        None => Ok(load(model, schema, options)?.0),
+    }
+}
+
+/// The part of a model's graph from token ids to concept logits.
+fn encoder(model: &ModelProto) -> Result<ModelProto> {
+    onnx::cut(model, &["input_ids", "attention_mask"], &["concept_logits", "token_evidence"])
 }
 
 /// A model's graph cut in two.
@@ -144,12 +171,7 @@ impl Parts<'_> {
 
     #[cfg(not(feature = "tract"))]
     fn on_tract(&self) -> Result<Box<dyn Engine>> {
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            "engine tract",
-            "a build without tract",
-            "the crate's feature `tract`",
-        ))
+        Err(without_tract())
     }
 
     #[cfg(feature = "ort")]
@@ -160,11 +182,19 @@ impl Parts<'_> {
 
     #[cfg(not(feature = "ort"))]
     fn on_ort(&self, place: EngineChoice, _options: &OrtOptions) -> Result<Box<dyn Engine>> {
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("engine {place}"),
-            "a build without ONNX Runtime",
-            "the crate's feature `ort`",
-        ))
+        Err(without_ort(place))
     }
+}
+
+#[cfg(not(feature = "tract"))]
+fn without_tract() -> Error {
+    let found = "a build without tract";
+    Error::new(ErrorKind::Unavailable, "engine tract", found, "the crate's feature `tract`")
+}
+
+#[cfg(not(feature = "ort"))]
+fn without_ort(place: EngineChoice) -> Error {
+    let found = "a build without ONNX Runtime";
+    let place = format!("engine {place}");
+    Error::new(ErrorKind::Unavailable, place, found, "the crate's feature `ort`")
 }

@@ -1,4 +1,6 @@
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use super::concept_layer::ConceptLayer;
 use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
@@ -10,7 +12,7 @@ use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
 /// Runs a model on our own kernels alone, without any library that runs graphs.
 pub(crate) struct SparseEngine {
     encoder: Encoder,
-    layer: ConceptLayer,
+    layer: Arc<ConceptLayer>,
 }
 
 impl SparseEngine {
@@ -45,7 +47,7 @@ impl SparseEngine {
                 format!("{} of {}", schema.concept_count(), schema.class_count()),
             ));
         }
-        Ok(SparseEngine { encoder, layer: ConceptLayer::load(model, schema)? })
+        Ok(SparseEngine { encoder, layer: Arc::new(ConceptLayer::load(model, schema)?) })
     }
 }
 
@@ -68,6 +70,15 @@ impl Engine for SparseEngine {
     fn device(&self) -> Device {
         let instructions = Some(self.encoder.instructions().into());
         Device { engine: "sparse".into(), instructions, ..Device::default() }
+    }
+
+    fn with_masks(
+        &self,
+        encoder: &ModelProto,
+        changed: &BTreeSet<String>,
+    ) -> Option<Box<dyn Engine>> {
+        let encoder = self.encoder.with_masks(encoder.graph.as_ref()?, changed)?;
+        Some(Box::new(SparseEngine { encoder, layer: self.layer.clone() }))
     }
 
     fn plan(&self) -> &[PlannedProduct] {

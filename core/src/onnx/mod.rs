@@ -7,6 +7,7 @@ mod cut;
 mod external;
 mod messages;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -79,6 +80,19 @@ pub fn metadata<'a>(model: &'a ModelProto, key: &str) -> Result<&'a str> {
         let expected = format!("'{key}', as `sparsecbm export` writes it");
         Error::new(ErrorKind::Format, "metadata_props", "no such entry", expected)
     })
+}
+
+/// Gives initializers of `model`, by their names, other elements of the same type and number.
+pub(crate) fn replace_elements(
+    model: &mut ModelProto,
+    elements: impl IntoIterator<Item = (String, Bytes)>,
+) {
+    let elements: HashMap<String, Bytes> = elements.into_iter().collect();
+    for tensor in model.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
+        if let Some(bytes) = elements.get(&tensor.name) {
+            tensor.raw_data = bytes.clone();
+        }
+    }
 }
 
 /// The bytes of a file.

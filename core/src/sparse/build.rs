@@ -10,6 +10,8 @@ use super::recognise::{self, Linear, Norm};
 pub(super) struct Layer {
     pub(super) block: Block,
     pub(super) norm: Norm,
+    /// How its products are run.
+    pub(super) plan: Vec<PlannedProduct>,
 }
 
 /// What a layer does before its norm.
@@ -30,7 +32,7 @@ pub(super) struct Attention {
     pub(super) output: Product,
 }
 
-/// Packs layers for one instruction set and notes what it chose.
+/// Packs products for one instruction set and notes what it chose since the last layer.
 pub(super) struct Builder {
     pub(super) set: InstructionSet,
     pub(super) plan: Vec<PlannedProduct>,
@@ -44,7 +46,7 @@ impl Builder {
                 self.feed_forward(&inner, activation, &outer)
             }
         };
-        Layer { block, norm: layer.norm }
+        Layer { block, norm: layer.norm, plan: std::mem::take(&mut self.plan) }
     }
 
     /// Parts of one input, one below the other; the plan names them after the first.

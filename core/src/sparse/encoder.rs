@@ -1,4 +1,5 @@
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::build::{Block, Builder, Layer};
 use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Product, Tokens};
@@ -29,7 +30,8 @@ pub(crate) struct Encoder {
 
 /// The backbone under one mask, and the heads of the concepts that read it.
 struct Branch {
-    layers: Vec<Layer>,
+    /// Shared with the encoders that differ only elsewhere.
+    layers: Vec<Arc<Layer>>,
     heads: Product,
 }
 
@@ -55,13 +57,42 @@ impl Encoder {
     /// The encoder that `graph` computes, packed for `set`; `None` where the graph is not one
     /// that these kernels know. Branches are run on as many `threads`, where the platform has them.
     pub(crate) fn load(graph: &GraphProto, threads: usize, set: InstructionSet) -> Option<Encoder> {
+        Encoder::pack(graph, threads, set, |_, _, _| None)
+    }
+
+    /// The encoder that `graph` computes, which differs from this one only in the masks of the products
+    /// `changed` (`CONCEPT/LAYER`): only the layers that these are in are packed anew.
+    pub(crate) fn with_masks(
+        &self,
+        graph: &GraphProto,
+        changed: &BTreeSet<String>,
+    ) -> Option<Encoder> {
+        Encoder::pack(graph, self.threads, self.set, |branch, place, layer| {
+            let same = layer.products().iter().all(|product| !changed.contains(&product.name));
+            same.then(|| self.branches.get(branch)?.layers.get(place).cloned()).flatten()
+        })
+    }
+
+    /// `packed_before` gives the layer of a branch and place where it is packed already.
+    fn pack(
+        graph: &GraphProto,
+        threads: usize,
+        set: InstructionSet,
+        packed_before: impl Fn(usize, usize, &recognise::Layer) -> Option<Arc<Layer>>,
+    ) -> Option<Encoder> {
         let recognise::Encoder { embedding, branches, heads } = recognise::encoder(graph)?;
         let mut builder = Builder { set, plan: Vec::new() };
+        let mut plan = Vec::new();
         let mut packed = Vec::new();
         let mut places = vec![(0, 0); heads.branch.len()];
         let size = embedding.norm.weight.len();
         for (index, layers) in branches.into_iter().enumerate() {
-            let layers = layers.into_iter().map(|layer| builder.layer(layer)).collect();
+            let layer = |(place, layer): (usize, recognise::Layer)| {
+                packed_before(index, place, &layer)
+                    .unwrap_or_else(|| Arc::new(builder.layer(layer)))
+            };
+            let layers: Vec<Arc<Layer>> = layers.into_iter().enumerate().map(layer).collect();
+            plan.extend(layers.iter().flat_map(|layer| layer.plan.clone()));
             let mut own = Vec::new();
             for (k, place) in
                 places.iter_mut().enumerate().filter(|&(k, _)| heads.branch[k] == index)
@@ -72,6 +103,7 @@ impl Encoder {
                 );
             }
             packed.push(Branch { layers, heads: head_product(&mut builder, &own, size) });
+            plan.append(&mut builder.plan);
         }
         Some(Encoder {
             set,
@@ -82,7 +114,7 @@ impl Encoder {
             places,
             bias: heads.bias,
             pooling: heads.pooling,
-            plan: builder.plan,
+            plan,
             idle: Mutex::default(),
         })
     }

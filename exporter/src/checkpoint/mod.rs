@@ -9,14 +9,14 @@ mod variants;
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use sparsecbm::schema::{InterventionKind, Semantics};
-use sparsecbm::{Error, ErrorKind, MaskStatistics, Result, Schema};
+use sparsecbm::{Error, ErrorKind, MaskBits, MaskStatistics, Result, Schema};
 
 pub(crate) use self::masks::Masks;
 pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
 use crate::backbone::{Backbone, LinearLayer};
-use crate::statistics;
 
 /// A trained model as a folder. Everything in it fits together: [`Checkpoint::open`] looked.
 pub struct Checkpoint {
@@ -146,7 +146,14 @@ impl Checkpoint {
 
     /// How dense the masks are and how much they share.
     pub fn mask_statistics(&self) -> MaskStatistics {
-        statistics::of_masks(&self.layers, self.schema.concept_count())
+        let matrices = self.layers.iter().map(|(layer, masks)| MaskBits {
+            name: layer.name.clone(),
+            rows: layer.rows,
+            columns: layer.columns,
+            block_rows: masks.block_rows,
+            bits: Bytes::copy_from_slice(&masks.bits),
+        });
+        MaskStatistics::count(&matrices.collect::<Vec<_>>(), self.schema.concept_count())
     }
 }
 

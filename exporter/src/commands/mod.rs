@@ -9,6 +9,7 @@ mod export;
 mod input;
 mod inspect;
 mod measure;
+mod patches;
 mod predict;
 mod study;
 mod tables;

@@ -1,14 +1,13 @@
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use sparsecbm::schema::Variable;
-use sparsecbm::{Error, ErrorKind, Model, Prediction, Result, Schema};
+use sparsecbm::{Model, Prediction, Result};
 
 use super::corrections::{self, Correction};
 use super::engine::EngineArguments;
+use super::patches::PatchArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -28,6 +27,8 @@ pub struct Arguments {
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
     corrections: Vec<Correction>,
     #[command(flatten)]
+    patches: PatchArguments,
+    #[command(flatten)]
     engine: EngineArguments,
     /// Print JSON: an object, or with --input one a line.
     #[arg(long)]
@@ -46,6 +47,7 @@ struct Answer {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let model = Model::load(&arguments.model, &arguments.engine.options())?;
+    let model = arguments.patches.apply(model)?;
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let answer = |text: String| -> Result<Answer> {
         let prediction = model.predict(&text)?;
@@ -58,7 +60,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let answer = answer(arguments.text.clone().unwrap_or_default())?;
         return if arguments.json { print_json(&answer) } else { print(&describe(&answer)) };
     };
-    let texts = read_texts(path, model.schema())?;
+    let texts = input::read_texts(path, model.schema())?;
     let bar = input::progress_bar(texts.len());
     let mut answers = String::new();
     for text in bar.wrap_iter(texts.into_iter()) {
@@ -72,47 +74,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     bar.finish_and_clear();
     print(answers.trim_end())
-}
-
-fn read_texts(path: &Path, schema: &Schema) -> Result<Vec<String>> {
-    let (mut reader, place) = input::open(path)?;
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(|e| {
-        Error::new(ErrorKind::Io, &place, e.to_string(), "a readable file").caused_by(e)
-    })?;
-    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
-    let lines: Vec<_> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
-    let json = lines.first().is_some_and(|(_, line)| line.trim_ascii_start().starts_with(b"{"));
-    let text = |(index, line): (usize, &[u8])| {
-        let text = if json { json_text(line, &schema.data_fields.text) } else { plain_text(line) };
-        text.map_err(|e| e.within(format!("{place}: line {}", index + 1)))
-    };
-    let texts = lines.into_iter().map(text).collect::<Result<Vec<_>>>()?;
-    if texts.is_empty() {
-        return Err(Error::new(ErrorKind::Input, place, "no text", "at least one line"));
-    }
-    Ok(texts)
-}
-
-fn json_text(line: &[u8], field: &str) -> Result<String> {
-    let mut row: Map<String, Value> = serde_json::from_slice(line).map_err(|e| {
-        Error::new(ErrorKind::Format, "review", e.to_string(), "a JSON object").caused_by(e)
-    })?;
-    match row.remove(field) {
-        Some(Value::String(text)) => Ok(text),
-        other => {
-            let found = other.map_or("no such field".into(), |value| value.to_string());
-            Err(Error::new(ErrorKind::Input, format!("field '{field}'"), found, "a string"))
-        }
-    }
-}
-
-fn plain_text(line: &[u8]) -> Result<String> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let text = std::str::from_utf8(line).map_err(|e| {
-        Error::new(ErrorKind::Format, "text", e.to_string(), "a line of UTF-8").caused_by(e)
-    })?;
-    Ok(text.into())
 }
 
 /// Concepts and label, before and after corrections.

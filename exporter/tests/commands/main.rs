@@ -3,5 +3,6 @@
 mod bench;
 mod eval;
 mod explain;
+mod patch;
 mod predict;
 mod support;

@@ -12,7 +12,7 @@ pub use report::{LayerSubnetworks, SubnetworkReport, Units};
 pub use responsibility::{Loss, Responsibility, SwitchedOff};
 
 use crate::onnx::{self, ModelProto};
-use crate::schema::{self, Semantics};
+use crate::schema;
 use crate::{Error, ErrorKind, MaskStatistics, Result, Schema};
 
 /// The masks of an exported file.
@@ -71,14 +71,6 @@ impl Subnetworks {
     /// What the concepts are.
     pub fn schema(&self) -> &Schema {
         &self.schema
-    }
-
-    /// The mask that concept k's logits come from.
-    fn mask_of(&self, k: usize) -> usize {
-        match self.schema.semantics {
-            Semantics::AsIntended => k,
-            Semantics::AsExecuted => 0,
-        }
     }
 }
 

@@ -119,7 +119,7 @@ impl Subnetworks {
         rows: usize,
         columns: usize,
     ) -> Result<Vec<Vec<f32>>> {
-        let mask = self.mask_of(self.schema.concept_index(concept)?);
+        let mask = self.schema.mask_of(self.schema.concept_index(concept)?);
         let layer = self.layers.iter().find(|known| known.name == layer).ok_or_else(|| {
             let found = format!("'{layer}'");
             Error::new(ErrorKind::Input, "layer", found, "the name of a masked matrix")
@@ -146,7 +146,7 @@ impl Subnetworks {
 
     fn count(&self, layer: &Layer) -> Counts {
         let concepts = self.schema.concept_count();
-        let mask = |k: usize| &layer.masks[self.mask_of(k)];
+        let mask = |k: usize| &layer.masks[self.schema.mask_of(k)];
         let pair = |i: usize, j: usize, join: fn(u8, u8) -> u8| {
             let joined: Vec<u8> = mask(i).iter().zip(mask(j)).map(|(&a, &b)| join(a, b)).collect();
             layer.kept(&joined)
@@ -169,11 +169,12 @@ impl Subnetworks {
 
     /// The weights of one matrix that concept k alone keeps; none where all concepts use one mask.
     pub(super) fn alone(&self, layer: &Layer, k: usize) -> Vec<u8> {
-        let shares_mask = |other| other != k && self.mask_of(other) == self.mask_of(k);
+        let shares_mask =
+            |other| other != k && self.schema.mask_of(other) == self.schema.mask_of(k);
         if (0..self.schema.concept_count()).any(shares_mask) {
             return vec![0; layer.masks[0].len()];
         }
-        layer.split(self.mask_of(k)).0
+        layer.split(self.schema.mask_of(k)).0
     }
 
     /// How many attention heads the rows of a matrix are, where they are any.
@@ -192,7 +193,7 @@ impl Subnetworks {
     fn kept_by_unit(&self, layer: &Layer, count: usize) -> Vec<Vec<usize>> {
         let height = layer.rows / count;
         let kept = |k: usize, unit: usize| {
-            let mask = &layer.masks[self.mask_of(k)];
+            let mask = &layer.masks[self.schema.mask_of(k)];
             (unit * height..(unit + 1) * height).map(|row| layer.kept_in_row(mask, row)).sum()
         };
         let of_concept = |k| (0..count).map(|unit| kept(k, unit)).collect();

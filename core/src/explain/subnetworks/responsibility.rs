@@ -56,10 +56,10 @@ impl Subnetworks {
         for layer in &self.layers {
             let off = self.part(layer, k, part);
             let (name, mask) = match layer.stored {
-                Stored::Packed => (layer.packed_name(), self.mask_of(k)),
+                Stored::Packed => (layer.packed_name(), self.schema.mask_of(k)),
                 Stored::Folded => (layer.folded_name(concept), 0),
             };
-            let rows = layer.stored_rows.get(self.mask_of(k));
+            let rows = layer.stored_rows.get(self.schema.mask_of(k));
             let tensors = file.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
             for tensor in tensors.filter(|tensor| tensor.name == name) {
                 tensor.raw_data = match layer.stored {
@@ -114,7 +114,7 @@ impl Subnetworks {
         let alone = self.alone(layer, k);
         match part {
             SwitchedOff::Exclusive => alone,
-            SwitchedOff::Shared => spread(&layer.split(self.mask_of(k)).1, ones(&alone)),
+            SwitchedOff::Shared => spread(&layer.split(self.schema.mask_of(k)).1, ones(&alone)),
         }
     }
 }

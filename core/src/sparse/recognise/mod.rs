@@ -127,6 +127,16 @@ impl Encoder {
 }
 
 impl Layer {
+    /// Its products with masked weights.
+    pub(crate) fn products(&self) -> Vec<&Linear> {
+        match &self.block {
+            Block::Attention(Attention { query, key, value, output, .. }) => {
+                vec![query, key, value, output]
+            }
+            Block::FeedForward { inner, outer, .. } => vec![inner, outer],
+        }
+    }
+
     fn agrees(&self, size: usize) -> bool {
         let block = match &self.block {
             Block::Attention(attention) => {

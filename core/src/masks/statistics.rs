@@ -1,0 +1,91 @@
+use serde::{Deserialize, Serialize};
+
+use super::MaskBits;
+
+/// How dense a model's masks are and how much they share: `sparsecbm.masks` in an exported file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MaskStatistics {
+    /// One entry a masked matrix, in the order of the backbone.
+    pub layers: Vec<LayerMasks>,
+    /// `[K]`: share of the backbone's masked weights that each concept keeps.
+    pub density: Vec<f64>,
+    /// `[K][K]`: Jaccard similarity (kept by both / kept by either) over the whole backbone.
+    pub overlap: Vec<Vec<f64>>,
+}
+
+/// The masks of one matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerMasks {
+    /// The linear layer's name in the backbone.
+    pub name: String,
+    /// Output size of the layer.
+    pub rows: usize,
+    /// Input size of the layer.
+    pub columns: usize,
+    /// Height of the blocks in which weights are kept: 1 where unstructured.
+    pub block_rows: usize,
+    /// `[K]`: share of the weights that each concept keeps.
+    pub density: Vec<f64>,
+    /// Share of the weights that at least one concept keeps.
+    pub used: f64,
+}
+
+impl MaskStatistics {
+    /// Counts the bits of all matrices of a backbone under `concepts` masks.
+    pub fn count(matrices: &[MaskBits], concepts: usize) -> MaskStatistics {
+        // Of two concepts, how many weights both keep, and how many either does.
+        let mut both = vec![vec![0; concepts]; concepts];
+        let mut either = vec![vec![0; concepts]; concepts];
+        let mut total = 0;
+        let mut layers = Vec::new();
+        for matrix in matrices {
+            let size = matrix.rows * matrix.columns;
+            let weights = |bits: usize| bits * matrix.block_rows;
+            for i in 0..concepts {
+                for j in 0..concepts {
+                    let pairs = || matrix.mask(i).iter().zip(matrix.mask(j));
+                    both[i][j] += weights(ones(pairs().map(|(a, b)| a & b)));
+                    either[i][j] += weights(ones(pairs().map(|(a, b)| a | b)));
+                }
+            }
+            let mut union = matrix.mask(0).to_vec();
+            for k in 1..concepts {
+                union.iter_mut().zip(matrix.mask(k)).for_each(|(kept, bits)| *kept |= bits);
+            }
+            let kept = |k| weights(ones(matrix.mask(k).iter().copied()));
+            layers.push(LayerMasks {
+                name: matrix.name.clone(),
+                rows: matrix.rows,
+                columns: matrix.columns,
+                block_rows: matrix.block_rows,
+                density: (0..concepts).map(|k| share(kept(k), size)).collect(),
+                used: share(weights(ones(union.into_iter())), size),
+            });
+            total += size;
+        }
+        let overlap = |i: usize| (0..concepts).map(|j| share(both[i][j], either[i][j])).collect();
+        MaskStatistics {
+            layers,
+            density: (0..concepts).map(|k| share(both[k][k], total)).collect(),
+            overlap: (0..concepts).map(overlap).collect(),
+        }
+    }
+
+    /// Mean of the overlap over all pairs of different concepts; `None` for a single concept.
+    pub fn mean_overlap(&self) -> Option<f64> {
+        let k = self.overlap.len();
+        let pairs = (k * k.saturating_sub(1)) as f64;
+        let off_diagonal =
+            (0..k).flat_map(|i| (0..k).filter(move |&j| j != i).map(move |j| (i, j)));
+        (k > 1).then(|| off_diagonal.map(|(i, j)| self.overlap[i][j]).sum::<f64>() / pairs)
+    }
+}
+
+fn ones(bytes: impl Iterator<Item = u8>) -> usize {
+    bytes.map(|byte| byte.count_ones() as usize).sum()
+}
+
+/// A part of a whole; two empty masks are alike, so 0 of 0 is all.
+fn share(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
+}

@@ -1,0 +1,45 @@
+use sparsecbm::edit::LayerPatch;
+use sparsecbm::{LoadOptions, MaskPatch, Model};
+
+use crate::support::{assert_fails, json, printed, run, tiny, write};
+
+/// A patch of the concept `plot` that flips the first places of a matrix, whichever way they are.
+fn patch() -> MaskPatch {
+    let model = Model::load(tiny(), &LoadOptions::default()).expect("the model loads");
+    let name = model.masks().layers[0].name.clone();
+    let mut layer = LayerPatch { name, ..LayerPatch::default() };
+    for place in (0..8).map(|column| [0, column]) {
+        let alone = LayerPatch { pruned: vec![place], grown: vec![], ..layer.clone() };
+        let prunes = model.with_patches(&[MaskPatch::new("plot", vec![alone])]).is_ok();
+        if prunes { &mut layer.pruned } else { &mut layer.grown }.push(place);
+    }
+    MaskPatch::new("plot", vec![layer])
+}
+
+#[test]
+fn predict_applies_patches() {
+    let file = write("patch.json", patch().to_json());
+    let before = json(run([&"predict", &tiny(), &"a film", &"--json"]));
+    let after = json(run([&"predict", &tiny(), &"a film", &"--patch", &file, &"--json"]));
+    for k in 0..3 {
+        let same = before["concepts"][k]["logits"] == after["concepts"][k]["logits"];
+        assert_eq!(same, k != 1, "concept {k}");
+    }
+    let reviews = write("patched.jsonl", "{\"review\": \"a film\"}");
+    let rows = json(run([&"predict", &tiny(), &"--input", &reviews, &"--patch", &file, &"--json"]));
+    assert_eq!(rows["concepts"], after["concepts"]);
+}
+
+#[test]
+fn patches_that_do_not_fit_are_told() {
+    let file = write("patch-twice.json", patch().to_json());
+    let twice = run([&"predict", &tiny(), &"a film", &"--patch", &file, &"--patch", &file]);
+    assert_fails(twice, &["patch 1", "a bit that is"]);
+    let broken = write("patch-broken.json", "{}");
+    assert_fails(
+        run([&"predict", &tiny(), &"a film", &"--patch", &broken]),
+        &["patch-broken.json"],
+    );
+    assert_fails(run([&"eval", &tiny(), &"none.jsonl", &"--patch", &broken]), &["patch-broken"]);
+    printed(run([&"predict", &tiny(), &"a film"]));
+}
