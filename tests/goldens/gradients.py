@@ -15,6 +15,7 @@ import torch
 from captum.attr import LayerIntegratedGradients
 from torch.func import functional_call
 
+from bilstm import BiLstm
 from make import HERE, MODELS, REPOSITORY, REVIEWS, numbers
 from reference import Reference
 
@@ -29,7 +30,8 @@ class Branch(torch.nn.Module):
         super().__init__()
         self.model, self.concept = model, concept
         self.masks = {name: mask[masks].clone().requires_grad_() for name, mask in model.masks.items()}
-        self.words = model.backbone.get_input_embeddings()
+        kind = model.backbone
+        self.words = kind.embedding if isinstance(kind, BiLstm) else kind.get_input_embeddings()
         table = next(key for key, value in model.weights.items() if key.endswith(".weight") and self.at(key) is self.words)
         self.table = model.weights[table]
 
@@ -164,7 +166,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    sets = [of_model(f"tests/models/{name}", REPOSITORY / "tests/models" / name, texts) for name, texts in MODELS.items() if "bilstm" not in name]
+    sets = [of_model(f"tests/models/{name}", REPOSITORY / "tests/models" / name, texts) for name, texts in MODELS.items()]
     sets.append(of_model("examples/models/cebab", options.cebab, REVIEWS))
     lines = ",\n".join(json.dumps(item, separators=(",", ":")) for item in sets)
     (options.out / "gradients.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")

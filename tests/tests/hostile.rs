@@ -206,6 +206,38 @@ fn a_graph_within_the_graph() {
     assert!(error.to_string().contains("a graph without inner graphs"), "{error}");
 }
 
+/// What is said of the tiny model with `body` as the body of a scan.
+fn error_of_scan(body: onnx::GraphProto) -> sparsecbm::Error {
+    error(|model| model.graph.as_mut().expect("a graph").node.push(scan(body.clone())))
+}
+
+fn scan(body: onnx::GraphProto) -> onnx::NodeProto {
+    onnx::NodeProto {
+        op_type: "Scan".into(),
+        name: "scan".into(),
+        attribute: vec![onnx::AttributeProto {
+            name: "body".into(),
+            g: Some(body),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_scan_within_a_scan() {
+    let inner = onnx::GraphProto { node: vec![scan(Default::default())], ..Default::default() };
+    let error = error_of_scan(inner);
+    assert!(error.to_string().contains("a graph without inner graphs"), "{error}");
+}
+
+#[test]
+fn constants_in_the_body_of_a_scan() {
+    let tensor = onnx::TensorProto { data_type: 1, dims: vec![0], ..Default::default() };
+    let error = error_of_scan(onnx::GraphProto { initializer: vec![tensor], ..Default::default() });
+    assert!(error.to_string().contains("constants outside of it"), "{error}");
+}
+
 /// Writes the tiny model with the elements of its first constant in a file called `location`.
 fn with_data_at(folder: &std::path::Path, location: &str) -> std::path::PathBuf {
     let mut bytes = file(MaskForm::Packed);

@@ -3,15 +3,24 @@ use crate::{Error, ErrorKind, Result};
 
 /// Checks what later code relies on, for a file may come from a stranger: every constant that is inside the
 /// file has as many elements as its shape says; and the graph holds no other graphs, so that it runs once
-/// from start to end.
+/// from start to end, apart from bodies of scans, each of which runs once an entry of what is there.
 pub(super) fn check(graph: &GraphProto) -> Result<()> {
     for tensor in &graph.initializer {
         check_tensor(tensor).map_err(|e| e.within("initializer"))?;
     }
-    graph.node.iter().try_for_each(|node| check_node(node).map_err(|e| e.within("node")))
+    let check = |node| check_node(node, Place::Outside).map_err(|e: Error| e.within("node"));
+    graph.node.iter().try_for_each(check)
 }
 
-fn check_node(node: &NodeProto) -> Result<()> {
+/// Where a node stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Outside,
+    /// In the body of a scan.
+    Body,
+}
+
+fn check_node(node: &NodeProto, place: Place) -> Result<()> {
     let wrong = |what: &str, found: &str, expected: &str| {
         Err(Error::new(ErrorKind::Model, format!("'{}': {what}", node.name), found, expected))
     };
@@ -19,8 +28,16 @@ fn check_node(node: &NodeProto) -> Result<()> {
         return wrong("domain", &format!("'{}'", node.domain), "the standard domain");
     }
     for attribute in &node.attribute {
-        if attribute.g.is_some() {
-            return wrong(&attribute.name, "a graph", "a graph without inner graphs");
+        if let Some(body) = &attribute.g {
+            if node.op_type != "Scan" || place == Place::Body {
+                let expected = "a graph without inner graphs, apart from bodies of scans";
+                return wrong(&attribute.name, "a graph", expected);
+            }
+            if !body.initializer.is_empty() {
+                return wrong(&attribute.name, "constants in a body", "constants outside of it");
+            }
+            let check = |node| check_node(node, Place::Body).map_err(|e: Error| e.within("node"));
+            body.node.iter().try_for_each(check).map_err(|e| e.within(&node.name))?;
         }
         if let Some(tensor) = &attribute.t {
             check_tensor(tensor).map_err(|e| e.within(&node.name))?;

@@ -80,3 +80,59 @@ fn sum(builder: &mut Builder, value: &str, parts: &[String]) -> String {
     let first = parts.next().expect("a gradient has a part");
     parts.fold(first, |sum, part| builder.node(&scope, "Add", &[&sum, &part]))
 }
+
+#[cfg(test)]
+mod tests {
+    use sparsecbm::onnx::{DataType, DimensionValue};
+
+    use super::*;
+
+    /// A graph whose input `x` has these dimensions.
+    fn graph(dims: &[DimensionValue]) -> Builder {
+        let mut builder = Builder::default();
+        builder.input("x", DataType::Float, dims);
+        builder.input("dy", DataType::Float, dims);
+        builder
+    }
+
+    fn named(name: &str) -> DimensionValue {
+        DimensionValue::DimParam(name.into())
+    }
+
+    #[test]
+    fn an_operator_without_an_adjoint_is_named() {
+        let mut builder = graph(&[named("batch")]);
+        let y = builder.node("here", "Tan", &["x"]);
+        let error = differentiate(&mut builder, &y, "dy", &["x"]).expect_err("no adjoint");
+        assert!(error.place().contains("here/Tan"), "{error}");
+        assert!(error.found().contains("operator Tan"), "{error}");
+    }
+
+    #[test]
+    fn an_input_whose_gradient_is_not_known_is_named() {
+        let mut builder = graph(&[DimensionValue::DimValue(3)]);
+        let ones = builder.floats("ones", &[3], &[1.0; 3]);
+        let y = builder.node("here", "LayerNormalization", &[&ones, "x"]);
+        let error = differentiate(&mut builder, &y, "dy", &["x"]).expect_err("its weight");
+        assert!(error.found().contains("input 1, 'x'"), "{error}");
+    }
+
+    #[test]
+    fn sizes_that_may_or_may_not_be_stretched_are_refused() {
+        let mut builder = graph(&[named("batch")]);
+        builder.input("other", DataType::Float, &[named("sequence")]);
+        let y = builder.node("here", "Add", &["x", "other"]);
+        let error = differentiate(&mut builder, &y, "dy", &["x"]).expect_err("sizes not known");
+        assert!(error.place().contains("here/Add"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_depend_on_a_variable_is_refused() {
+        let mut builder = graph(&[named("batch")]);
+        let half = builder.float(0.5);
+        let step = builder.node("step", "Greater", &["x", &half]);
+        let y = builder.node("here", "Where", &[&step, &half, &half]);
+        let error = differentiate(&mut builder, &y, "dy", &["x"]).expect_err("steps have no slope");
+        assert!(error.place().contains("'x'"), "{error}");
+    }
+}

@@ -109,6 +109,11 @@ impl Shapes {
                 Some([&dims[..axis], shape(1)?, &dims[axis + 1..]].concat())
             }
             "GatherElements" => Some(shape(1)?.to_vec()),
+            "LSTM" => {
+                let [sequence, batch, _] = shape(0)? else { return None };
+                let size = usize::try_from(attribute(node, "hidden_size")?.i).ok()?;
+                Some(vec![sequence.clone(), Dim::Size(1), batch.clone(), Dim::Size(size)])
+            }
             "Slice" => {
                 let mut dims = shape(0)?.to_vec();
                 let &[axis] = numbers(3)? else { return None };

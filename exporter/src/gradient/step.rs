@@ -1,5 +1,5 @@
 use sparsecbm::Result;
-use sparsecbm::onnx::{AttributeProto, NodeProto};
+use sparsecbm::onnx::{AttributeProto, GraphProto, NodeProto};
 
 use super::backward::refused;
 use super::shapes::{Dim, Shapes};
@@ -88,8 +88,23 @@ impl<'a> Step<'a> {
         inputs: &[&str],
         attributes: Vec<AttributeProto>,
     ) -> String {
-        let scope = format!("{}/gradient", self.node.name);
-        self.builder.node_with(&scope, operator, inputs, attributes)
+        self.builder.node_with(&self.scope(), operator, inputs, attributes)
+    }
+
+    /// What the names of the nodes on the way back begin with.
+    pub(super) fn scope(&self) -> String {
+        format!("{}/gradient", self.node.name)
+    }
+
+    /// Adds a scan on the way back.
+    pub(super) fn add_scan(
+        &mut self,
+        body: GraphProto,
+        states: &[&str],
+        scanned: &[&str],
+        reversed: bool,
+    ) -> String {
+        self.builder.scan(&self.scope(), body, states, scanned, reversed)
     }
 
     /// A constant.

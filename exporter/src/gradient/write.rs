@@ -1,12 +1,12 @@
 use bytes::Bytes;
 use prost::Message;
 use serde::Serialize;
+use sparsecbm::Result;
 use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
-use sparsecbm::{Error, ErrorKind, Result};
 
 use super::backward::differentiate;
 use super::check::{GradientCheck, check};
-use crate::backbone::{Body, LinearLayer};
+use crate::backbone::LinearLayer;
 use crate::checkpoint::{Checkpoint, Masks};
 use crate::export::{ExportOptions, exporter, model};
 use crate::graph::{OPSET, Variables, write_concept};
@@ -68,20 +68,12 @@ impl MaskedLayer<'_> {
 /// form does not matter: masks are inputs of this file.
 ///
 /// # Errors
-/// `Input` where a weight does not fit the weight form, `Unavailable` for a backbone whose gradients cannot be
-/// written, `Model` where the check finds logits or gradients that are not the checkpoint's.
+/// `Input` where a weight does not fit the weight form, `Model` where the check finds logits or gradients that are
+/// not the checkpoint's.
 pub fn export_gradients(
     checkpoint: &Checkpoint,
     options: &ExportOptions,
 ) -> Result<ExportedGradients> {
-    if let Body::BiLstm(_) = checkpoint.backbone.body {
-        return Err(Error::new(
-            ErrorKind::Unavailable,
-            "gradient file",
-            format!("backbone {}", checkpoint.backbone()),
-            "a transformer: how an LSTM is differentiated is not known here",
-        ));
-    }
     let description = Description {
         exporter: exporter(),
         weights: options.weights,

@@ -38,6 +38,19 @@ impl Writer<'_> {
         }
     }
 
+    /// Scores of which those are hidden that [`Writer::attention_bias`] says.
+    pub(super) fn hidden(&mut self, scope: &str, scores: &str, bias: &str) -> String {
+        let builder = &mut self.builder;
+        match &self.variables {
+            None => builder.node(scope, "Add", &[scores, bias]),
+            // The same, but that what is not seen has no gradient, even where a position sees nothing.
+            Some(_) => {
+                let hidden = builder.float(HIDDEN);
+                builder.node(scope, "Where", &[bias, scores, &hidden])
+            }
+        }
+    }
+
     /// `[sequence, sequence]`: whether the position of a row may see that of a column.
     fn within_reach(&mut self, scope: &str, reach: Reach) -> String {
         let places = self.place_numbers();
@@ -114,14 +127,8 @@ impl Branch<'_, '_> {
             }
         };
         let scores = builder.node(&scope, "MatMul", &[&query, &key]);
-        let scores = match &self.writer.variables {
-            None => builder.node(&scope, "Add", &[&scores, bias]),
-            // The same, but that what is not seen has no gradient, even where a position sees nothing.
-            Some(_) => {
-                let hidden = builder.float(HIDDEN);
-                builder.node(&scope, "Where", &[bias, &scores, &hidden])
-            }
-        };
+        let scores = self.writer.hidden(&scope, &scores, bias);
+        let builder = &mut self.writer.builder;
         let shares = builder.node_with(&scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
         let mixed = builder.node(&scope, "MatMul", &[&shares, &value]);
         let order = vec![integers("perm", &by_head)];

@@ -28,10 +28,16 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
         &["input_ids", &reversed],
         vec![integer("axis", 1)],
     );
+    let words = writer.words(&lstm.tokens.name, "input_ids")?;
+    let backward_words = match &writer.variables {
+        None => writer.token_embedding(&lstm.tokens.name, &backward_ids)?,
+        // Gradients are taken by the words themselves, so both directions read them.
+        Some(_) => writer.gathered(lstm.tokens.columns, &words, &reversed),
+    };
     let [forward_direction, backward_direction] = BiLstm::DIRECTIONS;
-    let forward = writer.lstm(lstm, forward_direction, "input_ids")?;
-    let backward = writer.lstm(lstm, backward_direction, &backward_ids)?;
-    let backward = writer.gathered(lstm, &backward, &reversed);
+    let forward = writer.lstm(lstm, forward_direction, &words)?;
+    let backward = writer.lstm(lstm, backward_direction, &backward_words)?;
+    let backward = writer.gathered(lstm.hidden_size, &backward, &reversed);
     let padded = writer.checkpoint.schema.pooling == Pooling::PaddedMean;
     // Where the mean goes over padding, padding is read like text.
     let bias = (!padded).then(|| writer.attention_bias(Reach::All));
@@ -45,8 +51,9 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
     if let Some(bias) = bias {
         let head_axis = builder.integers(&[1]);
         let bias = builder.node(scope, "Squeeze", &[&bias, &head_axis]);
-        scores = builder.node(scope, "Add", &[&scores, &bias]);
+        scores = writer.hidden(scope, &scores, &bias);
     }
+    let builder = &mut writer.builder;
     let shares = builder.node_with(scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
     let attended = builder.node(scope, "MatMul", &[&shares, &both]);
     Ok(Shared { attended })
@@ -79,26 +86,25 @@ impl Writer<'_> {
         builder.node_with(scope, "Cast", &[&index], vec![to])
     }
 
-    /// `[batch, sequence, h]` with the positions in another order.
-    fn gathered(&mut self, lstm: &BiLstm, values: &str, order: &str) -> String {
+    /// `[batch, sequence, width]` with the positions in another order.
+    fn gathered(&mut self, width: usize, values: &str, order: &str) -> String {
         let scope = "lstm/reversed";
         let builder = &mut self.builder;
         let last = builder.integers(&[2]);
         let column = builder.node(scope, "Unsqueeze", &[order, &last]);
-        let ones = vec![1_i64; lstm.hidden_size];
+        let ones = vec![1_i64; width];
         let bytes = ones.iter().flat_map(|one| one.to_le_bytes()).collect();
-        let name = "lstm/ones";
-        builder.constant(name, &[1, 1, lstm.hidden_size], DataType::Int64, bytes);
-        let every = builder.node(scope, "Mul", &[&column, name]);
+        let name = format!("lstm/ones {width}");
+        builder.constant(&name, &[1, 1, width], DataType::Int64, bytes);
+        let every = builder.node(scope, "Mul", &[&column, &name]);
         let axis = vec![integer("axis", 1)];
         builder.node_with(scope, "GatherElements", &[values, &every], axis)
     }
 
-    /// `[batch, sequence, h]`: the outputs of one direction for token ids in its order.
-    fn lstm(&mut self, lstm: &BiLstm, direction: &str, ids: &str) -> Result<String> {
+    /// `[batch, sequence, h]`: the outputs of one direction for word embeddings in its order.
+    fn lstm(&mut self, lstm: &BiLstm, direction: &str, words: &str) -> Result<String> {
         let scope = format!("lstm/{direction}");
         let h = lstm.hidden_size;
-        let words = self.token_embedding(&lstm.tokens.name, ids)?;
         let input =
             self.gate_matrix(&format!("lstm.weight_ih_{direction}"), h, lstm.tokens.columns)?;
         let recurrent = self.gate_matrix(&format!("lstm.weight_hh_{direction}"), h, h)?;
@@ -110,7 +116,7 @@ impl Writer<'_> {
         let builder = &mut self.builder;
         let biases = builder.floats(&format!("lstm.bias_{direction}"), &[1, 8 * h], &biases);
         let sequence_first = vec![integers("perm", &[1, 0, 2])];
-        let words = builder.node_with(&scope, "Transpose", &[&words], sequence_first.clone());
+        let words = builder.node_with(&scope, "Transpose", &[words], sequence_first.clone());
         let inputs = [words.as_str(), &input, &recurrent, &biases];
         let size = vec![integer("hidden_size", h as i64)];
         let outputs = builder.node_with(&scope, "LSTM", &inputs, size);

@@ -31,7 +31,38 @@ impl Builder {
         attributes: Vec<AttributeProto>,
     ) -> String {
         let name = self.unique(format!("{scope}/{operator}"));
-        self.push(name.clone(), operator, inputs, attributes, name.clone());
+        self.push(name.clone(), operator, inputs, attributes, vec![name.clone()]);
+        name
+    }
+
+    /// Adds a node that runs the graph `body` once for each entry of the first axis of `scanned`, from the first to
+    /// the last, or where it is `reversed` the other way. The body reads the states, then an entry of each value that
+    /// is scanned; it gives the states anew, then an entry of the result.
+    pub(crate) fn scan(
+        &mut self,
+        scope: &str,
+        body: GraphProto,
+        states: &[&str],
+        scanned: &[&str],
+        reversed: bool,
+    ) -> String {
+        let name = self.unique(format!("{scope}/Scan"));
+        let mut outputs: Vec<String> =
+            (0..states.len()).map(|index| format!("{name}/last {index}")).collect();
+        outputs.push(name.clone());
+        let direction = i64::from(reversed);
+        let attribute = vec![
+            integer("num_scan_inputs", scanned.len() as i64),
+            integers("scan_input_directions", &vec![direction; scanned.len()]),
+            integers("scan_output_directions", &[direction]),
+            AttributeProto {
+                name: "body".into(),
+                g: Some(body),
+                r#type: AttributeType::Graph.into(),
+                ..AttributeProto::default()
+            },
+        ];
+        self.push(name.clone(), "Scan", &[states, scanned].concat(), attribute, outputs);
         name
     }
 
@@ -49,7 +80,7 @@ impl Builder {
         attributes: Vec<AttributeProto>,
     ) {
         let name = self.unique(format!("{output}/{operator}"));
-        self.push(name, operator, inputs, attributes, output.into());
+        self.push(name, operator, inputs, attributes, vec![output.into()]);
     }
 
     fn push(
@@ -58,11 +89,11 @@ impl Builder {
         operator: &str,
         inputs: &[&str],
         attribute: Vec<AttributeProto>,
-        output: String,
+        output: Vec<String>,
     ) {
         self.graph.node.push(NodeProto {
             input: inputs.iter().map(|&input| input.into()).collect(),
-            output: vec![output],
+            output,
             name,
             op_type: operator.into(),
             domain: String::new(),
@@ -141,12 +172,22 @@ impl Builder {
 
     /// Declares an input of the graph.
     pub(crate) fn input(&mut self, name: &str, kind: DataType, shape: &[DimensionValue]) {
-        self.graph.input.push(value_info(name, kind, shape));
+        self.graph.input.push(value_info(name, kind, Some(shape)));
+    }
+
+    /// Declares a float that a body reads, of whatever shape it is given.
+    pub(crate) fn body_input(&mut self, name: &str) {
+        self.graph.input.push(value_info(name, DataType::Float, None));
+    }
+
+    /// Declares a float that a body gives.
+    pub(crate) fn body_output(&mut self, name: &str) {
+        self.graph.output.push(value_info(name, DataType::Float, None));
     }
 
     /// Declares an output of the graph.
     pub(crate) fn output(&mut self, name: &str, kind: DataType, shape: &[DimensionValue]) {
-        self.graph.output.push(value_info(name, kind, shape));
+        self.graph.output.push(value_info(name, kind, Some(shape)));
     }
 
     /// The finished graph.
@@ -196,9 +237,9 @@ pub(crate) fn string(name: &str, value: &'static str) -> AttributeProto {
     }
 }
 
-fn value_info(name: &str, kind: DataType, shape: &[DimensionValue]) -> ValueInfoProto {
-    let dim = shape.iter().map(|value| Dimension { value: Some(value.clone()) }).collect();
-    let tensor_type =
-        TensorTypeProto { elem_type: kind.into(), shape: Some(TensorShapeProto { dim }) };
+fn value_info(name: &str, kind: DataType, shape: Option<&[DimensionValue]>) -> ValueInfoProto {
+    let dim = |value: &DimensionValue| Dimension { value: Some(value.clone()) };
+    let shape = shape.map(|shape| TensorShapeProto { dim: shape.iter().map(dim).collect() });
+    let tensor_type = TensorTypeProto { elem_type: kind.into(), shape };
     ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }

@@ -11,6 +11,6 @@ mod transformer;
 mod variables;
 mod writer;
 
-pub(crate) use self::builder::{Builder, integer, integers};
+pub(crate) use self::builder::{Builder, integer, integers, string};
 pub(crate) use self::variables::Variables;
 pub(crate) use self::writer::{OPSET, write, write_concept};

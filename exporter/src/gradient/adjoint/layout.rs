@@ -2,7 +2,7 @@ use sparsecbm::Result;
 
 use crate::gradient::shapes::{Dim, attribute, axis};
 use crate::gradient::step::Step;
-use crate::graph::integers;
+use crate::graph::{integer, integers, string};
 
 /// The gradient goes back through the inverse permutation.
 pub(super) fn transpose(step: &mut Step) -> Result<()> {
@@ -93,5 +93,21 @@ pub(super) fn concatenate(step: &mut Step) -> Result<()> {
         step.give(index, part);
         start = end;
     }
+    Ok(())
+}
+
+/// Entries of x along an axis: each entry gets the sum of the gradients where it was taken.
+pub(super) fn gather_elements(step: &mut Step) -> Result<()> {
+    let rank = step.shape(0)?.len();
+    let Some(axis) = axis(step.node, 0, rank) else {
+        return Err(step.refused("no such axis", "an axis of the value"));
+    };
+    let zero = step.float(0.0);
+    let shape = step.add("Shape", &[step.input(0)]);
+    let empty = step.add("Expand", &[&zero, &shape]);
+    let gradient = step.gradient.clone();
+    let attributes = vec![integer("axis", axis as i64), string("reduction", "add")];
+    let back = step.add_with("ScatterElements", &[&empty, step.input(1), &gradient], attributes);
+    step.give(0, back);
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod activation;
 mod arithmetic;
 mod layout;
+mod lstm;
 mod norm;
 mod product;
 
@@ -33,6 +34,8 @@ pub(super) fn of(operator: &str) -> Option<Adjoint> {
         "Squeeze" => layout::squeeze,
         "Slice" => layout::slice,
         "Concat" => layout::concatenate,
+        "GatherElements" => layout::gather_elements,
+        "LSTM" => lstm::lstm,
         _ => return None,
     })
 }
