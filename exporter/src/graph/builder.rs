@@ -172,22 +172,23 @@ impl Builder {
 
     /// Declares an input of the graph.
     pub(crate) fn input(&mut self, name: &str, kind: DataType, shape: &[DimensionValue]) {
-        self.graph.input.push(value_info(name, kind, Some(shape)));
+        self.graph.input.push(value_info(name, kind, shape.iter().cloned().map(Some)));
     }
 
-    /// Declares a float that a body reads, of whatever shape it is given.
+    /// Declares a matrix of floats that a body reads. No size is said: tract would have names of sizes clash with
+    /// its own.
     pub(crate) fn body_input(&mut self, name: &str) {
-        self.graph.input.push(value_info(name, DataType::Float, None));
+        self.graph.input.push(value_info(name, DataType::Float, [None, None]));
     }
 
-    /// Declares a float that a body gives.
+    /// Declares a matrix of floats that a body gives.
     pub(crate) fn body_output(&mut self, name: &str) {
-        self.graph.output.push(value_info(name, DataType::Float, None));
+        self.graph.output.push(value_info(name, DataType::Float, [None, None]));
     }
 
     /// Declares an output of the graph.
     pub(crate) fn output(&mut self, name: &str, kind: DataType, shape: &[DimensionValue]) {
-        self.graph.output.push(value_info(name, kind, Some(shape)));
+        self.graph.output.push(value_info(name, kind, shape.iter().cloned().map(Some)));
     }
 
     /// The finished graph.
@@ -237,9 +238,13 @@ pub(crate) fn string(name: &str, value: &'static str) -> AttributeProto {
     }
 }
 
-fn value_info(name: &str, kind: DataType, shape: Option<&[DimensionValue]>) -> ValueInfoProto {
-    let dim = |value: &DimensionValue| Dimension { value: Some(value.clone()) };
-    let shape = shape.map(|shape| TensorShapeProto { dim: shape.iter().map(dim).collect() });
-    let tensor_type = TensorTypeProto { elem_type: kind.into(), shape };
+fn value_info(
+    name: &str,
+    kind: DataType,
+    shape: impl IntoIterator<Item = Option<DimensionValue>>,
+) -> ValueInfoProto {
+    let dim = shape.into_iter().map(|value| Dimension { value }).collect();
+    let tensor_type =
+        TensorTypeProto { elem_type: kind.into(), shape: Some(TensorShapeProto { dim }) };
     ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor_type) }) }
 }
