@@ -55,6 +55,15 @@ struct Source {
     /// The file, without its metadata. Its tensors share the bytes that were loaded.
     file: ModelProto,
     options: LoadOptions,
+    origin: Origin,
+}
+
+/// What a file says of where it comes from; files of older exporters do not say all.
+pub(crate) struct Origin {
+    /// `sparsecbm.checkpoint`.
+    pub checkpoint: Option<String>,
+    /// How weights are stored, as the exporter calls it.
+    pub weights: Option<String>,
 }
 
 /// What was done to a model's masks.
@@ -100,6 +109,7 @@ impl Model {
         )?;
         let heads = Heads::read(&model, &schema)?;
         let (engine, device) = engine::load(&model, &schema, options)?;
+        let origin = Origin::read(&model);
         let file = ModelProto { metadata_props: Vec::new(), ..model };
         // What is made anew runs where this runs.
         let options = LoadOptions { engine: device.engine.parse()?, ..options.clone() };
@@ -110,7 +120,7 @@ impl Model {
             tokenizer: Arc::new(tokenizer),
             engine,
             device,
-            source: Arc::new(Source { file, options }),
+            source: Arc::new(Source { file, options, origin }),
             edited: None,
         };
         Ok(Model { inner: Arc::new(inner) })
@@ -132,10 +142,8 @@ impl Model {
         if patches.is_empty() {
             return Ok(original.clone());
         }
-        let Inner { schema, masks, heads, tokenizer, engine, device, source, .. } =
-            &*original.inner;
-        let concepts = schema.concept_count();
-        let mut matrices = MaskBits::read_all(&source.file, &masks.layers, concepts)?;
+        let Inner { schema, heads, tokenizer, engine, device, source, .. } = &*original.inner;
+        let mut matrices = original.own_matrices()?;
         let changed = edit::apply(patches, schema, &mut matrices)?;
         let mut file = source.file.clone();
         onnx::replace_elements(
@@ -145,7 +153,7 @@ impl Model {
         let engine = engine::with_masks(&**engine, &file, schema, &source.options, &changed)?;
         let inner = Inner {
             schema: schema.clone(),
-            masks: MaskStatistics::count(&matrices, concepts),
+            masks: MaskStatistics::count(&matrices, schema.concept_count()),
             heads: heads.clone(),
             tokenizer: tokenizer.clone(),
             engine,
@@ -154,6 +162,31 @@ impl Model {
             edited: Some(Edited { original: original.clone(), patches: patches.to_vec() }),
         };
         Ok(Model { inner: Arc::new(inner) })
+    }
+
+    /// The masks of all matrices, patches applied.
+    ///
+    /// # Errors
+    /// `Input` where the file holds its masks folded into the weights.
+    pub(crate) fn matrices(&self) -> Result<Vec<MaskBits>> {
+        let mut matrices = self.own_matrices()?;
+        edit::apply(self.patches(), self.schema(), &mut matrices)?;
+        Ok(matrices)
+    }
+
+    /// The masks of all matrices as the file holds them.
+    fn own_matrices(&self) -> Result<Vec<MaskBits>> {
+        let Inner { schema, masks, source, .. } = &*self.inner;
+        MaskBits::read_all(&source.file, &masks.layers, schema.concept_count())
+    }
+
+    /// Whether this is the very model that `other` is.
+    pub(crate) fn is(&self, other: &Model) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.inner.source.origin
     }
 
     /// The patches that [`Model::with_patches`] applied, in order; none where the model is as it was loaded.
@@ -296,7 +329,8 @@ impl Model {
         self.inner.engine.encode(&sequences)
     }
 
-    fn sequence(&self, mut ids: Vec<i64>) -> Sequence {
+    /// Token ids as the graph reads them.
+    pub(crate) fn sequence(&self, mut ids: Vec<i64>) -> Sequence {
         let attended = ids.len();
         if self.schema().pooling == Pooling::PaddedMean {
             let padding = self.inner.tokenizer.padding_id();
@@ -315,12 +349,28 @@ impl Model {
         self.inner.tokenizer.mask_id()
     }
 
+    /// Whether an id stands for one of the tokenizer's special tokens.
+    pub(crate) fn is_special(&self, id: u32) -> bool {
+        self.inner.tokenizer.is_special(id)
+    }
+
     pub(crate) fn heads(&self) -> &Heads {
         &self.inner.heads
     }
 
     pub(crate) fn engine_ref(&self) -> &dyn Engine {
         &*self.inner.engine
+    }
+}
+
+impl Origin {
+    fn read(model: &ModelProto) -> Origin {
+        let export = onnx::metadata(model, "sparsecbm.export").unwrap_or_default();
+        let export: serde_json::Value = serde_json::from_str(export).unwrap_or_default();
+        Origin {
+            checkpoint: onnx::metadata(model, "sparsecbm.checkpoint").ok().map(str::to_string),
+            weights: export["weights"].as_str().map(str::to_string),
+        }
     }
 }
 

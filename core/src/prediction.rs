@@ -188,6 +188,11 @@ impl Prediction {
         self.reading.tokens.text.as_deref()
     }
 
+    /// The text as the model read it.
+    pub fn tokenized(&self) -> &Tokens {
+        &self.reading.tokens
+    }
+
     /// The positions that the model read, special tokens included (S of them).
     pub fn tokens(&self) -> &[Token] {
         &self.reading.tokens.tokens

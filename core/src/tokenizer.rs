@@ -132,6 +132,12 @@ impl Tokenizer {
         )
     }
 
+    /// Whether an id stands for a special token.
+    pub(crate) fn is_special(&self, id: u32) -> bool {
+        let added = self.inner.get_added_tokens_decoder();
+        added.get(&id).is_some_and(|token| token.special)
+    }
+
     /// The id with which inputs are padded.
     pub(crate) fn padding_id(&self) -> u32 {
         self.first_of(&["[PAD]", "<pad>"]).unwrap_or(self.own_padding)

@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
-use sparsecbm_exporter::{Checkpoint, ExportOptions, export};
+use sparsecbm::Result;
+use sparsecbm_exporter::{Checkpoint, ExportOptions, export, export_gradients};
 
 /// The root of the repository.
 pub fn repository() -> &'static Path {
@@ -17,14 +18,27 @@ pub fn checkpoint(model: &str) -> PathBuf {
 /// The checkpoint in folder `model` as the bytes of an exported file; each form is exported once a
 /// process.
 pub fn exported(model: &str, options: &ExportOptions) -> Vec<u8> {
+    once(model, &format!("{model} {options:?}"), |checkpoint| {
+        export(checkpoint, options).map(|exported| exported.bytes)
+    })
+}
+
+/// The gradient file of the checkpoint in folder `model`, unchecked; written once a process.
+pub fn exported_gradients(model: &str, options: &ExportOptions) -> Vec<u8> {
+    let options = ExportOptions { check: false, ..options.clone() };
+    once(model, &format!("{model} gradients {options:?}"), |checkpoint| {
+        export_gradients(checkpoint, &options).map(|exported| exported.bytes)
+    })
+}
+
+fn once(model: &str, key: &str, write: impl FnOnce(&Checkpoint) -> Result<Vec<u8>>) -> Vec<u8> {
     static FILES: LazyLock<Mutex<HashMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
-    let key = format!("{model} {options:?}");
     let mut files = FILES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(bytes) = files.get(&key) {
+    if let Some(bytes) = files.get(key) {
         return bytes.clone();
     }
     let checkpoint = Checkpoint::open(checkpoint(model)).unwrap_or_else(|e| panic!("{model}: {e}"));
-    let bytes = export(&checkpoint, options).unwrap_or_else(|e| panic!("{key}: {e}")).bytes;
-    files.insert(key, bytes.clone());
+    let bytes = write(&checkpoint).unwrap_or_else(|e| panic!("{key}: {e}"));
+    files.insert(key.into(), bytes.clone());
     bytes
 }

@@ -4,6 +4,7 @@
 mod choice;
 mod concept_layer;
 mod device;
+mod graph;
 #[cfg(feature = "ort")]
 mod ort;
 mod sparse;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 
 pub use self::choice::{EngineChoice, OrtOptions};
 pub use self::device::Device;
+pub(crate) use self::graph::{Graph, Input, Values, load_graph};
 #[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;

@@ -103,7 +103,7 @@ impl Prediction {
     }
 
     /// The class that the model itself reads for concept k, whatever the overrides.
-    pub(super) fn own_class(&self, k: usize) -> usize {
+    pub(crate) fn own_class(&self, k: usize) -> usize {
         crate::prediction::largest(&self.concept_logits().row(k).to_vec())
     }
 }

@@ -1,10 +1,11 @@
 //! Why a model says what it says, at three levels: concepts, words, subnetworks. Forward passes only, so
-//! every engine can. `docs/explanations.md` tells what each number means and how to read it.
+//! every engine can; but for integrated gradients, which need the file of gradients. `docs/explanations.md` tells what each number means and how to read it.
 
 mod contributions;
 mod counterfactual;
 mod faithfulness;
 mod heads;
+mod integrated;
 mod occlusion;
 mod subnetworks;
 mod suggest;
@@ -18,6 +19,7 @@ pub use contributions::{ConceptContribution, Contributions};
 pub use counterfactual::{ConceptChange, Counterfactual, Outcome, WhatIf};
 pub use faithfulness::{Faithfulness, FaithfulnessOptions};
 pub(crate) use heads::Heads;
+pub use integrated::{ConceptAttribution, IntegratedGradients, IntegratedOptions};
 pub use occlusion::{ConceptOcclusion, Occlusion, OcclusionOptions, Progress};
 pub use subnetworks::{
     LayerSubnetworks, Loss, Responsibility, SubnetworkReport, Subnetworks, SwitchedOff, Units,
@@ -35,6 +37,8 @@ pub struct ExplainOptions {
     pub suggest: SuggestOptions,
     /// Whether words are masked out one at a time, and how: one run of the model a word.
     pub occlusion: Option<OcclusionOptions>,
+    /// Whether the gradient is integrated over the way to the text, and how: many runs of the gradient graph.
+    pub integrated: Option<IntegratedOptions>,
     /// Whether the orders of words that evidence and occlusion give are put to the test, and how.
     pub faithfulness: Option<FaithfulnessOptions>,
 }
@@ -56,8 +60,10 @@ pub struct Explanation {
     pub evidence: WordEvidence,
     /// What the model loses with each word, where asked for.
     pub occlusion: Option<Occlusion>,
+    /// What each word adds by the integral of its gradient, where asked for.
+    pub integrated: Option<IntegratedGradients>,
     /// How well the words with the most support for each concept's class are the words that matter, by
-    /// evidence and, where all words were occluded, by occlusion; empty where not asked for.
+    /// evidence and, where they were computed for all words, by occlusion and integrated gradients; empty where not asked for.
     pub faithfulness: Vec<Faithfulness>,
 }
 
@@ -84,21 +90,28 @@ impl Prediction {
         self.explain_with_progress(options, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Prediction::explain`]; `progress` hears of occlusion, and may end it early:
-    /// see [`Prediction::occlusion`].
+    /// As [`Prediction::explain`]; `progress` hears of occlusion, then of integrated gradients, and may end
+    /// each early: see [`Prediction::occlusion`] and [`Prediction::integrated_gradients`].
     ///
     /// # Errors
     /// As [`Prediction::explain`].
     pub fn explain_with_progress(
         &self,
         options: &ExplainOptions,
-        progress: impl FnMut(Progress) -> ControlFlow<()>,
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
         let evidence = self.word_evidence();
         let occlusion = options.occlusion.as_ref();
-        let occlusion = occlusion.map(|options| self.occlusion(options, progress)).transpose()?;
+        let occlusion =
+            occlusion.map(|options| self.occlusion(options, &mut progress)).transpose()?;
+        let integrated = options.integrated.as_ref();
+        let integrated = integrated
+            .map(|options| self.integrated_gradients(options, &mut progress))
+            .transpose()?;
         let faithfulness = match &options.faithfulness {
-            Some(options) => self.judge(&evidence, occlusion.as_ref(), options)?,
+            Some(options) => {
+                self.judge(&evidence, occlusion.as_ref(), integrated.as_ref(), options)?
+            }
             None => Vec::new(),
         };
         Ok(Explanation {
@@ -109,6 +122,7 @@ impl Prediction {
             suggestions: self.suggest_interventions(&options.suggest)?,
             evidence,
             occlusion,
+            integrated,
             faithfulness,
         })
     }
@@ -117,9 +131,11 @@ impl Prediction {
         &self,
         evidence: &WordEvidence,
         occlusion: Option<&Occlusion>,
+        integrated: Option<&IntegratedGradients>,
         options: &FaithfulnessOptions,
     ) -> Result<Vec<Faithfulness>> {
         let occlusion = occlusion.filter(|occlusion| occlusion.complete);
+        let integrated = integrated.filter(|integrated| integrated.complete);
         let mut all = Vec::new();
         for (k, concept) in evidence.concepts.iter().enumerate() {
             let class = self.own_class(k);
@@ -128,6 +144,10 @@ impl Prediction {
             if let Some(occlusion) = occlusion {
                 let order = descending(&occlusion.concepts[k].support(class));
                 all.push(self.faithfulness(&concept.name, "occlusion", &order, options)?);
+            }
+            if let Some(integrated) = integrated {
+                let order = descending(&integrated.concepts[k].support(class));
+                all.push(self.faithfulness(&concept.name, "integrated", &order, options)?);
             }
         }
         Ok(all)

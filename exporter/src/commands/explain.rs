@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use sparsecbm::explain::{
-    ExplainOptions, Explanation, FaithfulnessOptions, OcclusionOptions, Policy, Subnetworks, Word,
-    descending,
+    ExplainOptions, Explanation, FaithfulnessOptions, IntegratedOptions, OcclusionOptions, Policy,
+    Subnetworks, Word, descending,
 };
 use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
 use sparsecbm_exporter::report;
 
 use super::corrections::{self, Correction};
 use super::engine::EngineArguments;
+use super::gradients::GradientArguments;
 use super::{input, print_json, tables, write_file};
 
 #[derive(Args)]
@@ -29,6 +30,15 @@ pub struct Arguments {
     /// each; 0 for none. All by default.
     #[arg(long, value_name = "N")]
     max_words: Option<usize>,
+    /// Also integrate the gradient of each concept's logits over the way from a text without words: needs
+    /// the file of gradients.
+    #[arg(long)]
+    integrated: bool,
+    /// Points on that way at which the gradient is taken, for each class of each concept.
+    #[arg(long, default_value_t = 50, requires = "integrated")]
+    steps: usize,
+    #[command(flatten)]
+    gradients: GradientArguments,
     /// Also test whether the words named are those that matter: deletion and insertion curves.
     #[arg(long)]
     faithfulness: bool,
@@ -53,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let prediction = model.predict(&arguments.text)?.intervene(overrides)?;
     let bar = input::progress_bar(0);
-    let explanation = prediction.explain_with_progress(&options(arguments), |progress| {
+    let explanation = prediction.explain_with_progress(&options(arguments, &model)?, |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
@@ -74,7 +84,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     })
 }
 
-fn options(arguments: &Arguments) -> ExplainOptions {
+fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
     let mut options = ExplainOptions::default();
     options.suggest.policy = arguments.policy;
     options.suggest.costs = arguments.costs.iter().cloned().collect();
@@ -83,8 +93,15 @@ fn options(arguments: &Arguments) -> ExplainOptions {
         occlusion.max_words = arguments.max_words;
         options.occlusion = Some(occlusion);
     }
+    if arguments.integrated {
+        let load = arguments.engine.options();
+        let gradients = arguments.gradients.load(&arguments.model, model, &load)?;
+        let mut integrated = IntegratedOptions::new(&gradients);
+        integrated.steps = arguments.steps;
+        options.integrated = Some(integrated);
+    }
     options.faithfulness = arguments.faithfulness.then(FaithfulnessOptions::default);
-    options
+    Ok(options)
 }
 
 fn policy(argument: &str) -> std::result::Result<Policy, String> {
@@ -118,21 +135,30 @@ fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
         answer += &format!("\n{bold}{}: {}{bold:#}\n  {text}\n", concept.name, concept.class);
         answer += &format!("  {}\n", strongest(words, &support));
     }
+    if let Some(found) = &explanation.integrated {
+        let errors = found.concepts.iter().flat_map(|concept| &concept.convergence_error);
+        let largest = errors.copied().fold(0.0, f32::max);
+        answer += &format!(
+            "\nBy integrated gradients in {} steps from «{}»; they miss the logits by at most {largest:.1e}.\n",
+            found.steps, found.baseline_piece
+        );
+    }
     answer += &counterfactual(explanation, label.name);
     answer + &suggestions(explanation)
 }
 
-/// The words, and what each says for the class that the model itself reads: by occlusion where words
-/// were masked out, else by evidence.
+/// The words, and what each says for the class that the model itself reads: by integrated gradients where
+/// they were asked for, by occlusion where words were masked out, else by evidence.
 fn support<'a>(
     explanation: &'a Explanation,
     prediction: &Prediction,
     k: usize,
 ) -> (&'a [Word], Vec<f32>) {
     let class = descending(&prediction.concept_logits().row(k).to_vec())[0];
-    match &explanation.occlusion {
-        Some(found) => (&found.words, found.concepts[k].support(class)),
-        None => {
+    match (&explanation.integrated, &explanation.occlusion) {
+        (Some(found), _) if found.complete => (&found.words, found.concepts[k].support(class)),
+        (_, Some(found)) => (&found.words, found.concepts[k].support(class)),
+        (_, None) => {
             let evidence = &explanation.evidence;
             (&evidence.words, evidence.concepts[k].support(class))
         }

@@ -2,10 +2,12 @@
 
 mod bench;
 mod corrections;
+mod edit;
 mod engine;
 mod eval;
 mod explain;
 mod export;
+mod gradients;
 mod input;
 mod inspect;
 mod measure;
@@ -31,6 +33,8 @@ pub enum Command {
     Predict(predict::Arguments),
     /// Say why: by concepts, by words, by subnetworks.
     Explain(explain::Arguments),
+    /// Correct a concept by its mask: the fewest bits that turn it for some texts.
+    Edit(edit::Arguments),
     /// Measure how good a model is on labelled reviews.
     Eval(eval::Arguments),
     /// Measure whether explanations and corrections hold what they promise.
@@ -47,6 +51,7 @@ impl Command {
             Command::Inspect(arguments) => inspect::run(&arguments),
             Command::Predict(arguments) => predict::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Edit(arguments) => edit::run(&arguments),
             Command::Eval(arguments) => eval::run(&arguments),
             Command::Study(arguments) => study::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),

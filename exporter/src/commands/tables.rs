@@ -16,6 +16,16 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
+/// A small share as a percentage, with two digits that count.
+pub fn small_percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent == 0.0 || percent >= 1.0 {
+        return format!("{percent:.1} %");
+    }
+    let digits = 1 - percent.log10().floor() as i32;
+    format!("{percent:.*} %", digits as usize)
+}
+
 /// Label accuracy by policy, and the error of the label's mean where it has one.
 pub fn policies(curves: &[PolicyCurve]) -> Table {
     let mut table =

@@ -62,6 +62,7 @@ struct ConceptView {
     overridden: bool,
     evidence: Vec<Segment>,
     occlusion: Option<Vec<Segment>>,
+    integrated: Option<Vec<Segment>>,
 }
 
 #[derive(Serialize)]
@@ -183,6 +184,7 @@ fn concept_view(
     let text = explanation.text.as_deref();
     let evidence = &explanation.evidence;
     let occlusion = explanation.occlusion.as_ref();
+    let integrated = explanation.integrated.as_ref().filter(|found| found.complete);
     ConceptView {
         name: concept.name.into(),
         class: concept.class.into(),
@@ -191,6 +193,8 @@ fn concept_view(
         overridden: concept.overridden,
         evidence: segments(text, &evidence.words, &evidence.concepts[k].support(own)),
         occlusion: occlusion
+            .map(|found| segments(text, &found.words, &found.concepts[k].support(own))),
+        integrated: integrated
             .map(|found| segments(text, &found.words, &found.concepts[k].support(own))),
     }
 }

@@ -1,7 +1,8 @@
 //! Whether explanations and corrections hold what they promise, measured on labelled reviews: which
-//! concept to ask about, whether the words named matter, what an override does, and what each
-//! concept's own part of the model is worth.
+//! concept to ask about, whether the words named matter, what an override does, what each concept's own
+//! part of the model is worth, and what edits of masks do.
 
+pub mod edits;
 mod faithfulness;
 mod figures;
 mod overrides;

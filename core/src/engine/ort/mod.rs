@@ -4,6 +4,7 @@ mod assignment;
 mod binding;
 mod elf;
 mod environment;
+mod graph;
 mod library;
 mod pool;
 mod session;
@@ -15,6 +16,7 @@ use ort::session::SessionOutputs;
 use ort::value::TensorRef;
 use prost::Message;
 
+pub(super) use self::graph::OrtGraph;
 use self::pool::Pool;
 use self::session::{Place, Sessions};
 use super::{Decision, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
@@ -45,14 +47,7 @@ impl OrtEngine {
         options: &OrtOptions,
     ) -> Result<OrtEngine> {
         let loaded = environment::loaded(options.library.as_deref())?;
-        let place = match place {
-            EngineChoice::OrtCuda { device } => Place::Cuda {
-                device,
-                memory_limit: options.cuda_memory_limit,
-                tf32: options.cuda_tf32,
-            },
-            _ => Place::Cpu,
-        };
+        let place = Place::new(place, options);
         let sessions = |graph: &ModelProto, name, place, threads| Sessions {
             environment: loaded.environment.clone(),
             graph: graph.encode_to_vec(),

@@ -6,6 +6,7 @@ use ort::ep;
 use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, PrepackedWeights, SessionBuilder};
 
+use crate::engine::{EngineChoice, OrtOptions};
 use crate::{Error, ErrorKind, Result};
 
 /// What ONNX Runtime calls its CUDA provider.
@@ -16,6 +17,20 @@ pub(super) const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 pub(super) enum Place {
     Cpu,
     Cuda { device: u32, memory_limit: Option<usize>, tf32: bool },
+}
+
+impl Place {
+    /// Where `choice`, which is one of ONNX Runtime's, asks to run.
+    pub(super) fn new(choice: EngineChoice, options: &OrtOptions) -> Place {
+        match choice {
+            EngineChoice::OrtCuda { device } => Place::Cuda {
+                device,
+                memory_limit: options.cuda_memory_limit,
+                tf32: options.cuda_tf32,
+            },
+            _ => Place::Cpu,
+        }
+    }
 }
 
 impl fmt::Display for Place {

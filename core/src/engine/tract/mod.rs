@@ -1,8 +1,11 @@
+mod graph;
+
 use std::sync::Arc;
 
 use prost::Message;
 use tract_onnx::prelude::*;
 
+pub(super) use self::graph::TractGraph;
 use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
 use crate::caught::caught;
 use crate::onnx::ModelProto;
@@ -86,13 +89,17 @@ impl Engine for TractEngine {
     }
 
     fn device(&self) -> Device {
-        // Nodes without inputs are the graph's own inputs and constants.
-        let computed = self.encoder.model().nodes().iter().filter(|node| !node.inputs.is_empty());
-        Device {
-            engine: "tract".into(),
-            nodes: [("tract".to_string(), computed.count())].into(),
-            ..Device::default()
-        }
+        device(&self.encoder)
+    }
+}
+
+fn device(plan: &TypedRunnableModel) -> Device {
+    // Nodes without inputs are the graph's own inputs and constants.
+    let computed = plan.model().nodes().iter().filter(|node| !node.inputs.is_empty());
+    Device {
+        engine: "tract".into(),
+        nodes: [("tract".to_string(), computed.count())].into(),
+        ..Device::default()
     }
 }
 

@@ -1,3 +1,5 @@
+mod edits;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,11 +13,16 @@ use super::engine::EngineArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    other: Option<edits::Command>,
     /// The exported model.
-    model: PathBuf,
+    #[arg(required = true)]
+    model: Option<PathBuf>,
     /// Labelled reviews as JSON lines, whose fields the model's schema names; `-` for standard input.
-    data: PathBuf,
+    #[arg(required = true)]
+    data: Option<PathBuf>,
     /// On how many reviews words are masked out and subnetworks switched off.
     #[arg(long, default_value_t = StudyOptions::default().sample)]
     sample: usize,
@@ -30,6 +37,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(command) = &arguments.other {
+        return command.run();
+    }
+    let model = arguments.model.as_deref().expect("clap requires it");
+    let data = arguments.data.as_deref().expect("clap requires it");
     let options = StudyOptions {
         sample: arguments.sample,
         load: arguments.engine.options(),
@@ -38,10 +50,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(Duration::from_millis(100));
     let reviews = |model: &sparsecbm::Model| {
-        let (reader, place) = input::open(&arguments.data)?;
+        let (reader, place) = input::open(data)?;
         read_reviews(reader, &place, model.schema())
     };
-    let found = study(&arguments.model, reviews, &options, |doing| {
+    let found = study(model, reviews, &options, |doing| {
         spinner.set_message(doing.to_string());
     });
     spinner.finish_and_clear();

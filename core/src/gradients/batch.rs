@@ -1,0 +1,178 @@
+use super::parts::Part;
+use super::{Gradients, TrialMask};
+use crate::engine::{Input, Sequence, Values};
+use crate::{Error, ErrorKind, Result};
+
+/// The most positions, padding included, of one run: what a run holds at once grows with them, and on the way
+/// back everything on the way there is held.
+const POSITIONS: usize = 2048;
+
+/// A text, or a point between it and its baseline, at which a concept's logits are wanted.
+pub(crate) struct Point {
+    pub sequence: Sequence,
+    /// As long as the sequence: the token that each position is at `alpha` 0.
+    pub baseline: Vec<i64>,
+    /// How far the embeddings are from the baseline's to the sequence's.
+    pub alpha: f32,
+}
+
+impl Point {
+    /// The text itself.
+    pub fn text(sequence: Sequence) -> Point {
+        Point { baseline: sequence.ids.clone(), sequence, alpha: 1.0 }
+    }
+}
+
+/// The gradient by each position's embedding, and how far that is from the baseline's: `[S, E]` each.
+#[derive(Clone, Default)]
+pub(crate) struct EmbeddingGradient {
+    pub gradient: Vec<f32>,
+    pub change: Vec<f32>,
+}
+
+impl Gradients {
+    /// `[C]` for each point: the logits of a concept under `masks`.
+    pub(crate) fn logits(
+        &self,
+        concept: usize,
+        masks: &[TrialMask],
+        points: &[Point],
+    ) -> Result<Vec<Vec<f32>>> {
+        let classes = self.model().schema().class_count();
+        let mut logits = vec![Vec::new(); points.len()];
+        for batch in batches(points) {
+            let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
+            let outputs = self.run(Part::Logits, concept, masks, &chosen, &[])?;
+            let values = expect(&outputs[0], "concept_logits", batch.len() * classes)?;
+            for (&index, values) in batch.iter().zip(values.chunks(classes)) {
+                logits[index] = values.to_vec();
+            }
+        }
+        Ok(logits)
+    }
+
+    /// The gradient of Σ `logit_gradients` · logits by each point's embeddings.
+    pub(crate) fn embedding_gradients(
+        &self,
+        concept: usize,
+        masks: &[TrialMask],
+        points: &[Point],
+        logit_gradients: &[Vec<f32>],
+    ) -> Result<Vec<EmbeddingGradient>> {
+        let size = self.inner.description.embedding_size;
+        let mut found = vec![EmbeddingGradient::default(); points.len()];
+        for batch in batches(points) {
+            let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
+            let given: Vec<f32> = gathered(&batch, logit_gradients);
+            let outputs = self.run(Part::Embeddings, concept, masks, &chosen, &given)?;
+            let row = longest(&chosen) * size;
+            let gradient = expect(&outputs[0], "embedding_gradient", batch.len() * row)?;
+            let change = expect(&outputs[1], "embedding_change", batch.len() * row)?;
+            for (nth, (&index, point)) in batch.iter().zip(chosen).enumerate() {
+                let own = nth * row..nth * row + point.sequence.ids.len() * size;
+                let (gradient, change) = (gradient[own.clone()].to_vec(), change[own].to_vec());
+                found[index] = EmbeddingGradient { gradient, change };
+            }
+        }
+        Ok(found)
+    }
+
+    /// The gradient of Σ `logit_gradients` · logits, summed over the points, by each mask bit of each
+    /// layer: `[rows / block_rows, columns]`.
+    pub(crate) fn mask_gradients(
+        &self,
+        concept: usize,
+        masks: &[TrialMask],
+        points: &[Point],
+        logit_gradients: &[Vec<f32>],
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut sum: Vec<Vec<f32>> =
+            masks.iter().map(|mask| vec![0.0; mask.blocks * mask.columns]).collect();
+        for batch in batches(points) {
+            let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
+            let given = gathered(&batch, logit_gradients);
+            let outputs = self.run(Part::Masks, concept, masks, &chosen, &given)?;
+            for (sum, output) in sum.iter_mut().zip(&outputs) {
+                let values = expect(output, "mask_gradient", sum.len())?;
+                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// One run of a part, padded on the right to the longest sequence.
+    fn run(
+        &self,
+        part: Part,
+        concept: usize,
+        masks: &[TrialMask],
+        batch: &[&Point],
+        logit_gradients: &[f32],
+    ) -> Result<Vec<Vec<f32>>> {
+        let (rows, positions) = (batch.len(), longest(batch));
+        let mut ids = vec![0; rows * positions];
+        let mut baseline = vec![0; rows * positions];
+        let mut attended = vec![0; rows * positions];
+        for (point, start) in batch.iter().zip((0..).step_by(positions)) {
+            let length = point.sequence.ids.len();
+            ids[start..start + length].copy_from_slice(&point.sequence.ids);
+            baseline[start..start + length].copy_from_slice(&point.baseline);
+            attended[start..start + point.sequence.attended].fill(1);
+        }
+        let alpha: Vec<f32> = batch.iter().map(|point| point.alpha).collect();
+        let concept = [concept as i64];
+        let input = |shape: &[usize], values| Input { shape: shape.to_vec(), values };
+        // As `Parts::get` names them.
+        let mut inputs = vec![
+            input(&[rows, positions], Values::Int64(&ids)),
+            input(&[rows, positions], Values::Int64(&baseline)),
+            input(&[rows], Values::Float(&alpha)),
+            input(&[rows, positions], Values::Int64(&attended)),
+            input(&[1], Values::Int64(&concept)),
+        ];
+        if part.is_gradient() {
+            let shape = [rows, logit_gradients.len() / rows];
+            inputs.push(input(&shape, Values::Float(logit_gradients)));
+        }
+        for mask in masks {
+            let shape = [mask.blocks, mask.columns.div_ceil(8)];
+            inputs.push(input(&shape, Values::Uint8(&mask.bits)));
+        }
+        self.inner.parts.get(part)?.run(&inputs)
+    }
+}
+
+/// The indices of points in runs of as many as fit; neighbours in length share a run, so that little of it is
+/// padding.
+fn batches(points: &[Point]) -> Vec<Vec<usize>> {
+    let length = |&index: &usize| points[index].sequence.ids.len();
+    let mut order: Vec<usize> = (0..points.len()).collect();
+    order.sort_by_key(length);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for index in order {
+        match batches.last_mut() {
+            // The next is the longest so far.
+            Some(batch) if (batch.len() + 1) * length(&index) <= POSITIONS => batch.push(index),
+            _ => batches.push(vec![index]),
+        }
+    }
+    batches
+}
+
+fn gathered(indices: &[usize], rows: &[Vec<f32>]) -> Vec<f32> {
+    indices.iter().flat_map(|&index| &rows[index]).copied().collect()
+}
+
+fn longest(batch: &[&Point]) -> usize {
+    batch.iter().map(|point| point.sequence.ids.len()).max().unwrap_or(0)
+}
+
+/// An output, which must have `count` elements.
+fn expect<'a>(values: &'a [f32], name: &str, count: usize) -> Result<&'a [f32]> {
+    if values.len() != count {
+        let place = format!("gradient graph: output '{name}'");
+        let found = format!("{} values", values.len());
+        return Err(Error::new(ErrorKind::Engine, place, found, format!("{count} values")));
+    }
+    Ok(values)
+}

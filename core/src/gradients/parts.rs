@@ -1,0 +1,72 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::file::Description;
+use crate::engine::{Graph, load_graph};
+use crate::onnx::{self, ModelProto};
+use crate::{LoadOptions, Result};
+
+/// What a gradient file can be asked for. Each is a part of its graph, loaded when it is first needed, so that
+/// nothing is computed that was not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// `concept_logits`.
+    Logits,
+    /// `embedding_gradient` and `embedding_change`.
+    Embeddings,
+    /// `LAYER.mask_gradient` of every layer.
+    Masks,
+}
+
+/// The parts of one file.
+pub(super) struct Parts {
+    file: ModelProto,
+    options: LoadOptions,
+    layers: Vec<String>,
+    loaded: [Mutex<Option<Arc<dyn Graph>>>; 3],
+}
+
+impl Part {
+    /// Whether the loss's gradient is among its inputs.
+    pub fn is_gradient(self) -> bool {
+        self != Part::Logits
+    }
+}
+
+impl Parts {
+    pub fn new(file: ModelProto, description: &Description, options: &LoadOptions) -> Parts {
+        let layers = description.layers.iter().map(|layer| layer.name.clone()).collect();
+        let file = ModelProto { metadata_props: Vec::new(), ..file };
+        Parts { file, options: options.clone(), layers, loaded: Default::default() }
+    }
+
+    /// A part, loaded.
+    ///
+    /// # Errors
+    /// `Model` where the file lacks an input or output of it, else those of loading a graph.
+    pub fn get(&self, part: Part) -> Result<Arc<dyn Graph>> {
+        let mut loaded = self.loaded[part as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(graph) = &*loaded {
+            return Ok(graph.clone());
+        }
+        let of_layers = |end: &str| -> Vec<String> {
+            self.layers.iter().map(|layer| format!("{layer}.{end}")).collect()
+        };
+        // As `batch` gives them.
+        let mut inputs: Vec<String> =
+            ["input_ids", "baseline_ids", "alpha", "attention_mask", "concept"]
+                .map(Into::into)
+                .into();
+        inputs.extend(part.is_gradient().then(|| "logit_gradient".into()));
+        inputs.extend(of_layers("mask_bits"));
+        let outputs: Vec<String> = match part {
+            Part::Logits => vec!["concept_logits".into()],
+            Part::Embeddings => vec!["embedding_gradient".into(), "embedding_change".into()],
+            Part::Masks => of_layers("mask_gradient"),
+        };
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        let cut = onnx::cut(&self.file, &inputs, &outputs)?;
+        let graph: Arc<dyn Graph> = load_graph(&cut, "gradient graph", &self.options)?.into();
+        Ok(loaded.insert(graph).clone())
+    }
+}
