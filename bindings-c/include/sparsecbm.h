@@ -7,21 +7,22 @@
  *                                   -> scbm_intervene_class -> scbm_prediction_get_label
  *                                   -> scbm_explain -> scbm_explanation_get_…
  *   scbm_subnetworks_load -> scbm_subnetworks_get_…
+ *   scbm_gradients_load -> scbm_search_edit -> scbm_edit_get_patch -> scbm_model_with_patches
  *
  * ERRORS. A function that can fail returns a scbm_status. Where that is not SCBM_OK, nothing has been written
  * to what it was given, scbm_last_error says why, and every object is as it was. Wrong calls are told from
  * bad input where the library can tell: NULL, impossible lengths and bytes that are not UTF-8 give
  * SCBM_ERROR_ARGUMENT. It cannot tell a pointer to freed memory. Where memory runs out the process ends.
  *
- * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation, scbm_subnetworks) that a function hands out is the
- * caller's, and is freed once, by the function named after it. Everything else that comes out (strings,
- * arrays) belongs to the object it was read from and lives as long as that. What goes in is copied: it may be
- * freed after the call.
+ * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation, scbm_subnetworks, scbm_gradients,
+ * scbm_edit, scbm_patch) that a function hands out is the caller's, and is freed once, by the function named
+ * after it. Everything else that comes out (strings, arrays) belongs to the object it was read from and lives
+ * as long as that. What goes in is copied: it may be freed after the call.
  *
- * THREADS. A model or subnetworks may be used by any number of threads at the same time. A prediction or an
- * explanation belongs to one thread at a time and may be handed on. There is nothing to initialise or shut
- * down. Each function says who may call it: "Threads: any" is any thread at any time, also while others use
- * the same objects; "Threads: the prediction's" is the one thread that has that prediction.
+ * THREADS. A model, subnetworks, gradients, an edit or a patch may be used by any number of threads at the same
+ * time. A prediction or an explanation belongs to one thread at a time and may be handed on. There is nothing to
+ * initialise or shut down. Each function says who may call it: "Threads: any" is any thread at any time, also
+ * while others use the same objects; "Threads: the prediction's" is the one thread that has that prediction.
  *
  * STRINGS are UTF-8. Those that come out end in a zero byte.
  *
@@ -46,6 +47,13 @@
 #define SCBM_ABI_VERSION 0
 
 /**
+ * A change of one concept's mask and what it does to the texts it was made for. Never changes, so any number
+ * of threads may use one at the same time. Needs neither gradients nor predictions any more. Freed by
+ * `scbm_edit_free`.
+ */
+typedef struct scbm_edit scbm_edit;
+
+/**
  * Why a model says what it says of one text: what each concept adds to the label, what the label would be
  * under other concepts, which words speak for which concept. Belongs to one thread at a time and may be
  * handed to another. Needs neither its prediction nor its model any more. Freed by `scbm_explanation_free`.
@@ -53,10 +61,22 @@
 typedef struct scbm_explanation scbm_explanation;
 
 /**
+ * A loaded file of gradients. Never changes, so any number of threads may use one at the same time. Keeps
+ * its model alive: that may be freed first. Freed by `scbm_gradients_free`.
+ */
+typedef struct scbm_gradients scbm_gradients;
+
+/**
  * A loaded model. Never changes, so any number of threads may use one at the same time. Freed by
  * `scbm_model_free`; its predictions hold on to what they need and may outlive it.
  */
 typedef struct scbm_model scbm_model;
+
+/**
+ * Bits of one concept's mask that are to be flipped. Never changes, so any number of threads may use one at
+ * the same time. Freed by `scbm_patch_free`.
+ */
+typedef struct scbm_patch scbm_patch;
 
 /**
  * What a model says of one text, with the overrides that were made since. Never changes:
@@ -336,11 +356,20 @@ typedef struct scbm_explain_options {
    */
   uint32_t occlusion_words;
   /**
-   * In how many steps, at most, the orders of words that evidence and (where it was done for all words)
-   * occlusion give are put to the test: two runs of the model a step, for each concept and order. 0: not
+   * In how many steps, at most, the orders of words that evidence and, where they were asked for, occlusion
+   * (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept and order. 0: not
    * at all.
    */
   uint32_t faithfulness_steps;
+  /**
+   * The model's gradients, to integrate them over the way from a text without words to the text; NULL: not
+   * at all. Not needed after the call.
+   */
+  const struct scbm_gradients *gradients;
+  /**
+   * Points on that way at which they are taken, for each class of each concept; 0: 50.
+   */
+  uint32_t integrated_steps;
 } scbm_explain_options;
 
 /**
@@ -540,7 +569,7 @@ typedef struct scbm_faithfulness {
    */
   size_t class_index;
   /**
-   * What ordered the words: `evidence` or `occlusion`.
+   * What ordered the words: `evidence`, `occlusion` or `integrated`.
    */
   const char *method;
   /**
@@ -568,6 +597,30 @@ typedef struct scbm_faithfulness {
    */
   float insertion_area;
 } scbm_faithfulness;
+
+/**
+ * What each word adds to one concept logit on the way from a text without words to the text. The sum over the
+ * words, plus `special`, plus `baseline`, is the logit, but for `convergence_error`. Its pointer lives as long
+ * as the explanation.
+ */
+typedef struct scbm_attribution {
+  /**
+   * W numbers, one a word.
+   */
+  const float *words;
+  /**
+   * What the positions outside all words add.
+   */
+  float special;
+  /**
+   * The logit of the text without words.
+   */
+  float baseline;
+  /**
+   * How far the sum is from the logit: more steps bring it down.
+   */
+  float convergence_error;
+} scbm_attribution;
 
 /**
  * How much there is of a model's subnetworks.
@@ -639,6 +692,171 @@ typedef struct scbm_layer {
    */
   const double *exclusive;
 } scbm_layer;
+
+/**
+ * What a patch is. Its strings live as long as the patch.
+ */
+typedef struct scbm_patch_info {
+  /**
+   * The name of the concept whose mask it changes.
+   */
+  const char *concept_name;
+  /**
+   * What it was made for, in words; NULL where it does not say.
+   */
+  const char *note;
+  /**
+   * How many bits it flips.
+   */
+  size_t flip_count;
+  /**
+   * In how many matrices.
+   */
+  size_t layer_count;
+} scbm_patch_info;
+
+/**
+ * How far a search has come.
+ */
+typedef struct scbm_edit_progress {
+  /**
+   * Runs of the model done; how many there will be is not known.
+   */
+  size_t run_count;
+  /**
+   * Bits that the trial at hand flips.
+   */
+  size_t flip_count;
+  /**
+   * How many examples are of the class that is wanted with it.
+   */
+  size_t turned_count;
+  /**
+   * How many guards are not of their class any more.
+   */
+  size_t broken_count;
+} scbm_edit_progress;
+
+/**
+ * Is told how far a search has come, before each run of the model, in the thread that called
+ * `scbm_search_edit`. Returns 0 to go on and anything else to end it. Must return: no jumps, no exceptions.
+ */
+typedef int32_t (*scbm_edit_progress_function)(const struct scbm_edit_progress *progress,
+                                               void *context);
+
+/**
+ * How an edit is looked for. Set it to zero and `struct_size` to its size, then what you want, as with
+ * `scbm_load_options`; it grows in the same way.
+ */
+typedef struct scbm_edit_options {
+  /**
+   * `sizeof(scbm_edit_options)`.
+   */
+  uint32_t struct_size;
+  /**
+   * How often the gradient is taken anew where one is not enough; 0: 32 times.
+   */
+  uint32_t rounds;
+  /**
+   * At most so large a share of the bits that the mask keeps are pruned, and as many grown; 0: 0.01.
+   */
+  double max_share;
+  /**
+   * What the mean loss of the guards counts beside that of the examples; 0: as much.
+   */
+  float guard_weight;
+  /**
+   * The search ends when so many milliseconds are over; 0: never.
+   */
+  uint32_t time_limit_ms;
+  /**
+   * Is told how far the search has come; NULL: nobody is.
+   */
+  scbm_edit_progress_function progress;
+  /**
+   * Handed to `progress`.
+   */
+  void *context;
+} scbm_edit_options;
+
+/**
+ * How a search for an edit ended: one of the `SCBM_EDIT_…`.
+ */
+typedef int32_t scbm_edit_end;
+
+/**
+ * What an edit is.
+ */
+typedef struct scbm_edit_info {
+  /**
+   * How the search ended.
+   */
+  scbm_edit_end end;
+  /**
+   * How many bits are flipped: half of them pruned, half grown.
+   */
+  size_t flip_count;
+  /**
+   * How many bits the mask keeps, before and after.
+   */
+  size_t kept_count;
+  /**
+   * How many runs of the model the search took.
+   */
+  size_t run_count;
+  /**
+   * In how many matrices bits are flipped.
+   */
+  size_t layer_count;
+  /**
+   * How many examples are of the class they are to have.
+   */
+  size_t turned_count;
+  /**
+   * How many guards do not keep their class.
+   */
+  size_t broken_count;
+} scbm_edit_info;
+
+/**
+ * How many bits of one matrix an edit flips. Its string lives as long as the edit.
+ */
+typedef struct scbm_edit_layer {
+  /**
+   * The linear layer's name in the backbone.
+   */
+  const char *name;
+  /**
+   * Bits that are pruned.
+   */
+  size_t pruned_count;
+  /**
+   * Bits that are grown.
+   */
+  size_t grown_count;
+} scbm_edit_layer;
+
+/**
+ * What an edit does to one example. Its pointers live as long as the edit.
+ */
+typedef struct scbm_edit_change {
+  /**
+   * C numbers: the concept's logits before.
+   */
+  const float *logits_before;
+  /**
+   * C numbers: the concept's logits after.
+   */
+  const float *logits_after;
+  /**
+   * L numbers: the label's probabilities before, under the prediction's overrides.
+   */
+  const float *label_before;
+  /**
+   * L numbers: the label's probabilities after, under the same.
+   */
+  const float *label_after;
+} scbm_edit_change;
 
 /**
  * The call did what it says.
@@ -736,6 +954,21 @@ typedef struct scbm_layer {
  * How far the label's probabilities are expected to move when the concept becomes known.
  */
 #define SCBM_POLICY_EXPECTED_CHANGE 3
+
+/**
+ * Every example is of the class it is to have, every guard of its own.
+ */
+#define SCBM_EDIT_TURNED 0
+
+/**
+ * They are not, with any number of bits within the limit: the edit is the best that was found.
+ */
+#define SCBM_EDIT_NOT_TURNED 1
+
+/**
+ * The time limit was reached, or `progress` ended the search: the edit is as far as it came.
+ */
+#define SCBM_EDIT_STOPPED 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -1031,7 +1264,8 @@ scbm_status scbm_undo_all(const struct scbm_prediction *prediction,
  * `options`: NULL for the defaults. `explanation`: receives the explanation, which is the caller's to
  * free. Threads: the prediction's.
  *
- * Errors: `INPUT` where a cost is not a number above 0, `ENGINE`, `ARGUMENT`.
+ * Errors: `INPUT` where a cost is not a number above 0 or the gradients are another model's, `ENGINE`,
+ * `ARGUMENT`.
  */
 scbm_status scbm_explain(const struct scbm_prediction *prediction,
                          const struct scbm_explain_options *options,
@@ -1183,6 +1417,18 @@ scbm_status scbm_explanation_get_faithfulness(const struct scbm_explanation *exp
                                               struct scbm_faithfulness *faithfulness);
 
 /**
+ * What each word adds to one concept logit by integrated gradients, before overrides.
+ *
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `attribution`: receives it; its pointer lives as long
+ * as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made without
+ * `gradients`, `ARGUMENT`, also where there is no such concept or class.
+ */
+scbm_status scbm_explanation_get_attribution(const struct scbm_explanation *explanation,
+                                             size_t concept_index,
+                                             size_t class_index,
+                                             struct scbm_attribution *attribution);
+
+/**
  * Reads from an exported file which weights each concept uses.
  *
  * `path`: UTF-8, ends in a zero byte. `subnetworks`: receives them, the caller's to free. Threads: any.
@@ -1241,6 +1487,183 @@ scbm_status scbm_subnetworks_get_concept(const struct scbm_subnetworks *subnetwo
 scbm_status scbm_subnetworks_get_layer(const struct scbm_subnetworks *subnetworks,
                                        size_t index,
                                        struct scbm_layer *layer);
+
+/**
+ * Reads a patch file.
+ *
+ * `path`: UTF-8, ends in a zero byte. `patch`: receives the patch, the caller's to free. Threads: any.
+ * Errors: `IO`, `FORMAT`, `VERSION`, `ARGUMENT`.
+ */
+scbm_status scbm_patch_load(const char *path,
+                            struct scbm_patch **patch);
+
+/**
+ * Reads a patch from JSON, as `scbm_patch_get_json` gives it.
+ *
+ * `json`: `length` bytes of UTF-8. Else as `scbm_patch_load`.
+ */
+scbm_status scbm_patch_from_json(const char *json, size_t length, struct scbm_patch **patch);
+
+/**
+ * Frees a patch; NULL is fine. Models that have it keep what they need. Threads: any, when no other is in a
+ * call that was given the patch.
+ */
+void scbm_patch_free(struct scbm_patch *patch);
+
+/**
+ * What a patch is.
+ *
+ * `info`: receives it; its strings live as long as the patch. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_patch_get_info(const struct scbm_patch *patch, struct scbm_patch_info *info);
+
+/**
+ * A patch as JSON: the content of a patch file.
+ *
+ * `json`: receives a string that lives as long as the patch. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_patch_get_json(const struct scbm_patch *patch, const char **json);
+
+/**
+ * The original of a model with these patches, applied in this order, and no others: those that `model` has
+ * count for nothing. Without patches it is the original, whose answers are the same bit for bit: so a patch
+ * is undone.
+ *
+ * `patches`: `count` patches, not needed after the call. `changed`: receives another model, the caller's to
+ * free; `model` stays as it is. Threads: any. Errors: `INPUT` where a patch does not fit the model, and where
+ * the model's file holds its masks folded into the weights, `ENGINE`, `UNAVAILABLE`, `ARGUMENT`.
+ */
+scbm_status scbm_model_with_patches(const struct scbm_model *model,
+                                    const struct scbm_patch *const *patches,
+                                    size_t count,
+                                    struct scbm_model **changed);
+
+/**
+ * How many patches a model has.
+ *
+ * `count`: receives the number. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_model_get_patch_count(const struct scbm_model *model, size_t *count);
+
+/**
+ * One of a model's patches, in the order in which they are applied.
+ *
+ * `index`: 0 to the number of patches − 1. `patch`: receives a patch, the caller's to free. Threads: any.
+ * Errors: `ARGUMENT`, also where there is no such patch.
+ */
+scbm_status scbm_model_get_patch(const struct scbm_model *model,
+                                 size_t index,
+                                 struct scbm_patch **patch);
+
+/**
+ * Loads the file of gradients that `sparsecbm export --with-gradients` wrote beside a model.
+ *
+ * `path`: UTF-8, ends in a zero byte. `model`: the model that it belongs to, with or without patches.
+ * `options`: NULL for the defaults; the gradients need not run where the model does. `SCBM_ENGINE_SPARSE`
+ * runs no graphs and means the same as `SCBM_ENGINE_AUTO` here. `gradients`: receives them, the caller's to
+ * free. Threads: any.
+ *
+ * Errors: `IO`, `FORMAT`, `VERSION` and `MODEL` where the file cannot be used, `INPUT` where it belongs to
+ * another model, `UNAVAILABLE` where the engine is not there, `ARGUMENT`.
+ */
+scbm_status scbm_gradients_load(const char *path,
+                                const struct scbm_model *model,
+                                const struct scbm_load_options *options,
+                                struct scbm_gradients **gradients);
+
+/**
+ * Loads a file of gradients from memory.
+ *
+ * `bytes`: `length` bytes, the content of the file; not needed after the call. Else as
+ * `scbm_gradients_load`.
+ */
+scbm_status scbm_gradients_from_memory(const void *bytes,
+                                       size_t length,
+                                       const struct scbm_model *model,
+                                       const struct scbm_load_options *options,
+                                       struct scbm_gradients **gradients);
+
+/**
+ * Frees gradients; NULL is fine. Threads: any, when no other is in a call that was given them.
+ */
+void scbm_gradients_free(struct scbm_gradients *gradients);
+
+/**
+ * What computes the gradients, for people: the engine and what it runs on.
+ *
+ * `device`: receives a string that lives as long as the gradients. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_gradients_get_device(const struct scbm_gradients *gradients,
+                                      const char **device);
+
+/**
+ * Searches the smallest edit of a concept's mask that gives every example the class it is to have and
+ * leaves every guard its own. `scbm_edit_get_patch` gives what can be kept and applied.
+ *
+ * `examples`: `example_count` predictions, one or more, of one model (with its patches, which the edit comes
+ * on top of); `class_indices`: as many classes, 0 to C − 1. `guards`: `guard_count` predictions of the same
+ * model. `concept_index`: 0 to K − 1. `options`: NULL for the defaults. `edit`: receives the edit, the
+ * caller's to free. Threads: the predictions'.
+ *
+ * Errors: `INPUT` where a prediction is of another model than the others or the gradients, where the model's
+ * masks are folded into its weights or an option is out of range, `ENGINE`, `ARGUMENT`.
+ */
+scbm_status scbm_search_edit(const struct scbm_gradients *gradients,
+                             size_t concept_index,
+                             const struct scbm_prediction *const *examples,
+                             const size_t *class_indices,
+                             size_t example_count,
+                             const struct scbm_prediction *const *guards,
+                             size_t guard_count,
+                             const struct scbm_edit_options *options,
+                             struct scbm_edit **edit);
+
+/**
+ * Frees an edit; NULL is fine. Patches that it gave stay. Threads: any, when no other is in a call that was
+ * given the edit.
+ */
+void scbm_edit_free(struct scbm_edit *edit);
+
+/**
+ * What an edit is.
+ *
+ * `info`: receives it. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_edit_get_info(const struct scbm_edit *edit, struct scbm_edit_info *info);
+
+/**
+ * Everything as JSON, the patch too.
+ *
+ * `json`: receives a string that lives as long as the edit. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_edit_get_json(const struct scbm_edit *edit, const char **json);
+
+/**
+ * The change itself, for `scbm_model_with_patches`.
+ *
+ * `patch`: receives a patch, the caller's to free. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_edit_get_patch(const struct scbm_edit *edit, struct scbm_patch **patch);
+
+/**
+ * One of the matrices in which bits are flipped, in the order of the backbone.
+ *
+ * `index`: 0 to `layer_count` − 1. `layer`: receives it; its string lives as long as the edit. Threads: any.
+ * Errors: `ARGUMENT`, also where there is no such matrix.
+ */
+scbm_status scbm_edit_get_layer(const struct scbm_edit *edit,
+                                size_t index,
+                                struct scbm_edit_layer *layer);
+
+/**
+ * What an edit does to one of the examples that it was made for.
+ *
+ * `index`: 0 to the number of examples − 1. `change`: receives it; its pointers live as long as the edit.
+ * Threads: any. Errors: `ARGUMENT`, also where there is no such example.
+ */
+scbm_status scbm_edit_get_change(const struct scbm_edit *edit,
+                                 size_t index,
+                                 struct scbm_edit_change *change);
 
 #ifdef __cplusplus
 }  // extern "C"

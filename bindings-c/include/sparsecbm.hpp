@@ -208,6 +208,13 @@ public:
         return view(words.value().word_count,
                     [&](auto out) { return scbm_explanation_get_label_loss(get(), class_index, out); });
     }
+    /** What each word adds to one concept logit by integrated gradients, where they were asked for. */
+    result<scbm_attribution> attribution(std::size_t concept_index, std::size_t class_index) const
+    {
+        return detail::get<scbm_attribution>([&](auto out) {
+            return scbm_explanation_get_attribution(get(), concept_index, class_index, out);
+        });
+    }
     result<scbm_faithfulness> faithfulness(std::size_t index) const
     {
         return detail::get<scbm_faithfulness>(
@@ -234,6 +241,37 @@ inline scbm_explain_options explain_options(scbm_policy policy = SCBM_POLICY_COM
     options.policy = policy;
     return options;
 }
+
+/** Bits of one concept's mask that are to be flipped. May be used by any number of threads. */
+class patch {
+public:
+    explicit patch(scbm_patch *handle) : handle_(handle) {}
+    const scbm_patch *get() const { return handle_.get(); }
+
+    static result<patch> load(const std::string &path)
+    {
+        return detail::own<patch, scbm_patch>([&](auto out) { return scbm_patch_load(path.c_str(), out); });
+    }
+    static result<patch> from_json(std::string_view json)
+    {
+        return detail::own<patch, scbm_patch>(
+            [&](auto out) { return scbm_patch_from_json(json.data(), json.size(), out); });
+    }
+
+    result<scbm_patch_info> info() const
+    {
+        return detail::get<scbm_patch_info>([&](auto out) { return scbm_patch_get_info(get(), out); });
+    }
+    result<std::string_view> json() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_patch_get_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
+
+private:
+    std::unique_ptr<scbm_patch, detail::deleter<scbm_patch_free>> handle_;
+};
 
 /** The label of a prediction. */
 struct label {
@@ -418,6 +456,25 @@ public:
             [&](auto out) { return scbm_model_find_concept(get(), name.c_str(), out); });
     }
 
+    /** The original with these patches, in this order, and no others; see scbm_model_with_patches. */
+    result<model> with_patches(span<const patch *> patches) const
+    {
+        std::vector<const scbm_patch *> handles;
+        for (const patch *one : patches) handles.push_back(one->get());
+        return detail::own<model, scbm_model>([&](auto out) {
+            return scbm_model_with_patches(get(), handles.data(), handles.size(), out);
+        });
+    }
+    result<std::size_t> patch_count() const
+    {
+        return detail::get<std::size_t>([&](auto out) { return scbm_model_get_patch_count(get(), out); });
+    }
+    result<patch> patch_at(std::size_t index) const
+    {
+        return detail::own<patch, scbm_patch>(
+            [&](auto out) { return scbm_model_get_patch(get(), index, out); });
+    }
+
     result<prediction> predict(std::string_view text) const
     {
         return detail::own<prediction, scbm_prediction>(
@@ -467,6 +524,97 @@ private:
     }
 
     std::unique_ptr<scbm_model, detail::deleter<scbm_model_free>> handle_;
+};
+
+/** How an edit is looked for; see scbm_edit_options. */
+inline scbm_edit_options edit_options()
+{
+    scbm_edit_options options{};
+    options.struct_size = sizeof options;
+    return options;
+}
+
+/** A change of one concept's mask and what it does. May be used by any number of threads. */
+class edit {
+public:
+    explicit edit(scbm_edit *handle) : handle_(handle) {}
+    const scbm_edit *get() const { return handle_.get(); }
+
+    result<scbm_edit_info> info() const
+    {
+        return detail::get<scbm_edit_info>([&](auto out) { return scbm_edit_get_info(get(), out); });
+    }
+    result<std::string_view> json() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_edit_get_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
+    result<scbm::patch> patch() const
+    {
+        return detail::own<scbm::patch, scbm_patch>(
+            [&](auto out) { return scbm_edit_get_patch(get(), out); });
+    }
+    result<scbm_edit_layer> layer(std::size_t index) const
+    {
+        return detail::get<scbm_edit_layer>(
+            [&](auto out) { return scbm_edit_get_layer(get(), index, out); });
+    }
+    result<scbm_edit_change> change(std::size_t index) const
+    {
+        return detail::get<scbm_edit_change>(
+            [&](auto out) { return scbm_edit_get_change(get(), index, out); });
+    }
+
+private:
+    std::unique_ptr<scbm_edit, detail::deleter<scbm_edit_free>> handle_;
+};
+
+/** A prediction and the class that a concept is to have in it. */
+struct example {
+    const scbm::prediction *prediction;
+    std::size_t class_index;
+};
+
+/** The gradients of a model. May be used by any number of threads. */
+class gradients {
+public:
+    explicit gradients(scbm_gradients *handle) : handle_(handle) {}
+    const scbm_gradients *get() const { return handle_.get(); }
+
+    static result<gradients> load(const std::string &path, const model &of,
+                                  scbm_load_options options = load_options())
+    {
+        return detail::own<gradients, scbm_gradients>(
+            [&](auto out) { return scbm_gradients_load(path.c_str(), of.get(), &options, out); });
+    }
+
+    result<std::string_view> device() const
+    {
+        auto text = detail::get<const char *>([&](auto out) { return scbm_gradients_get_device(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
+    /** The smallest edit that turns the examples and leaves the guards; see scbm_search_edit. */
+    result<edit> search(std::size_t concept_index, span<example> examples,
+                        span<const prediction *> guards = {},
+                        scbm_edit_options options = edit_options()) const
+    {
+        std::vector<const scbm_prediction *> turned, kept;
+        std::vector<std::size_t> classes;
+        for (const example &one : examples) {
+            turned.push_back(one.prediction->get());
+            classes.push_back(one.class_index);
+        }
+        for (const prediction *one : guards) kept.push_back(one->get());
+        return detail::own<edit, scbm_edit>([&](auto out) {
+            return scbm_search_edit(get(), concept_index, turned.data(), classes.data(), turned.size(),
+                                    kept.data(), kept.size(), &options, out);
+        });
+    }
+
+private:
+    std::unique_ptr<scbm_gradients, detail::deleter<scbm_gradients_free>> handle_;
 };
 
 /** Which weights of an exported model each concept uses. May be used by any number of threads. */

@@ -1,8 +1,11 @@
 use sparsecbm::ExplainOptions as InnerOptions;
-use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy as InnerPolicy};
+use sparsecbm::explain::{
+    FaithfulnessOptions, IntegratedOptions, OcclusionOptions, Policy as InnerPolicy,
+};
 
 use crate::arguments::{Out, array, reference};
 use crate::explanation::Explanation;
+use crate::gradients::Gradients;
 use crate::options::{Options, known};
 use crate::prediction::Prediction;
 use crate::status::{Failure, Status, entry};
@@ -36,10 +39,15 @@ pub struct ExplainOptions {
     /// For how many words, at most, it is measured what the model loses without them: one run of the model
     /// each, those with the most evidence first. 0: none; `UINT32_MAX`: every one.
     pub occlusion_words: u32,
-    /// In how many steps, at most, the orders of words that evidence and (where it was done for all words)
-    /// occlusion give are put to the test: two runs of the model a step, for each concept and order. 0: not
+    /// In how many steps, at most, the orders of words that evidence and, where they were asked for, occlusion
+    /// (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept and order. 0: not
     /// at all.
     pub faithfulness_steps: u32,
+    /// The model's gradients, to integrate them over the way from a text without words to the text; NULL: not
+    /// at all. Not needed after the call.
+    pub gradients: *const Gradients,
+    /// Points on that way at which they are taken, for each class of each concept; 0: 50.
+    pub integrated_steps: u32,
 }
 
 // SAFETY: numbers and a pointer; the first is a `u32`.
@@ -52,7 +60,8 @@ unsafe impl Options for ExplainOptions {
 /// `options`: NULL for the defaults. `explanation`: receives the explanation, which is the caller's to
 /// free. Threads: the prediction's.
 ///
-/// Errors: `INPUT` where a cost is not a number above 0, `ENGINE`, `ARGUMENT`.
+/// Errors: `INPUT` where a cost is not a number above 0 or the gradients are another model's, `ENGINE`,
+/// `ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explain(
     prediction: *const Prediction,
@@ -113,6 +122,15 @@ unsafe fn explain_options(
         let mut faithfulness = FaithfulnessOptions::default();
         faithfulness.steps = given.faithfulness_steps as usize;
         chosen.faithfulness = Some(faithfulness);
+    }
+    if !given.gradients.is_null() {
+        // SAFETY: as the caller promises.
+        let gradients = unsafe { reference(given.gradients, "options: gradients") }?;
+        let mut integrated = IntegratedOptions::new(&gradients.inner);
+        if given.integrated_steps > 0 {
+            integrated.steps = given.integrated_steps as usize;
+        }
+        chosen.integrated = Some(integrated);
     }
     Ok(chosen)
 }

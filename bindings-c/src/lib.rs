@@ -8,26 +8,34 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod arguments;
+mod edit;
 mod explain;
 mod explanation;
+mod gradients;
+mod integrated;
 mod intervene;
 mod load;
 mod model;
 mod names;
 mod occlusion;
 mod options;
+mod patch;
 mod predict;
 mod prediction;
 mod status;
 mod subnetworks;
 mod version;
 
+pub use edit::*;
 pub use explain::*;
 pub use explanation::*;
+pub use gradients::*;
+pub use integrated::*;
 pub use intervene::*;
 pub use load::*;
 pub use model::*;
 pub use occlusion::*;
+pub use patch::*;
 pub use predict::*;
 pub use prediction::*;
 pub use status::*;

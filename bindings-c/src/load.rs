@@ -105,7 +105,9 @@ pub unsafe extern "C" fn scbm_model_from_memory(
 
 /// # Safety
 /// `options` is NULL, or points to as many bytes as its first field says.
-unsafe fn load_options(options: *const LoadOptions) -> Result<sparsecbm::LoadOptions, Failure> {
+pub(crate) unsafe fn load_options(
+    options: *const LoadOptions,
+) -> Result<sparsecbm::LoadOptions, Failure> {
     let mut chosen = sparsecbm::LoadOptions::default();
     // SAFETY: as the caller promises.
     let Some(given) = unsafe { known(options) }? else { return Ok(chosen) };

@@ -27,7 +27,7 @@ pub struct Faithfulness {
     pub concept_index: usize,
     /// The class that the model reads in the whole text, before overrides.
     pub class_index: usize,
-    /// What ordered the words: `evidence` or `occlusion`.
+    /// What ordered the words: `evidence`, `occlusion` or `integrated`.
     pub method: *const c_char,
     /// The number of points of both curves.
     pub point_count: usize,
@@ -149,6 +149,7 @@ fn method(name: &str) -> &'static CStr {
     match name {
         "evidence" => c"evidence",
         "occlusion" => c"occlusion",
-        other => unreachable!("explanations order words by two methods, not by {other}"),
+        "integrated" => c"integrated",
+        other => unreachable!("explanations order words by three methods, not by {other}"),
     }
 }

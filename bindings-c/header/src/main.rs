@@ -6,7 +6,7 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// The source files that export something, in the header's order.
-const FILES: [&str; 11] = [
+const FILES: [&str; 15] = [
     "version",
     "status",
     "load",
@@ -17,7 +17,11 @@ const FILES: [&str; 11] = [
     "explain",
     "explanation",
     "occlusion",
+    "integrated",
     "subnetworks",
+    "patch",
+    "gradients",
+    "edit",
 ];
 
 fn main() {

@@ -1,4 +1,4 @@
-// The C++ wrapper, with and without exceptions. wrapper TINY.onnx
+// The C++ wrapper, with and without exceptions. wrapper TINY.onnx TINY.gradients.onnx
 #include <sparsecbm.hpp>
 
 #include <sparsecbm.hpp>
@@ -13,7 +13,7 @@ static_assert(std::is_nothrow_move_constructible_v<scbm::prediction>);
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 2);
+    CHECK(argc == 3);
     auto loaded = scbm::model::load(argv[1], scbm::load_options(SCBM_ENGINE_TRACT));
     CHECK(loaded.ok());
     scbm::model model = std::move(loaded).value();
@@ -55,6 +55,27 @@ int main(int argc, char **argv)
     CHECK(asked.concept_loss(0, 1).value().size() == 2 && asked.label_loss(3).value().size() == 2);
     CHECK(asked.faithfulness(0).value().point_count == 3);
     CHECK(first.json().value().front() == '{');
+    scbm::gradients gradients = scbm::gradients::load(argv[2], model).value();
+    CHECK(!gradients.device().value().empty());
+    const scbm::example wanted[] = {{&first, 1 - first.concept_at(1).value().class_index}};
+    const scbm::prediction *guards[] = {&first};
+    CHECK(!gradients.search(1, {wanted, 1}, {guards, 0}, scbm_edit_options{}).ok());
+    scbm::edit edit = gradients.search(1, {wanted, 1}).value();
+    CHECK(edit.info().value().end == SCBM_EDIT_TURNED && edit.json().value().front() == '{');
+    CHECK(edit.layer(0).ok() && edit.change(0).ok() && !edit.change(1));
+    scbm::patch patch = edit.patch().value();
+    scbm::patch same = scbm::patch::from_json(patch.json().value()).value();
+    CHECK(same.info().value().flip_count == edit.info().value().flip_count);
+    const scbm::patch *patches[] = {&same};
+    scbm::model edited = model.with_patches({patches, 1}).value();
+    CHECK(edited.patch_count().value() == 1 && edited.patch_at(0).ok() && !edited.patch_at(1));
+    CHECK(edited.predict("bad plot, unwatched acting!").value().concept_at(1).value().class_index
+          == wanted[0].class_index);
+    CHECK(edited.with_patches({}).value().patch_count().value() == 0);
+    scbm_explain_options integrated = scbm::explain_options();
+    integrated.gradients = gradients.get();
+    CHECK(first.explain(integrated).value().attribution(2, 1).ok() && !why.attribution(0, 0));
+
     scbm::subnetworks weights = scbm::subnetworks::load(argv[1]).value();
     CHECK(weights.concept_at(1).value().concept_name == std::string_view("plot"));
     CHECK(weights.layer(0).ok() && weights.info().value().layer_count > 0);

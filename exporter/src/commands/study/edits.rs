@@ -40,6 +40,9 @@ pub struct Arguments {
     /// How many edits of each concept are made by each recipe, at most.
     #[arg(long, default_value_t = EditStudyOptions::default().draws)]
     draws: usize,
+    /// Prune at most this share of the bits that a mask keeps, and grow as many.
+    #[arg(long, value_name = "SHARE", default_value_t = EditOptions::default().max_share)]
+    max_share: f64,
     /// What the guards count beside the examples.
     #[arg(long, default_value_t = EditOptions::default().guard_weight)]
     guard_weight: f32,
@@ -75,6 +78,7 @@ impl Command {
             ..EditStudyOptions::default()
         };
         options.edit.guard_weight = arguments.guard_weight;
+        options.edit.max_share = arguments.max_share;
         if !arguments.recipes.is_empty() {
             options.recipes = arguments.recipes.clone();
         }
