@@ -325,8 +325,19 @@ impl Model {
 
     /// Runs the backbone on token ids, special tokens included, no padding.
     pub(crate) fn encode_ids(&self, batch: Vec<Vec<i64>>) -> Result<Vec<Encoded>> {
-        let sequences: Vec<Sequence> = batch.into_iter().map(|ids| self.sequence(ids)).collect();
-        self.inner.engine.encode(&sequences)
+        let mut sequences: Vec<Sequence> =
+            batch.into_iter().map(|ids| self.sequence(ids)).collect();
+        // What a tokenizer without special tokens makes of an empty text: the mean over no position is 0,
+        // which leaves the heads' biases.
+        let nothing: Vec<bool> = sequences.iter().map(|sequence| sequence.ids.is_empty()).collect();
+        sequences.retain(|sequence| !sequence.ids.is_empty());
+        let mut encoded = self.inner.engine.encode(&sequences)?.into_iter();
+        let bias = || Encoded {
+            concept_logits: self.inner.heads.concept_bias.clone(),
+            token_evidence: Vec::new(),
+        };
+        let one = |nothing| if nothing { Some(bias()) } else { encoded.next() };
+        Ok(nothing.into_iter().filter_map(one).collect())
     }
 
     /// Token ids as the graph reads them.

@@ -12,6 +12,7 @@ import sys
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +297,31 @@ class LoadTest(unittest.TestCase):
                 self.assertEqual(answer["predictions"], [expected] * 8)
             with self.assertRaises(OSError):
                 server.ask("/v2/health/live")
+
+    def test_killed_it_answers_nothing_wrongly(self):
+        texts = [json.loads(line)["text"] for line in REVIEWS.read_text().splitlines()[:20]]
+        with Server(SERVER, file("tiny")) as server, ThreadPoolExecutor(16) as pool:
+            logits = lambda answer: answer["predictions"][0]["label"]["logits"]
+            expected = {text: logits(server.answer("/v1/predict", {"texts": [text]})) for text in texts}
+            answered = []
+
+            def ask(text):
+                """Whether it was answered, then rightly."""
+                try:
+                    found = logits(server.answer("/v1/predict", {"texts": [text]}))
+                except (OSError, HTTPException):
+                    return False
+                self.assertLessEqual(np.abs(np.subtract(found, expected[text])).max(), 1e-3)
+                answered.append(text)
+                return True
+
+            asked = [pool.submit(ask, text) for text in texts * 200]
+            while len(answered) < 400:
+                time.sleep(0.001)
+            server.kill()
+            outcomes = [future.result() for future in asked]
+            self.assertIn(True, outcomes)
+            self.assertIn(False, outcomes)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 //! The golden vectors from PyTorch through the Rust crate, on every engine and in every form of the
 //! exported file that keeps the checkpoint's numbers.
 
+use sparsecbm::onnx;
 use sparsecbm::schema::Pooling;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{ConceptValue, EngineChoice, ErrorKind, LoadOptions, Model, Prediction};
@@ -155,4 +156,37 @@ fn padded_models_read_padding() {
     assert_eq!(model.schema().pooling, Pooling::PaddedMean);
     let prediction = model.predict("").expect("empty text has an answer");
     assert_eq!(prediction.token_evidence().dim().2, model.schema().max_length);
+}
+
+#[test]
+fn a_text_without_tokens_has_the_biases() {
+    // GPT-2's tokenizer adds no special tokens.
+    let bytes = exported("tests/models/gpt2-rows", &ExportOptions::default());
+    let graph = onnx::decode(bytes.clone().into(), "gpt2-rows").expect("it was just written").graph;
+    let bias = graph.expect("a graph").initializer;
+    let bias = bias.iter().find(|tensor| tensor.name == "concept_head.bias").expect("a bias");
+    let bias = bias.raw_data.chunks_exact(4);
+    let bias: Vec<f32> =
+        bias.map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes"))).collect();
+    let models = engines().into_iter().filter(|options| options.engine != EngineChoice::Sparse);
+    for options in models {
+        let model = Model::from_bytes(bytes.clone(), &options).expect("the model loads");
+        let batch = model.predict_batch(&["good", "", "bad"]).expect("any text has an answer");
+        let alone = model.predict("").expect("empty text has an answer");
+        for prediction in [&batch[1], &alone] {
+            assert!(prediction.tokens().is_empty());
+            assert_eq!(prediction.concept_logits().iter().copied().collect::<Vec<_>>(), bias);
+            assert_eq!(prediction.token_evidence().dim().2, 0);
+            prediction.explain(&Default::default()).expect("it can be explained");
+        }
+        for (text, together) in [("good", &batch[0]), ("bad", &batch[2])] {
+            let alone = model.predict(text).expect("the engine runs");
+            assert_eq!(alone.tokens(), together.tokens());
+            let logits = |prediction: &Prediction| -> Vec<f32> {
+                prediction.concept_logits().iter().copied().collect()
+            };
+            let difference = largest_difference(&logits(&alone), &logits(together));
+            assert!(difference <= TOLERANCE, "{text}: {difference}");
+        }
+    }
 }

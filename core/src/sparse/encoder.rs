@@ -151,8 +151,12 @@ impl Encoder {
     /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding.
     ///
     /// # Errors
-    /// `Engine` where the embedding has no row for an id or a position.
+    /// `Engine` where the embedding has no row for an id or a position, and where there is nothing to attend to.
     pub(crate) fn run(&self, ids: &[i64], attended: usize) -> Result<Evidence> {
+        if attended == 0 {
+            let found = format!("{} positions, all of them padding", ids.len());
+            return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
+        }
         let tokens = self.tokens(ids.len());
         let mut embedded = self.buffers();
         self.embed(ids, tokens, &mut embedded.hidden)?;

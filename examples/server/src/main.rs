@@ -1,14 +1,5 @@
 //! Serves an exported model over HTTP. `README.md` tells what it answers.
 
-mod api;
-mod app;
-mod batcher;
-mod failure;
-mod metrics;
-mod options;
-mod protocol;
-mod request;
-
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,12 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt;
 use clap::Parser;
-use sparsecbm::Model;
+use sparsecbm_server::{Options, Service};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-use self::app::App;
-use self::options::Options;
 
 fn main() -> ExitCode {
     match run(Options::parse()) {
@@ -36,12 +24,9 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
-    options.check()?;
-    let model = Model::load(&options.model, &options.loading())?;
-    let device = model.device().to_string();
     let patience = Duration::from_secs(options.shutdown_seconds);
     let place = options.listen;
-    let router = api::router(App::new(model, options)?);
+    let Service { router, device } = sparsecbm_server::load(options)?;
     let listener = TcpListener::bind(place).await.map_err(|e| format!("{place}: {e}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("running on {device}");
