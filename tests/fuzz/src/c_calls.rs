@@ -354,13 +354,12 @@ impl Program<'_> {
                         given(|place| c::scbm_model_find_concept(model, name.as_ptr(), place))
                             .is_some(),
                     );
-                    for variable in [
+                    let variables = [
                         given(|place| c::scbm_model_get_concept(model, index, place)),
                         given(|place| c::scbm_model_get_label(model, place)),
-                    ] {
-                        if let Some(variable) = variable {
-                            look_at_name(variable.name);
-                        }
+                    ];
+                    for variable in variables.into_iter().flatten() {
+                        look_at_name(variable.name);
                     }
                     look_at_name(c::scbm_status_name(index as i32));
                 }
