@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import re
 
 import torch
 
@@ -38,7 +39,7 @@ def arguments():
     add("--teacher-folds", type=int, default=2, help="how many of them, each predicting what it did not see")
     add("--teacher-epochs", type=int, default=4)
     add("--teacher-rate", type=float, default=2e-4)
-    add("--settle-epochs", type=int, default=3, help="last epochs, towards the teachers and with corrections")
+    add("--settle-epochs", type=int, default=3, help="last epochs, towards the teachers and with corrections; 0: no such")
     add("--settle-rate", type=float, default=2e-4)
     add("--settle-distill", type=float, default=0.6, help="share of the teachers' predictions in what is learned there")
     add("--settle-keep", type=float, default=0.5, help="share of the weights before it in what it leaves")
@@ -48,6 +49,7 @@ def arguments():
     add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
     add("--max-length", type=int, default=128, help="tokens of a review, special tokens included")
     add("--calibration-share", type=float, default=0.15, help="share of the training originals kept out of training")
+    add("--calibration-part", type=int, default=0, help="which share that is: 0, 1, … for the first, the second, …")
     add("--prunings", type=int, default=6, help="how many times masks are pruned")
     add("--prune-share", type=float, default=0.25, help="share of the sparse epochs during which they are")
     add("--fisher-batches", type=int, default=16, help="minibatch gradients in each Fisher matrix")
@@ -62,9 +64,21 @@ def arguments():
     add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
     add("--effect-edits", type=float, default=1.0, help="weight of human edits")
     add("--effect-concepts", type=float, default=0.2, help="weight of the concepts' own likelihood")
+    add("--logits", type=pathlib.Path, help="file for all concept logits and heads as they are before the effect head's fit")
     add("--threads", type=int, default=1)
+    add("--device", type=device, default="cpu", help="what to train on: cpu, cuda or cuda:N")
     add("--float32", dest="bf16", action="store_false", help="train in float32 (slower where bfloat16 is fast)")
     return parser.parse_args()
+
+
+def device(name):
+    """The device of that name, which must be here."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise argparse.ArgumentTypeError(f"{name!r} is none of cpu, cuda and cuda:N")
+    chosen = torch.device(name)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise argparse.ArgumentTypeError(f"{name}: PyTorch finds {torch.cuda.device_count()} CUDA devices here")
+    return chosen
 
 
 def say(text):
@@ -75,7 +89,7 @@ def prepare(options):
     """Reviews, tokenizers and tokens."""
     schema, train_reviews, validation = data.read(*data.paths(options.data))
     usable = data.without_texts(train_reviews, validation)
-    fitting, calibration = data.split(usable, options.calibration_share)
+    fitting, calibration = data.split(usable, options.calibration_share, options.calibration_part)
     whole = vocabulary.load(backbone.model_path() / "tokenizer.json", options.max_length)
     tokenizer, pieces = vocabulary.cut(whole, [review.text for review in usable])
     for each in (whole, tokenizer):
@@ -83,7 +97,7 @@ def prepare(options):
     reviews = {"fitting": fitting, "calibration": calibration, "validation": validation}
     sizes = {name: len(part) for name, part in reviews.items()}
     sizes["dropped_because_in_validation"] = len(train_reviews) - len(usable)
-    tokens = {name: batches.Tokens(tokenizer, part) for name, part in reviews.items()}
+    tokens = {name: batches.Tokens(tokenizer, part, options.device) for name, part in reviews.items()}
     say(f"reviews: {sizes}; vocabulary: {len(pieces)} of {whole.get_vocab_size()} pieces")
     return schema, reviews, sizes, tokens, whole, tokenizer, pieces
 
@@ -93,7 +107,7 @@ def vocabulary_cost(model, head, whole, pieces, reviews, options, cut_figures):
     table = "embeddings.word_embeddings.weight"
     _, weights = backbone.load(options.layers, list(range(whole.get_vocab_size())), options.max_length)
     full = Model(model.config, model.weights | {table: weights[table]}, model.heads, model.masks)
-    full_tokens = batches.Tokens(whole, reviews)
+    full_tokens = batches.Tokens(whole, reviews, options.device)
     logits = train.predict(full, full_tokens)
     kept = set(pieces)
     flat = [i for ids in full_tokens.ids for i in ids]
@@ -110,14 +124,35 @@ def vocabulary_cost(model, head, whole, pieces, reviews, options, cut_figures):
     }
 
 
-def dense_figures(model, tokens):
-    logits = train.predict(model, tokens)
-    label = model.label_logits(logits).detach()
+def fit_head(model, tokens, reviews, schema, options):
+    """The label function (see effect.py), fitted on the calibration part; the model's heads change with it."""
+    calibration = tokens["calibration"]
+    return effect.fit(
+        model.heads,
+        train.predict(model, calibration),
+        calibration.concepts,
+        calibration.labels,
+        data.human_edits(reviews["calibration"]),
+        schema.stars,
+        options,
+        torch.Generator().manual_seed(options.seed),
+    )
+
+
+def dense_figures(model, tokens, reviews, schema, options):
+    """The baseline's, its label head fitted after training as the sparse model's is; and with the one of training."""
+    model = model.to("cpu")
+    validation = tokens["validation"]
+    as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
+    head = fit_head(model, tokens, reviews, schema, options)
+    logits = train.predict(model, validation)
+    label = head(logits, logits.softmax(-1))
     return {
-        "concept_accuracy": metrics.accuracy(logits, tokens.concepts),
-        "concept_macro_f1": metrics.concept_macro_f1(logits, tokens.concepts),
-        "label_accuracy": metrics.accuracy(label, tokens.labels),
-        "label_macro_f1": metrics.macro_f1(label, tokens.labels),
+        "concept_accuracy": metrics.accuracy(logits, validation.concepts),
+        "concept_macro_f1": metrics.concept_macro_f1(logits, validation.concepts),
+        "label_accuracy": metrics.accuracy(label, validation.labels),
+        "label_macro_f1": metrics.macro_f1(label, validation.labels),
+        "label_accuracy_as_trained": as_trained,
     }
 
 
@@ -130,43 +165,37 @@ def main():
     shape = len(schema.concepts), len(schema.classes), len(schema.labels), config["hidden_size"]
     say("dense CBM")
     random = torch.Generator().manual_seed(options.seed)
-    model = Model(config, weights, new_heads(*shape, random))
+    model = Model(config, weights, new_heads(*shape, random)).to(options.device)
     train.fit_dense(model, tokens["fitting"], tokens["calibration"], options, random, say)
-    dense = dense_figures(model, tokens["validation"])
-    say(f"  validation: concepts {dense['concept_accuracy']:.3f} label {dense['label_accuracy']:.3f}")
+    dense = dense_figures(model, tokens, reviews, schema, options)
+    say(f"  validation: {dense}")
 
     say("SparseCBM")
     random.manual_seed(options.seed)
     train.fit_sparse(model, tokens["fitting"], tokens["calibration"], options, random, say)
 
-    say("teachers")
-    random.manual_seed(options.seed)
-    *teacher, teacher_figures = crossfit.predictions(
-        shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
-    )
-    say("settling")
-    train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
+    teacher_figures = None
+    if options.settle_epochs:
+        say("teachers")
+        random.manual_seed(options.seed)
+        *teacher, teacher_figures = crossfit.predictions(
+            shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
+        )
+        say("settling")
+        train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
 
     say("effect head")
+    model = model.to("cpu")
     checkpoint.round_to_half(model)
-    calibration = tokens["calibration"]
-    random.manual_seed(options.seed)
-    head = effect.fit(
-        model.heads,
-        train.predict(model, calibration),
-        calibration.concepts,
-        calibration.labels,
-        data.human_edits(reviews["calibration"]),
-        schema.stars,
-        options,
-        random,
-    )
+    if options.logits:
+        checkpoint.write_logits(options.logits, model, {name: train.predict(model, part) for name, part in tokens.items()})
+    head = fit_head(model, tokens, reviews, schema, options)
     checkpoint.round_to_half(model)
     fitting = tokens["fitting"]
     calibrated = checkpoint.calibration(
         train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
     )
-    recipe = {key: value for key, value in vars(options).items() if key not in ("out", "data", "threads")}
+    recipe = {key: value for key, value in vars(options).items() if key not in ("out", "data", "logits", "threads", "device")}
     training = {
         "recipe": "examples/training",
         "seed": options.seed,

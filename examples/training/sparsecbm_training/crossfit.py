@@ -25,10 +25,11 @@ def predictions(shape, pieces, tokenizer, fitting, calibration, options, random,
     added = {"logits": 0.0, "logits_and_gold": 0.0}
     for fold in range(options.teacher_folds):
         config, weights = backbone.load(options.teacher_layers, pieces, options.max_length)
-        teacher = Model(config, weights, new_heads(*shape, random))
+        teacher = Model(config, weights, new_heads(*shape, random)).to(calibration.device)
         held = folds == fold
         seen, unseen = (
-            batches.Tokens(tokenizer, [fitting[i] for i in torch.nonzero(side).flatten()]) for side in (~held, held)
+            batches.Tokens(tokenizer, [fitting[i] for i in torch.nonzero(side).flatten()], calibration.device)
+            for side in (~held, held)
         )
         say(f"  teacher {fold + 1} of {options.teacher_folds}: {len(seen)} reviews")
         plan = options.teacher_epochs, options.teacher_rate, options.dense_dropout

@@ -81,8 +81,9 @@ def without_texts(reviews, others):
     return [review for review in reviews if review.text.strip() not in taken]
 
 
-def split(reviews, share):
-    """Splits into a fitting and a calibration part, an original and all of its edits on the same side.
+def split(reviews, share, part=0):
+    """Splits into a fitting and a calibration part, an original and all of its edits on the same side. Each `part`
+    calibrates on other reviews.
 
     The side depends on the original's identifier only, so every seed and every option sees the same split.
     """
@@ -91,9 +92,10 @@ def split(reviews, share):
         digest = hashlib.sha256(review.original.encode()).digest()
         return int.from_bytes(digest[:4], "big") / 2**32
 
-    fitting = [review for review in reviews if draw(review) >= share]
-    calibration = [review for review in reviews if draw(review) < share]
-    return fitting, calibration
+    sides = [], []
+    for review in reviews:
+        sides[int(draw(review) / share) == part].append(review)
+    return sides
 
 
 def human_edits(reviews):

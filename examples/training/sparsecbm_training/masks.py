@@ -8,6 +8,7 @@ from . import saliency as second_order
 def sparsity_at(event, events, final, start=0.2):
     """Sparsity after pruning number `event` of `events`: the cubic schedule of Zhu and Gupta 2017
     (arXiv 1710.01878), which prunes fast while weights are plenty and slowly near the end."""
+    start = min(start, final)
     return final + (start - final) * (1 - event / events) ** 3
 
 
@@ -52,9 +53,8 @@ def prune(model, tokens, sparsity, options, random, dtype):
 
 def full(model, dtype):
     """Masks that keep everything: where pruning starts."""
-    return {
-        name: torch.ones(model.concepts, *model.weights[f"{name}.weight"].shape, dtype=dtype) for name in model.layers
-    }
+    matrices = {name: model.weights[f"{name}.weight"] for name in model.layers}
+    return {name: torch.ones(model.concepts, *w.shape, dtype=dtype, device=w.device) for name, w in matrices.items()}
 
 
 def pack(mask, block):

@@ -30,7 +30,7 @@ class BlockSaliency:
 
     def __init__(self, weight, damping):
         self.weight = fisher_blocks(weight)
-        self.total = torch.zeros(self.weight.shape[:2])
+        self.total = torch.zeros(self.weight.shape[:2], device=weight.device)
         self.count = 0
         self.damping = damping
 
@@ -50,7 +50,8 @@ class WeightSaliency:
 
     def __init__(self, weight, damping, count):
         self.weight = fisher_blocks(weight).double()
-        self.inverse = (torch.eye(HEIGHT, dtype=torch.float64) / damping).expand(*self.weight.shape[:2], HEIGHT, HEIGHT).clone()
+        start = torch.eye(HEIGHT, dtype=torch.float64, device=weight.device) / damping
+        self.inverse = start.expand(*self.weight.shape[:2], HEIGHT, HEIGHT).clone()
         self.count = count
 
     def add(self, gradient):
@@ -73,9 +74,10 @@ def measure(model, tokens, k, block, damping, count, size, random, dtype):
         saliency = [WeightSaliency(weight.detach(), damping, count) for weight in weights]
     else:
         saliency = [BlockSaliency(weight.detach(), damping) for weight in weights]
-    for chosen in tokens.batches(size, random)[:count]:
-        logits = model.concept_logits(*tokens.pad(chosen), dtype, only=k)[:, 0]
-        loss = F.cross_entropy(logits, tokens.concepts[chosen, k])
+    gold = tokens.concepts[:, k].to(tokens.device)
+    for batch in tokens.batches(size, random)[:count]:
+        logits = model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0]
+        loss = F.cross_entropy(logits, gold[batch.indices])
         for one, gradient in zip(saliency, torch.autograd.grad(loss, weights)):
             one.add(gradient)
     return {name: one.value() for name, one in zip(names, saliency)}

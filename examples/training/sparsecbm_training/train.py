@@ -20,14 +20,14 @@ class Targets:
     def __init__(self, tokens, model):
         """The gold classes, one-hot."""
         classes, labels = model.heads["concept_head.bias"].shape[1], len(model.heads["label_head.bias"])
-        self.concepts = F.one_hot(tokens.concepts, classes).float()
-        self.labels = F.one_hot(tokens.labels, labels).float()
+        self.concepts = F.one_hot(tokens.concepts, classes).float().to(tokens.device)
+        self.labels = F.one_hot(tokens.labels, labels).float().to(tokens.device)
 
     def mix(self, concepts, labels, share):
         """Gives `share` of each target to a teacher's probabilities: distillation (Hinton et al. 2015, arXiv
         1503.02531). A teacher grades its answers, which says more about a review than one class does."""
-        self.concepts = (1 - share) * self.concepts + share * concepts
-        self.labels = (1 - share) * self.labels + share * labels
+        self.concepts = (1 - share) * self.concepts + share * concepts.to(self.concepts.device)
+        self.labels = (1 - share) * self.labels + share * labels.to(self.labels.device)
 
 
 def joint_loss(model, concept_logits, targets, chosen, options):
@@ -45,26 +45,28 @@ class Corrections:
     RIGHT_TOO = 0.25  # chance of a right concept to be overridden as well
 
     def __init__(self, tokens, model, random):
-        labels, inputs = model.heads["label_head.weight"].shape
-        self.gold, self.random = tokens.concepts, random
-        self.effect = torch.zeros(labels, inputs, requires_grad=True)
+        head = model.heads["label_head.weight"]
+        self.gold, self.random = tokens.concepts.to(head.device), random
+        self.effect = torch.zeros_like(head, requires_grad=True)
 
     def loss(self, model, concept_logits, targets, chosen):
         gold = self.gold[chosen]
         p = concept_logits.softmax(-1)
-        overridden = (p.argmax(-1) != gold) | (torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO)
+        right_too = torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO
+        overridden = (p.argmax(-1) != gold) | right_too.to(gold.device, non_blocking=True)
         change = overridden[..., None] * (F.one_hot(gold, p.shape[-1]) - p)
         label_logits = model.label_logits(concept_logits) + change.flatten(1) @ self.effect.T
         return F.cross_entropy(label_logits, targets.labels[chosen])
 
 
 def predict(model, tokens, dtype=torch.float32, size=64):
-    """Concept logits of all reviews, in their order."""
-    result = torch.empty(len(tokens), *model.heads["concept_head.bias"].shape)
+    """Concept logits of all reviews, in their order, on the CPU; computed where the tokens are."""
+    model = model.to(tokens.device)
+    result = torch.empty(len(tokens), *model.heads["concept_head.bias"].shape, device=tokens.device)
     with torch.no_grad():
-        for chosen in tokens.batches(size):
-            result[chosen] = model.concept_logits(*tokens.pad(chosen), dtype)
-    return result
+        for batch in tokens.batches(size):
+            result[batch.indices] = model.concept_logits(tokens.pad(batch), dtype)
+    return result.cpu()
 
 
 def report(model, tokens, options):
@@ -98,25 +100,24 @@ class Learner:
     def __init__(self, model, fitting, targets, rate, drop, options, random, corrections=None):
         self.model, self.fitting, self.targets, self.options = model, fitting, targets, options
         self.corrections = corrections
-        self.dropout = backbone.Dropout(drop, random, fast(options))
+        self.dropout = backbone.Dropout(drop, random, fast(options), fitting.device)
         self.optimizer = optimizer(model, rate, options)
         if corrections:
             self.optimizer.add_param_group({"params": [corrections.effect], "lr": 10 * rate, "weight_decay": 0.0})
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def step(self, chosen):
-        """Learns from the reviews `chosen`; returns their loss."""
-        ids, attention = self.fitting.pad(chosen)
-        logits = self.model.concept_logits(ids, attention, fast(self.options), self.dropout)
-        loss = joint_loss(self.model, logits, self.targets, chosen, self.options)
+    def step(self, batch):
+        """Learns from a batch; returns its loss, a tensor that nothing has waited for yet."""
+        logits = self.model.concept_logits(self.fitting.pad(batch), fast(self.options), self.dropout)
+        loss = joint_loss(self.model, logits, self.targets, batch.indices, self.options)
         if self.corrections:
-            corrected = self.corrections.loss(self.model, logits, self.targets, chosen)
+            corrected = self.corrections.loss(self.model, logits, self.targets, batch.indices)
             loss = loss + self.options.corrected_weight * corrected
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
 
 def fit(model, fitting, targets, calibration, plan, options, random, say, before_step=None):
@@ -134,10 +135,10 @@ def fit(model, fitting, targets, calibration, plan, options, random, say, before
     best, kept, step = -1.0, None, 0
     for epoch in range(epochs):
         started, total = time.monotonic(), 0.0
-        for chosen in fitting.batches(options.batch, random):
+        for batch in fitting.batches(options.batch, random):
             if before_step:
                 before_step(step)
-            total += learner.step(chosen) * len(chosen)
+            total += learner.step(batch).double() * len(batch)
             schedule.step()
             step += 1
         concept, label = report(model, calibration, options)
@@ -158,8 +159,8 @@ def average(model, fitting, targets, calibration, plan, options, random, say, co
     learner = Learner(model, fitting, targets, rate, drop, options, random, corrections)
     mean, count, step = model.state(), 0, 0
     for _ in range(epochs):
-        for chosen in fitting.batches(options.batch, random):
-            learner.step(chosen)
+        for batch in fitting.batches(options.batch, random):
+            learner.step(batch)
             step += 1
             if step % 10 == 0:
                 count += 1
