@@ -738,7 +738,7 @@ typedef struct scbm_edit_progress {
 } scbm_edit_progress;
 
 /**
- * Is told how far a search has come, before each run of the model, in the thread that called
+ * Is told how far a search has come, between runs of the model, in the thread that called
  * `scbm_search_edit`. Returns 0 to go on and anything else to end it. Must return: no jumps, no exceptions.
  */
 typedef int32_t (*scbm_edit_progress_function)(const struct scbm_edit_progress *progress,

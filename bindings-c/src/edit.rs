@@ -37,7 +37,7 @@ pub struct EditProgress {
     pub broken_count: usize,
 }
 
-/// Is told how far a search has come, before each run of the model, in the thread that called
+/// Is told how far a search has come, between runs of the model, in the thread that called
 /// `scbm_search_edit`. Returns 0 to go on and anything else to end it. Must return: no jumps, no exceptions.
 pub type EditProgressFunction =
     Option<unsafe extern "C" fn(progress: *const EditProgress, context: *mut c_void) -> i32>;

@@ -60,7 +60,7 @@ impl Gradients {
     /// the loss falls by less than half of what the gradient promised, the number with the smallest loss is
     /// kept and the gradient taken anew.
     ///
-    /// `progress` is called before each run of the model; where it breaks, the search ends.
+    /// `progress` is called between runs of the model; where it breaks, the search ends.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;
