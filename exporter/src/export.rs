@@ -7,6 +7,7 @@ use sparsecbm::{MaskStatistics, Result};
 use crate::check::{CheckReport, check};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{self, OPSET};
+use crate::layout::Layout;
 use crate::weights::{MaskForm, WeightForm};
 
 /// Version of the exported file's format: `docs/format.md`.
@@ -21,6 +22,8 @@ pub struct ExportOptions {
     pub weights: WeightForm,
     /// How masks are stored.
     pub masks: MaskForm,
+    /// How the graph runs the backbone under each mask.
+    pub layout: Layout,
     /// Whether the file is run and compared with the checkpoint.
     pub check: bool,
     /// The largest absolute difference that the check allows in any output. The check gives both sides
@@ -30,10 +33,10 @@ pub struct ExportOptions {
 }
 
 impl Default for ExportOptions {
-    /// `f16`, `packed`, checked to 1e-4.
+    /// `f16`, `packed`, `branches`, checked to 1e-4.
     fn default() -> ExportOptions {
         let (weights, masks) = (WeightForm::default(), MaskForm::default());
-        ExportOptions { weights, masks, check: true, atol: 1e-4 }
+        ExportOptions { weights, masks, layout: Layout::default(), check: true, atol: 1e-4 }
     }
 }
 
@@ -55,7 +58,7 @@ pub struct ExportReport {
     /// Size of the file.
     pub bytes: usize,
     /// How many weights were left out since a mask of whole rows does not keep theirs, each counted for each
-    /// concept whose matrix it would be in. Only folded files leave any out.
+    /// concept whose matrix it would be in. Only folded files with a branch a concept leave any out.
     pub removed_weights: usize,
     /// How dense the masks are and how much they share.
     pub mask_statistics: MaskStatistics,
@@ -72,6 +75,8 @@ pub struct Description {
     pub weights: WeightForm,
     /// How masks are stored.
     pub masks: MaskForm,
+    /// How the graph runs the backbone under each mask.
+    pub layout: Layout,
     /// Version of the ONNX operator set.
     pub opset: i64,
     /// The backbone's kind.
@@ -96,7 +101,7 @@ pub struct Description {
 /// ```
 ///
 /// # Errors
-/// `Input` where a weight does not fit the weight form, `Model` where the file's outputs differ from
+/// `Input` where a weight does not fit the weight form or the model cannot be of the layout, `Model` where the file's outputs differ from
 /// the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
 pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Exported> {
     let statistics = checkpoint.mask_statistics();
@@ -104,6 +109,7 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         exporter: exporter(),
         weights: options.weights,
         masks: options.masks,
+        layout: options.layout,
         opset: OPSET,
         backbone: checkpoint.backbone().into(),
         attention_heads: checkpoint.attention_heads(),
@@ -118,7 +124,7 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         ("sparsecbm.export", json(serde_json::to_string(&description))),
         ("sparsecbm.masks", json(serde_json::to_string(&statistics))),
     ];
-    let model = model(graph::write(checkpoint, options.weights, options.masks)?, metadata);
+    let model = model(graph::write(checkpoint, options)?, metadata);
     let bytes = Bytes::from(model.encode_to_vec());
     drop(model);
     let check = match options.check {
@@ -128,9 +134,9 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
     let report = ExportReport {
         description,
         bytes: bytes.len(),
-        removed_weights: match options.masks {
-            MaskForm::Folded => checkpoint.dead_weights(),
-            MaskForm::Packed => 0,
+        removed_weights: match (options.masks, options.layout) {
+            (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights(),
+            (MaskForm::Packed, _) | (_, Layout::Batched) => 0,
         },
         mask_statistics: statistics,
         check,

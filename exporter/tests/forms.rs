@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sparsecbm::onnx;
-use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
+use sparsecbm::{ErrorKind, onnx};
+use sparsecbm_exporter::{Checkpoint, ExportOptions, Layout, MaskForm, WeightForm, export};
 
 const WEIGHTS: [WeightForm; 3] = [WeightForm::F32, WeightForm::F16, WeightForm::Int8];
 const MASKS: [MaskForm; 2] = [MaskForm::Folded, MaskForm::Packed];
@@ -27,26 +27,49 @@ const CHECKPOINTS: [&str; 11] = [
     "roberta",
 ];
 
-#[test]
-fn every_form_gives_what_the_checkpoint_gives() {
-    for name in CHECKPOINTS {
+/// Those that have no batched layout.
+const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];
+
+/// Exports every checkpoint that has `layout` in every form.
+fn check_every_form(layout: Layout) {
+    let all = CHECKPOINTS.iter();
+    for name in all.filter(|name| layout == Layout::Branches || !BRANCHES_ONLY.contains(name)) {
         let checkpoint = Checkpoint::open(checkpoint(name)).expect("the checkpoint is sound");
         for weights in WEIGHTS {
             for masks in MASKS {
-                let options = ExportOptions { weights, masks, ..ExportOptions::default() };
-                let exported = export(&checkpoint, &options)
-                    .unwrap_or_else(|e| panic!("{name} {weights:?} {masks:?}: {e}"));
+                let place = format!("{name} {weights:?} {masks:?} {layout:?}");
+                let options = ExportOptions { weights, masks, layout, ..ExportOptions::default() };
+                let exported =
+                    export(&checkpoint, &options).unwrap_or_else(|e| panic!("{place}: {e}"));
                 let check =
                     exported.report.check.expect("exports are checked unless told otherwise");
                 for (output, difference) in check.differences.by_output() {
-                    assert!(
-                        difference <= 1e-4,
-                        "{name} {weights:?} {masks:?}: {output} {difference}"
-                    );
+                    assert!(difference <= 1e-4, "{place}: {output} {difference}");
                 }
                 assert_eq!(check.rounding.is_some(), weights != WeightForm::F32);
             }
         }
+    }
+}
+
+#[test]
+fn every_form_gives_what_the_checkpoint_gives() {
+    check_every_form(Layout::Branches);
+}
+
+#[test]
+fn every_form_in_one_batch_gives_what_the_checkpoint_gives() {
+    check_every_form(Layout::Batched);
+}
+
+#[test]
+fn models_that_cannot_be_batched_are_refused() {
+    for name in BRANCHES_ONLY {
+        let checkpoint = Checkpoint::open(checkpoint(name)).expect("the checkpoint is sound");
+        let options = ExportOptions { layout: Layout::Batched, ..ExportOptions::default() };
+        let error = export(&checkpoint, &options).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Input, "{name}");
+        assert!(error.to_string().contains("layout batched"), "{name}: {error}");
     }
 }
 
@@ -108,6 +131,13 @@ fn dead_rows_are_left_out_of_folded_files() {
     };
     let (folded, packed) = (exported(MaskForm::Folded), exported(MaskForm::Packed));
     assert_eq!(packed.report.removed_weights, 0);
+    let options = ExportOptions {
+        masks: MaskForm::Folded,
+        layout: Layout::Batched,
+        ..ExportOptions::default()
+    };
+    let batched = export(&checkpoint, &options).expect("it can be exported");
+    assert_eq!(batched.report.removed_weights, 0, "one product has the rows of every concept");
     let masks = &folded.report.mask_statistics;
     let kept: f64 = masks.density.iter().sum();
     let linear: usize = masks.layers.iter().map(|layer| layer.rows * layer.columns).sum();

@@ -42,3 +42,14 @@ fn once(model: &str, key: &str, write: impl FnOnce(&Checkpoint) -> Result<Vec<u8
     files.insert(key.into(), bytes.clone());
     bytes
 }
+
+/// The texts of the shipped model's validation reviews.
+pub fn reviews() -> Vec<String> {
+    let path = repository().join("examples/data/cebab/validation.jsonl");
+    let lines = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    let text = |line: &str| {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        value["text"].as_str().expect("a text").to_string()
+    };
+    lines.lines().map(text).collect()
+}

@@ -4,7 +4,7 @@ use std::thread;
 
 use sparsecbm::{EngineChoice, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, WeightForm};
-use sparsecbm_tests::{Goldens, exported, largest_difference, repository};
+use sparsecbm_tests::{Goldens, exported, largest_difference, reviews};
 
 /// The largest difference between the engines in any output. Both get the same stored weights, so it does not
 /// depend on the form.
@@ -15,17 +15,6 @@ fn load(bytes: &[u8], engine: EngineChoice, sessions: Option<usize>) -> Model {
     options.engine = engine;
     options.ort.sessions = sessions.and_then(std::num::NonZeroUsize::new);
     Model::from_bytes(bytes.to_vec(), &options).expect("the model loads")
-}
-
-/// The texts of the validation reviews.
-fn reviews() -> Vec<String> {
-    let path = repository().join("examples/data/cebab/validation.jsonl");
-    let lines = std::fs::read_to_string(&path).expect("the reviews");
-    let text = |line: &str| {
-        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        value["text"].as_str().expect("a text").to_string()
-    };
-    lines.lines().map(text).collect()
 }
 
 fn outputs(prediction: &Prediction) -> [Vec<f32>; 3] {

@@ -2,7 +2,7 @@
 
 use sparsecbm::explain::{SubnetworkReport, Subnetworks, SwitchedOff};
 use sparsecbm::{ErrorKind, LoadOptions, Model};
-use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
+use sparsecbm_exporter::{ExportOptions, Layout, MaskForm, WeightForm};
 use sparsecbm_tests::exported;
 
 const TINY: &str = "tests/models/tiny";
@@ -74,6 +74,19 @@ fn both_mask_forms_tell_the_same() {
 }
 
 #[test]
+fn both_layouts_tell_the_same() {
+    for name in [TINY, ROWS] {
+        for masks in [MaskForm::Packed, MaskForm::Folded] {
+            let of = |layout| {
+                let options = ExportOptions { layout, ..options(masks, WeightForm::F32) };
+                Subnetworks::from_bytes(exported(name, &options)).expect("masks are read").report()
+            };
+            assert_eq!(of(Layout::Batched), of(Layout::Branches), "{name} {masks:?}");
+        }
+    }
+}
+
+#[test]
 fn a_heat_map_has_the_density_of_its_layer() {
     let subnetworks = subnetworks(TINY, MaskForm::Packed);
     let report = subnetworks.report();
@@ -95,10 +108,15 @@ fn a_heat_map_has_the_density_of_its_layer() {
 #[test]
 fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
     let text = "The movie was very good";
-    for (name, form) in
-        [(TINY, MaskForm::Packed), (TINY, MaskForm::Folded), (ROWS, MaskForm::Folded)]
-    {
-        let bytes = exported(name, &options(form, WeightForm::F32));
+    for (name, form, layout) in [
+        (TINY, MaskForm::Packed, Layout::Branches),
+        (TINY, MaskForm::Folded, Layout::Branches),
+        (ROWS, MaskForm::Folded, Layout::Branches),
+        (TINY, MaskForm::Packed, Layout::Batched),
+        (ROWS, MaskForm::Folded, Layout::Batched),
+    ] {
+        let options = ExportOptions { layout, ..options(form, WeightForm::F32) };
+        let bytes = exported(name, &options);
         let whole =
             Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
         let before = whole.predict(text).expect("the text has an answer");
@@ -123,7 +141,11 @@ fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
                 for other in 0..report.concepts.len() {
                     let same =
                         before.concept_logits().row(other) == after.concept_logits().row(other);
-                    assert_eq!(same, other != k, "{concept}, {part:?}, {form:?}: concept {other}");
+                    assert_eq!(
+                        same,
+                        other != k,
+                        "{concept}, {part:?}, {form:?} {layout:?}: concept {other}"
+                    );
                 }
             }
         }

@@ -9,12 +9,24 @@ use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 use super::model::token_ids;
 use super::timing::{Case, Clock, Timing, take_turns};
 
-/// Texts of one call.
-const BATCHES: [usize; 3] = [1, 8, 32];
-/// Positions of each text, where the model takes so many.
+/// Positions of each text, where none are given and the model takes so many.
 const LENGTHS: [usize; 3] = [16, 32, 128];
 /// How long callers are counted.
 const COUNTED: Duration = Duration::from_millis(500);
+
+/// What engines are compared on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Texts of one call.
+    pub texts: Vec<usize>,
+    /// Positions of each text, special tokens included; where there are none, 16, 32 and 128 of those that the
+    /// model takes.
+    pub tokens: Vec<usize>,
+    /// Threads that ask at once.
+    pub callers: Vec<usize>,
+    /// How often each batch is measured.
+    pub rounds: usize,
+}
 
 /// How long engines take for the same batches.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,17 +59,16 @@ pub struct CallerRates {
     pub per_second: Vec<f64>,
 }
 
-/// Measures every batch on every engine, all in turns, `rounds` times around; then how many predictions
-/// each number of `callers` gets, in turns too.
+/// Measures every batch on every engine, all in turns; then how many predictions each number of callers gets,
+/// in turns too.
 ///
 /// # Errors
-/// Those of [`Model::load`] and of predicting.
+/// `Model` where the model does not take so many positions; those of [`Model::load`] and of predicting.
 pub fn bench_engines(
     path: &Path,
     engines: &[EngineChoice],
     options: &LoadOptions,
-    callers: &[usize],
-    rounds: usize,
+    workload: &Workload,
 ) -> Result<EnginesReport> {
     let load = |&engine: &EngineChoice| {
         let mut options = options.clone();
@@ -68,9 +79,13 @@ pub fn bench_engines(
     let Some(first) = models.first() else {
         return Ok(EnginesReport { devices: vec![], batches: vec![], callers: vec![] });
     };
+    let mut lengths = workload.tokens.clone();
+    if lengths.is_empty() {
+        lengths.extend(LENGTHS.into_iter().filter(|&n| n <= first.schema().max_length));
+    }
     let mut shapes = Vec::new();
-    for texts in BATCHES {
-        for tokens in LENGTHS.into_iter().filter(|&n| n <= first.schema().max_length) {
+    for &texts in &workload.texts {
+        for &tokens in &lengths {
             shapes.push((texts, tokens, vec![token_ids(first, tokens)?; texts]));
         }
     }
@@ -82,7 +97,7 @@ pub fn bench_engines(
             Case { run: Box::new(run), repeats: 1 }
         })
         .collect();
-    let timings = take_turns(&mut cases, rounds, Clock::Wall)?;
+    let timings = take_turns(&mut cases, workload.rounds, Clock::Wall)?;
     let batches = shapes.iter().zip(timings.chunks(models.len()));
     let batches = batches.map(|((texts, tokens, _), timings)| BatchTimings {
         texts: *texts,
@@ -92,9 +107,10 @@ pub fn bench_engines(
     Ok(EnginesReport {
         devices: models.iter().map(|model| model.device().to_string()).collect(),
         batches: batches.collect(),
-        callers: callers
+        callers: workload
+            .callers
             .iter()
-            .map(|&callers| rates(&models, callers, rounds))
+            .map(|&callers| rates(&models, callers, workload.rounds))
             .collect::<Result<_>>()?,
     })
 }

@@ -9,7 +9,7 @@ mod model;
 mod sparse;
 mod timing;
 
-pub use engines::{BatchTimings, CallerRates, EnginesReport, bench_engines};
+pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
 pub use kernel::{Fit, KernelReport, Peak, bench_kernel};
 pub use memory::{EngineName, MemoryRow, Resident, bench_memory, resident};

@@ -16,6 +16,12 @@ pub struct EngineArguments {
     /// Threads of one run on ONNX Runtime; one a core by default.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// The most memory, in MiB, that ONNX Runtime may take on the GPU for what it computes.
+    #[arg(long, value_name = "MIB")]
+    cuda_memory: Option<NonZeroUsize>,
+    /// Let GPU products round their factors to TensorFloat-32: faster, about 3 decimal digits.
+    #[arg(long)]
+    cuda_tf32: bool,
 }
 
 impl EngineArguments {
@@ -25,6 +31,9 @@ impl EngineArguments {
         options.engine = self.engine;
         options.ort.library = self.ort_library.clone();
         options.ort.threads = self.threads;
+        options.ort.cuda_memory_limit =
+            self.cuda_memory.map(|mib| mib.get().saturating_mul(1 << 20));
+        options.ort.cuda_tf32 = self.cuda_tf32;
         options.threads = self.threads;
         options
     }

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use sparsecbm::Result;
 use sparsecbm_exporter::{
-    Checkpoint, ExportOptions, ExportReport, GradientReport, MaskForm, WeightForm, export,
+    Checkpoint, ExportOptions, ExportReport, GradientReport, Layout, MaskForm, WeightForm, export,
     export_gradients,
 };
 
@@ -30,6 +30,9 @@ pub struct Arguments {
     /// How masks are stored.
     #[arg(long, value_enum, default_value_t)]
     masks: MaskForm,
+    /// How the graph runs the backbone under each mask: batched is for GPUs.
+    #[arg(long, value_enum, default_value_t)]
+    layout: Layout,
     /// The largest difference between the file's outputs and the checkpoint's, with the weights as the
     /// file stores them.
     #[arg(long, default_value_t = ExportOptions::default().atol)]
@@ -67,6 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let options = ExportOptions {
         weights: arguments.weights,
         masks: arguments.masks,
+        layout: arguments.layout,
         atol: arguments.atol,
         check: !arguments.no_check,
     };

@@ -114,10 +114,11 @@ fn describe(inspection: &Inspection) -> String {
     )];
     if let Some(export) = &inspection.export {
         parts.push(format!(
-            "exported by {}: weights {}, masks {}, operator set {}",
+            "exported by {}: weights {}, masks {}, layout {}, operator set {}",
             export["exporter"].as_str().unwrap_or("?"),
             export["weights"].as_str().unwrap_or("?"),
             export["masks"].as_str().unwrap_or("?"),
+            export["layout"].as_str().unwrap_or("?"),
             export["opset"],
         ));
     }

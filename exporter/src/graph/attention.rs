@@ -2,7 +2,7 @@ use sparsecbm::Result;
 
 use super::builder::{Builder, integer, integers};
 use super::dense::cast;
-use super::writer::{Branch, Writer};
+use super::writer::{Branch, Under, Writer};
 use crate::backbone::{Attention, Projections, Reach};
 
 /// Added to the scores of what is not seen: after the softmax nothing is left of them, and no sum overflows.
@@ -106,11 +106,11 @@ impl Branch<'_, '_> {
         let scope = self.scope(&about.name);
         let [query, key, value] = self.projected(about, &scope, x)?;
         let angles = about.rotary.map(|theta| self.writer.rotary(theta, about.head_size));
+        let (split, joined) = self.head_shapes(about);
         let builder = &mut self.writer.builder;
         // The query is smaller than the scores, so it is scaled in their place.
         let scale = builder.float(1.0 / (about.head_size as f32).sqrt());
         let query = builder.node(&scope, "Mul", &[&query, &scale]);
-        let split = builder.integers(&[0, 0, about.heads as i64, about.head_size as i64]);
         let by_head = [0, 2, 1, 3];
         let mut heads = |value: &str, order: &[i64]| {
             let split = builder.node(&scope, "Reshape", &[value, &split]);
@@ -133,12 +133,39 @@ impl Branch<'_, '_> {
         let mixed = builder.node(&scope, "MatMul", &[&shares, &value]);
         let order = vec![integers("perm", &by_head)];
         let mixed = builder.node_with(&scope, "Transpose", &[&mixed], order);
-        let joined = builder.integers(&[0, 0, (about.heads * about.head_size) as i64]);
         let mixed = builder.node(&scope, "Reshape", &[&mixed, &joined]);
         self.masked_linear(&about.output, &mixed)
     }
 
-    /// Query, key and value: `[batch, sequence, heads · head_size]` each.
+    /// What shapes divide a branch's values by heads, `[texts, sequence, heads, head_size]`, and put them
+    /// together again. Under all masks the texts are there K times.
+    fn head_shapes(&mut self, about: &Attention) -> (String, String) {
+        let [heads, size] = [about.heads as i64, about.head_size as i64];
+        let writer = &mut *self.writer;
+        let concepts = writer.checkpoint.schema.concept_count() as i64;
+        let builder = &mut writer.builder;
+        match self.under {
+            Under::One { .. } => {
+                (builder.integers(&[0, 0, heads, size]), builder.integers(&[0, 0, heads * size]))
+            }
+            Under::All => {
+                let joined = builder.integers(&[concepts, -1, heads * size]);
+                let key = [about.heads, about.head_size];
+                let split = writer.head_shapes.entry(key).or_insert_with(|| {
+                    let scope = "heads";
+                    let part = |start, end| vec![integer("start", start), integer("end", end)];
+                    let length = builder.node_with(scope, "Shape", &["input_ids"], part(1, 2));
+                    let [every, own] =
+                        [&[-1][..], &[heads, size]].map(|sizes| builder.integers(sizes));
+                    let sizes = [every.as_str(), &length, &own];
+                    builder.node_with(scope, "Concat", &sizes, vec![integer("axis", 0)])
+                });
+                (split.clone(), joined)
+            }
+        }
+    }
+
+    /// Query, key and value: each position's `heads · head_size` numbers.
     fn projected(&mut self, about: &Attention, scope: &str, x: &str) -> Result<[String; 3]> {
         match &about.projections {
             Projections::Separate { query, key, value } => Ok([

@@ -63,7 +63,7 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
 pub(super) fn write_branch(lstm: &BiLstm, branch: &mut Branch, shared: &Shared) -> Result<String> {
     let each = branch.masked_linear(&lstm.output, &shared.attended)?;
     let scope = branch.scope(&lstm.output.name);
-    Ok(branch.writer.positive_shares(&scope, &each))
+    Ok(branch.writer.positive_shares(&scope, &each, 1))
 }
 
 impl Writer<'_> {

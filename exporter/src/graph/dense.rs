@@ -119,16 +119,16 @@ impl Writer<'_> {
         Ok(self.restore(table, selected, scales))
     }
 
-    /// Adds a matrix in the weight form, and where that is int8, its factors, which it names.
+    /// Adds a matrix, or several of one shape, in the weight form, and where that is int8, its factors, which it names.
     pub(super) fn store(
         &mut self,
         name: &str,
         shape: &[usize],
         values: Vec<f32>,
     ) -> Result<Option<String>> {
-        let [rows, columns] = *shape else { unreachable!("weights are matrices") };
+        let [rows @ .., columns] = shape else { unreachable!("weights are matrices") };
         let builder = &mut self.builder;
-        Ok(match Stored::new(self.weights, values, columns, name)? {
+        Ok(match Stored::new(self.weights, values, *columns, name)? {
             Stored::F32(values) => {
                 builder.floats(name, shape, &values);
                 None
@@ -141,7 +141,7 @@ impl Writer<'_> {
             Stored::Int8 { values, scales } => {
                 let bytes = values.iter().map(|value| value.cast_unsigned()).collect();
                 builder.constant(name, shape, DataType::Int8, bytes);
-                Some(builder.floats(&scale_name(name), &[rows, 1], &scales))
+                Some(builder.floats(&scale_name(name), &[rows, &[1]].concat(), &scales))
             }
         })
     }

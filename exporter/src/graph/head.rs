@@ -11,7 +11,6 @@ impl Writer<'_> {
     /// evidence[k][c][s] = pool_weight[s] · (concept_head.weight[k][c] · hidden[k][s]), and its sum over
     /// the positions plus the bias is the logit: pooling and head are linear, so this order is exact too.
     pub(super) fn concept_heads(&mut self, hidden: &[String]) -> Result<()> {
-        let bias = self.own_floats("concept_head.bias")?;
         let concept_axis = self.builder.integers(&[1]);
         let mut shares = Vec::new();
         for (k, concept) in self.checkpoint.schema.concepts.iter().enumerate() {
@@ -27,6 +26,13 @@ impl Writer<'_> {
         let builder = &mut self.builder;
         let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
         builder.node_with_to("token_evidence", "Concat", &shares, vec![integer("axis", 1)]);
+        self.summed_evidence()
+    }
+
+    /// The logits of all concepts.
+    pub(super) fn summed_evidence(&mut self) -> Result<()> {
+        let bias = self.own_floats("concept_head.bias")?;
+        let builder = &mut self.builder;
         let last = builder.integers(&[3]);
         let flat = vec![integer("keepdims", 0)];
         let sum = builder.node_with("concept_head", "ReduceSum", &["token_evidence", &last], flat);
@@ -84,16 +90,17 @@ impl Writer<'_> {
         let weight = builder.node_with(&scope, "Transpose", &[&weight], swapped);
         let each = builder.node(&scope, "MatMul", &[hidden, &weight]);
         let each = builder.node(&scope, "Add", &[&each, &bias]);
-        Ok(self.positive_shares(&scope, &each))
+        Ok(self.positive_shares(&scope, &each, 1))
     }
 
-    /// `[batch, sequence, n]`: `each` where its pooled value is positive, else 0. Pooled again, that is the
+    /// `[…, batch, sequence, n]`: `each` where its pooled value is positive, else 0. Pooled again, that is the
     /// positive part of the pooled value: max(mean(each), 0), with each position's share still apart.
-    pub(super) fn positive_shares(&mut self, scope: &str, each: &str) -> String {
+    /// `axis` is that of the positions.
+    pub(super) fn positive_shares(&mut self, scope: &str, each: &str, axis: i64) -> String {
         let pool_weight = self.pool_weight();
         let builder = &mut self.builder;
         let share = builder.node(scope, "Mul", &[each, &pool_weight]);
-        let positions = builder.integers(&[1]);
+        let positions = builder.integers(&[axis]);
         let pooled = builder.node(scope, "ReduceSum", &[&share, &positions]);
         let zero = builder.float(0.0);
         let positive = builder.node(scope, "Greater", &[&pooled, &zero]);

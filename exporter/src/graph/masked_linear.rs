@@ -5,26 +5,31 @@ use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::builder::{integer, integers, string};
 use super::dense::cast;
-use super::writer::Branch;
+use super::writer::{Branch, Under};
 use crate::backbone::LinearLayer;
 use crate::checkpoint::Masks;
 use crate::weights::MaskForm;
 
 impl Branch<'_, '_> {
-    /// x · (weight ⊙ mask)ᵀ + bias.
+    /// x · (weight ⊙ mask)ᵀ + bias, under each of the branch's masks.
     pub(super) fn masked_linear(&mut self, layer: &LinearLayer, x: &str) -> Result<String> {
         let masks = self.writer.checkpoint.masks(layer);
-        let weight = match self.writer.masks {
-            MaskForm::Folded => self.folded(layer, masks)?,
-            MaskForm::Packed => self.unpacked(layer, masks)?,
+        let weight = match (self.writer.masks, self.under) {
+            (MaskForm::Folded, Under::One { mask, .. }) => self.folded(layer, masks, mask)?,
+            (MaskForm::Folded, Under::All) => self.stacked(layer, masks)?,
+            (MaskForm::Packed, _) => self.unpacked(layer, masks)?,
         };
         let scope = self.scope(&layer.name);
         let builder = &mut self.writer.builder;
-        let swapped = integers("perm", &[1, 0]);
+        let swapped = match self.under {
+            Under::One { .. } => integers("perm", &[1, 0]),
+            Under::All => integers("perm", &[0, 2, 1]),
+        };
         let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
         let mut product = builder.node(&scope, "MatMul", &[x, &transposed]);
         if self.writer.masks == MaskForm::Folded
-            && let Some(live) = masks.live_rows(self.mask)
+            && let Under::One { mask, .. } = self.under
+            && let Some(live) = masks.live_rows(mask)
         {
             product = self.with_dead_rows(layer, &live, &product);
         }
@@ -36,19 +41,30 @@ impl Branch<'_, '_> {
     }
 
     /// The branch's own weight, its zeros the mask.
-    fn folded(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+    fn folded(&mut self, layer: &LinearLayer, masks: &Masks, mask: usize) -> Result<String> {
         let scope = self.scope(&layer.name);
         let name = format!("{scope}.weight");
         let weight = self.writer.checkpoint.weight(layer)?;
-        let mut product = masks.apply(self.mask, weight);
+        let mut product = masks.apply(mask, weight);
         let mut rows = layer.rows;
-        if let Some(live) = masks.live_rows(self.mask) {
+        if let Some(live) = masks.live_rows(mask) {
             let row = |&row: &usize| &product[row * layer.columns..(row + 1) * layer.columns];
             rows = live.len();
             product = live.iter().flat_map(row).copied().collect();
         }
         let scales = self.writer.store(&name, &[rows, layer.columns], product)?;
         Ok(self.writer.restore(&scope, name, scales))
+    }
+
+    /// `[K, out, in]`: the weight under every mask, their zeros the masks. Dead rows stay: one product has all.
+    fn stacked(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+        let concepts = self.writer.checkpoint.schema.concept_count();
+        let name = layer.weight_name();
+        let weight = self.writer.checkpoint.weight(layer)?;
+        let products = (0..concepts).flat_map(|mask| masks.apply(mask, weight.clone())).collect();
+        let shape = [concepts, layer.rows, layer.columns];
+        let scales = self.writer.store(&name, &shape, products)?;
+        Ok(self.writer.restore(&layer.name, name, scales))
     }
 
     /// The outputs of all rows from those of the live ones: what a dead row gives, apart from its bias, is 0.
@@ -69,7 +85,8 @@ impl Branch<'_, '_> {
         builder.node_with(&scope, "Gather", &[&padded, &name], vec![integer("axis", 2)])
     }
 
-    /// The shared weight times the branch's mask, unpacked from its bits.
+    /// The shared weight times the branch's masks, unpacked from their bits: `[out, in]`, or `[K, out, in]`
+    /// under all of them.
     fn unpacked(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
         let weight = self.shared_weight(layer, masks)?;
         let mask = self.unpacked_mask(layer, masks);
@@ -79,7 +96,12 @@ impl Branch<'_, '_> {
         if masks.block_rows == 1 {
             return Ok(product);
         }
-        let shape = builder.integers(&[layer.rows as i64, layer.columns as i64]);
+        let size = [layer.rows as i64, layer.columns as i64];
+        let shape = match self.under {
+            Under::One { .. } => size.to_vec(),
+            Under::All => [&[-1], &size[..]].concat(),
+        };
+        let shape = builder.integers(&shape);
         Ok(builder.node(&scope, "Reshape", &[&product, &shape]))
     }
 
@@ -104,8 +126,9 @@ impl Branch<'_, '_> {
         Ok(weight)
     }
 
-    /// The branch's mask as 0.0 and 1.0: `[out, in]`, or `[out / B, 1, in]` where blocks are B > 1 high.
-    /// Its bits are a constant, or where a gradient is taken by them, an input.
+    /// The branch's mask as 0.0 and 1.0: `[out, in]`, or `[out / B, 1, in]` where blocks are B > 1 high;
+    /// under all masks K of them, `[K, …]`. Its bits are a constant, or where a gradient is taken by them, an
+    /// input.
     fn unpacked_mask(&mut self, layer: &LinearLayer, masks: &Masks) -> String {
         let scope = self.scope(&layer.name);
         let concepts = self.writer.checkpoint.schema.concept_count();
@@ -117,28 +140,37 @@ impl Branch<'_, '_> {
         let lowest = "lowest bit";
         builder.constant(lowest, &[1], DataType::Uint8, vec![1]);
 
-        let own = match &self.writer.variables {
-            Some(_) => {
+        let mut shape = vec![];
+        let own = match (&self.writer.variables, self.under) {
+            (Some(_), _) => {
                 let shape = [blocks, width].map(|size| DimensionValue::DimValue(size as i64));
                 builder.input(&bits, DataType::Uint8, &shape);
                 bits
             }
-            None => {
+            (None, under) => {
                 if !builder.has_constant(&bits) {
                     let shape = [concepts, blocks, width];
                     builder.constant(&bits, &shape, DataType::Uint8, masks.bits.clone());
                 }
-                let index = builder.integer(self.mask as i64);
-                let axis = vec![integer("axis", 0)];
-                builder.node_with(&scope, "Gather", &[&bits, &index], axis)
+                match under {
+                    Under::One { mask, .. } => {
+                        let index = builder.integer(mask as i64);
+                        let axis = vec![integer("axis", 0)];
+                        builder.node_with(&scope, "Gather", &[&bits, &index], axis)
+                    }
+                    Under::All => {
+                        shape.push(concepts as i64);
+                        bits
+                    }
+                }
             }
         };
-        let last = builder.integers(&[2]);
+        let last = builder.integers(&[shape.len() as i64 + 2]);
         let column = builder.node(&scope, "Unsqueeze", &[&own, &last]);
         let right = vec![string("direction", "RIGHT")];
         let shifted = builder.node_with(&scope, "BitShift", &[&column, shifts], right);
         let single = builder.node(&scope, "BitwiseAnd", &[&shifted, lowest]);
-        let mut shape = vec![blocks as i64];
+        shape.push(blocks as i64);
         if masks.block_rows > 1 {
             shape.push(1);
         }

@@ -1,6 +1,7 @@
 //! The ONNX graph of a checkpoint: `docs/format.md`.
 
 mod attention;
+mod batched_head;
 mod bilstm;
 mod builder;
 mod dense;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sparsecbm::Result;
 use sparsecbm::schema::Pooling;
 
+use super::builder::integer;
 use super::writer::{Branch, Writer};
 use crate::backbone::{Norm, NormPlace, Positions, Reach, Transformer};
 
@@ -12,7 +13,7 @@ use crate::backbone::{Norm, NormPlace, Positions, Reach, Transformer};
 pub(super) struct Shared {
     /// `[batch, sequence, d]`: what goes into the first layer, or into the projection before it.
     embedded: String,
-    /// What is added to token embeddings.
+    /// What is added to token embeddings, where they are projected first.
     place: Option<String>,
     /// Of each kind of attention, what is added to its scores.
     attention_biases: HashMap<Reach, String>,
@@ -22,10 +23,10 @@ pub(super) struct Shared {
 pub(super) fn write_shared(transformer: &Transformer, writer: &mut Writer) -> Result<Shared> {
     let words = writer.words(&transformer.tokens.name, "input_ids")?;
     let place = place(transformer, writer)?;
-    let embedded = match transformer.project_in {
-        None => join(transformer, writer, "", words, place.as_deref())?,
+    let (embedded, place) = match transformer.project_in {
+        None => (join(transformer, writer, "", words, place.as_deref())?, None),
         // The projection has masks, so each branch goes on from here.
-        Some(_) => words,
+        Some(_) => (words, place),
     };
     let mut attention_biases = HashMap::new();
     for layer in &transformer.layers {
@@ -67,6 +68,44 @@ pub(super) fn write_branch(
     match &transformer.project_out {
         Some(project_out) => branch.masked_linear(project_out, &hidden),
         None => Ok(hidden),
+    }
+}
+
+impl Shared {
+    /// The same for one branch under all masks: `[1, batch · sequence, n]`, and attention biases for
+    /// `[K · batch, heads, sequence, sequence]`.
+    pub(super) fn batched(self, writer: &mut Writer) -> Shared {
+        let concepts = writer.checkpoint.schema.concept_count() as i64;
+        let repeats = writer.builder.integers(&[concepts, 1, 1, 1]);
+        let repeated = |(reach, bias): (Reach, String)| {
+            let bias = writer.builder.node("attention_mask", "Tile", &[&bias, &repeats]);
+            (reach, bias)
+        };
+        let attention_biases = self.attention_biases.into_iter().map(repeated).collect();
+        Shared {
+            embedded: writer.by_row("embeddings", &self.embedded),
+            place: self.place.map(|place| writer.place_by_row(&place)),
+            attention_biases,
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// `[batch, sequence, n]` as `[1, batch · sequence, n]`.
+    fn by_row(&mut self, scope: &str, value: &str) -> String {
+        let rows = self.builder.integers(&[1, -1, 0]);
+        self.builder.node(scope, "Reshape", &[value, &rows])
+    }
+
+    /// What is added to embeddings, the same for every text or not, for each row of its own.
+    fn place_by_row(&mut self, place: &str) -> String {
+        let scope = "embeddings";
+        let one = self.builder.integers(&[1]);
+        let texts = self.builder.node(scope, "Shape", &["input_ids"]);
+        let axis = vec![integer("axis", 0)];
+        let shape = self.builder.node_with(scope, "Concat", &[&texts, &one], axis);
+        let every = self.builder.node(scope, "Expand", &[place, &shape]);
+        self.by_row(scope, &every)
     }
 }
 

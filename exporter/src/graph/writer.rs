@@ -1,14 +1,16 @@
 use std::collections::HashMap;
 
-use sparsecbm::Result;
 use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
-use sparsecbm::schema::Semantics;
+use sparsecbm::schema::{Schema, Semantics};
+use sparsecbm::{Error, ErrorKind, Result};
 
 use super::builder::Builder;
 use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
 use crate::checkpoint::Checkpoint;
+use crate::export::ExportOptions;
+use crate::layout::Layout;
 use crate::weights::{MaskForm, WeightForm};
 
 /// The operator set: 20 is the first with `Gelu`, and both ONNX Runtime 1.20 and tract know it.
@@ -22,51 +24,67 @@ pub(crate) struct Writer<'a> {
     pub(super) masks: MaskForm,
     /// The float value of each shared weight that is written already, by layer.
     pub(super) shared_weights: HashMap<String, String>,
+    /// The shapes of values by head that are written already, by number and size of the heads.
+    pub(super) head_shapes: HashMap<[usize; 2], String>,
     /// The value of [`Writer::pool_weight`], once it is written.
     pub(super) pool_weight: Option<String>,
     /// Where gradients are to be taken: what they are taken by.
     pub(super) variables: Option<Variables>,
 }
 
-/// The backbone under one mask.
+/// The backbone under one mask, or under all of them at once.
 pub(crate) struct Branch<'w, 'a> {
     pub(super) writer: &'w mut Writer<'a>,
-    /// Index of the mask.
-    pub(super) mask: usize,
-    /// What the names of the branch's nodes begin with.
-    pub(super) concept: &'a str,
+    pub(super) under: Under<'a>,
+}
+
+/// The masks of a branch, and with them the shape of its values.
+#[derive(Clone, Copy)]
+pub(crate) enum Under<'a> {
+    /// `[batch, sequence, n]`
+    One {
+        /// Index of the mask.
+        mask: usize,
+        /// What the names of the branch's nodes begin with.
+        concept: &'a str,
+    },
+    /// `[K, batch · sequence, n]`: what one product of K matrices reads and gives. What is still the same
+    /// under all masks is `[1, batch · sequence, n]`.
+    All,
 }
 
 impl Branch<'_, '_> {
     /// The name of a part of this branch.
     pub(super) fn scope(&self, part: &str) -> String {
-        format!("{}/{part}", self.concept)
+        self.prefix() + part
     }
 
     /// What the names of its parts begin with.
     pub(super) fn prefix(&self) -> String {
-        format!("{}/", self.concept)
+        match self.under {
+            Under::One { concept, .. } => format!("{concept}/"),
+            Under::All => String::new(),
+        }
     }
 }
 
 /// Writes the whole graph.
-pub(crate) fn write(
-    checkpoint: &Checkpoint,
-    weights: WeightForm,
-    masks: MaskForm,
-) -> Result<GraphProto> {
-    let schema = &checkpoint.schema;
-    let mut writer = Writer::new(checkpoint, weights, masks);
+///
+/// # Errors
+/// `Input` where a weight does not fit the weight form or the model cannot be of the layout.
+pub(crate) fn write(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<GraphProto> {
+    let mut writer = Writer::new(checkpoint, options.weights, options.masks);
     writer.declare();
-    let branches = match schema.semantics {
-        Semantics::AsIntended => schema.concept_count(),
-        // One branch, under mask 0, feeds the heads of all concepts.
-        Semantics::AsExecuted => 1,
-    };
-    let concepts = &schema.concepts[..branches];
-    let names: Vec<&str> = concepts.iter().map(|concept| concept.name.as_str()).collect();
-    let hidden = writer.backbone(&names)?;
-    writer.concept_heads(&hidden)?;
+    match options.layout {
+        Layout::Branches => {
+            let hidden = writer.backbone(&used_masks(&checkpoint.schema))?;
+            writer.concept_heads(&hidden)?;
+        }
+        Layout::Batched => {
+            let hidden = writer.batched_backbone()?;
+            writer.batched_concept_heads(&hidden)?;
+        }
+    }
     writer.label_head()?;
     Ok(writer.builder.finish("sparsecbm"))
 }
@@ -95,6 +113,7 @@ impl<'a> Writer<'a> {
             weights,
             masks,
             shared_weights: HashMap::new(),
+            head_shapes: HashMap::new(),
             pool_weight: None,
             variables: None,
         }
@@ -120,10 +139,29 @@ impl<'a> Writer<'a> {
         write: impl Fn(&mut Branch<'_, 'a>) -> Result<String>,
     ) -> Result<Vec<String>> {
         let mut hidden = Vec::new();
-        for (mask, concept) in concepts.iter().enumerate() {
-            hidden.push(write(&mut Branch { writer: self, mask, concept })?);
+        for (mask, &concept) in concepts.iter().enumerate() {
+            let under = Under::One { mask, concept };
+            hidden.push(write(&mut Branch { writer: self, under })?);
         }
         Ok(hidden)
+    }
+
+    /// Writes the backbone under all masks at once, and gives the last hidden states.
+    fn batched_backbone(&mut self) -> Result<String> {
+        let checkpoint = self.checkpoint;
+        let refused = |found: &str| {
+            let place = "layout batched";
+            Err(Error::new(ErrorKind::Input, place, found, "layout branches for such a model"))
+        };
+        if checkpoint.schema.semantics == Semantics::AsExecuted {
+            return refused("as-executed semantics: one pass, under mask 0, for all concepts");
+        }
+        let Body::Transformer(body) = &checkpoint.backbone.body else {
+            return refused("a backbone with masks on its last layer alone");
+        };
+        let shared = transformer::write_shared(body, self)?.batched(self);
+        let branch = &mut Branch { writer: self, under: Under::All };
+        transformer::write_branch(body, branch, &shared)
     }
 }
 
@@ -159,4 +197,14 @@ impl Writer<'_> {
         builder.output("label_logits", DataType::Float, &[batch.clone(), l]);
         builder.output("token_evidence", DataType::Float, &[batch, k, c, sequence]);
     }
+}
+
+/// The concepts under whose masks the backbone runs, the first ones.
+fn used_masks(schema: &Schema) -> Vec<&str> {
+    let branches = match schema.semantics {
+        Semantics::AsIntended => schema.concept_count(),
+        // One branch, under mask 0, feeds the heads of all concepts.
+        Semantics::AsExecuted => 1,
+    };
+    schema.concepts[..branches].iter().map(|concept| concept.name.as_str()).collect()
 }

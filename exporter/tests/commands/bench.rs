@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{assert_fails, json, printed, run, tiny, write};
 
@@ -21,6 +21,36 @@ fn every_part_is_measured() {
     for part in ["Engine: tract", "load", "predict 16 tokens", "intervene"] {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
+}
+
+#[test]
+fn engines_are_compared_on_the_batches_asked_for() {
+    let report = json(run([
+        &"bench",
+        &tiny(),
+        &"--engines",
+        &"tract,sparse",
+        &"--batches",
+        &"1,3",
+        &"--tokens",
+        &"8",
+        &"--rounds",
+        &"1",
+        &"--json",
+        &"--callers",
+    ]));
+    let batches = report["batches"].as_array().unwrap();
+    let shapes: Vec<_> = batches.iter().map(|batch| (&batch["texts"], &batch["tokens"])).collect();
+    assert_eq!(shapes, [(&json!(1), &json!(8)), (&json!(3), &json!(8))]);
+    for batch in batches {
+        let medians = batch["timings"].as_array().unwrap();
+        assert_eq!(medians.len(), 2, "{batch}");
+        assert!(medians.iter().all(|timing| timing["median_us"].as_f64().unwrap() > 0.0));
+    }
+    assert_eq!(report["callers"], json!([]));
+    // More positions than the model takes.
+    let long = run([&"bench", &tiny(), &"--engines", &"tract", &"--tokens", &"100"]);
+    assert_fails(long, &["100 tokens"]);
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub(super) enum Stored {
     Packed,
     /// As the zeros of `CONCEPT/LAYER.weight`.
     Folded,
+    /// As the zeros of `LAYER.weight`, `[K, rows, columns]`.
+    Stacked,
 }
 
 impl Layer {
@@ -49,9 +51,13 @@ impl Layer {
             stored: Stored::Packed,
             stored_rows: Vec::new(),
         };
-        match initializer(file, &layer.packed_name()) {
-            Some(tensor) => layer.read_packed(tensor, schema.concept_count())?,
-            None => layer.read_folded(file, schema)?,
+        let concepts = schema.concept_count();
+        if let Some(tensor) = initializer(file, &layer.packed_name()) {
+            layer.read_packed(tensor, concepts)?;
+        } else if let Some(tensor) = initializer(file, &layer.stacked_name()) {
+            layer.read_stacked(tensor, concepts)?;
+        } else {
+            layer.read_folded(file, schema)?;
         }
         Ok(layer)
     }
@@ -63,6 +69,20 @@ impl Layer {
             return Err(wrong(tensor, format!("{expected} bytes of mask bits")));
         }
         self.masks = tensor.raw_data.chunks(size).map(<[u8]>::to_vec).collect();
+        Ok(())
+    }
+
+    fn read_stacked(&mut self, tensor: &TensorProto, concepts: usize) -> Result<()> {
+        self.stored = Stored::Stacked;
+        let size = element_size(tensor)?;
+        let each = self.rows * self.columns * size;
+        if tensor.raw_data.len() != concepts * each {
+            let (rows, columns) = (self.rows, self.columns);
+            return Err(wrong(tensor, format!("{concepts} × {rows} × {columns} weights")));
+        }
+        let rows: Vec<usize> = (0..self.rows).collect();
+        self.masks =
+            tensor.raw_data.chunks(each).map(|own| self.mask_of(own, size, &rows)).collect();
         Ok(())
     }
 
@@ -84,17 +104,22 @@ impl Layer {
                 let expected = format!("{} × {} weights", stored_rows.len(), self.columns);
                 return Err(wrong(tensor, expected));
             }
-            let mut mask = vec![0; self.bytes()];
-            for (index, element) in tensor.raw_data.chunks(size).enumerate() {
-                if element.iter().any(|&byte| byte != 0) {
-                    let (row, column) = (stored_rows[index / self.columns], index % self.columns);
-                    mask[row / self.block_rows * self.width + column / 8] |= 1 << (column % 8);
-                }
-            }
-            self.masks.push(mask);
+            self.masks.push(self.mask_of(&tensor.raw_data, size, &stored_rows));
             self.stored_rows.push(stored_rows);
         }
         Ok(())
+    }
+
+    /// The bits that the zeros of a weight stand for, whose elements take `size` bytes and which holds `rows`.
+    fn mask_of(&self, weight: &[u8], size: usize, rows: &[usize]) -> Vec<u8> {
+        let mut mask = vec![0; self.bytes()];
+        for (index, element) in weight.chunks(size).enumerate() {
+            if element.iter().any(|&byte| byte != 0) {
+                let (row, column) = (rows[index / self.columns], index % self.columns);
+                mask[row / self.block_rows * self.width + column / 8] |= 1 << (column % 8);
+            }
+        }
+        mask
     }
 
     /// The rows that the file holds of a folded weight: all, or those that `CONCEPT/LAYER.places` gives a
@@ -120,6 +145,10 @@ impl Layer {
 
     pub(super) fn folded_name(&self, concept: &str) -> String {
         format!("{concept}/{}.weight", self.name)
+    }
+
+    pub(super) fn stacked_name(&self) -> String {
+        format!("{}.weight", self.name)
     }
 
     /// Bytes of one mask.

@@ -58,13 +58,16 @@ impl Subnetworks {
             let (name, mask) = match layer.stored {
                 Stored::Packed => (layer.packed_name(), self.schema.mask_of(k)),
                 Stored::Folded => (layer.folded_name(concept), 0),
+                Stored::Stacked => (layer.stacked_name(), self.schema.mask_of(k)),
             };
             let rows = layer.stored_rows.get(self.schema.mask_of(k));
             let tensors = file.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
             for tensor in tensors.filter(|tensor| tensor.name == name) {
                 tensor.raw_data = match layer.stored {
                     Stored::Packed => clear_bits(tensor, mask * off.len(), &off),
-                    Stored::Folded => clear_weights(tensor, layer, rows, &off)?,
+                    Stored::Folded | Stored::Stacked => {
+                        clear_weights(tensor, layer, mask, rows, &off)?
+                    }
                 };
             }
         }
@@ -139,16 +142,19 @@ fn clear_bits(tensor: &TensorProto, start: usize, off: &[u8]) -> Bytes {
     bits.into()
 }
 
-/// `rows`: the row of the matrix that each stored row is.
+/// `nth`: which matrix of the tensor it is; `rows`: the row of the matrix that each stored row is.
 fn clear_weights(
     tensor: &TensorProto,
     layer: &Layer,
+    nth: usize,
     rows: Option<&Vec<usize>>,
     off: &[u8],
 ) -> Result<Bytes> {
     let size = element_size(tensor)?;
     let mut weights = tensor.raw_data.to_vec();
-    for (index, weight) in weights.chunks_mut(size).enumerate() {
+    let count = rows.map_or(layer.rows, Vec::len) * layer.columns;
+    let own = weights.chunks_mut(size).skip(nth * count).take(count);
+    for (index, weight) in own.enumerate() {
         let row = index / layer.columns;
         let row = rows.map_or(row, |rows| rows[row]);
         if layer.keeps(off, row, index % layer.columns) {

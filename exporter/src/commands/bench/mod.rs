@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sparsecbm::{EngineChoice, Result};
-use sparsecbm_exporter::bench::{BenchReport, EnginesReport, Timing, bench_engines, bench_model};
+use sparsecbm_exporter::bench::{
+    BenchReport, EnginesReport, Timing, Workload, bench_engines, bench_model,
+};
 
 use super::engine::EngineArguments;
 use super::{print, print_json, tables};
@@ -26,8 +28,21 @@ pub struct Arguments {
     /// Compare engines instead, such as tract,ort-cpu: the same batches on each, in turns.
     #[arg(long, value_delimiter = ',', value_name = "ENGINES", conflicts_with = "engine")]
     engines: Vec<EngineChoice>,
-    /// With --engines: for how many threads that ask at once predictions are counted.
-    #[arg(long, value_delimiter = ',', value_name = "COUNTS", default_value = "1,2,4")]
+    /// With --engines: texts of one call.
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS", default_value = "1,8,32")]
+    batches: Vec<NonZeroUsize>,
+    /// With --engines: positions of each text; by default 16, 32 and 128 of those that the model takes.
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS")]
+    tokens: Vec<NonZeroUsize>,
+    /// With --engines: for how many threads that ask at once predictions are counted; none where no number
+    /// follows.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "COUNTS",
+        num_args = 0..=1,
+        default_value = "1,2,4"
+    )]
     callers: Vec<NonZeroUsize>,
     /// Print JSON; all times in microseconds.
     #[arg(long)]
@@ -50,10 +65,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn compare(model: &Path, arguments: &Arguments) -> Result<()> {
-    let callers: Vec<usize> = arguments.callers.iter().map(|count| count.get()).collect();
+    let counts = |list: &[NonZeroUsize]| list.iter().map(|count| count.get()).collect();
+    let workload = Workload {
+        texts: counts(&arguments.batches),
+        tokens: counts(&arguments.tokens),
+        callers: counts(&arguments.callers),
+        rounds: arguments.rounds as usize,
+    };
     let (engines, options) = (&arguments.engines, arguments.engine.options());
-    let rounds = arguments.rounds as usize;
-    let report = bench_engines(model, engines, &options, &callers, rounds)?;
+    let report = bench_engines(model, engines, &options, &workload)?;
     if arguments.json {
         return print_json(&report);
     }
