@@ -56,6 +56,37 @@ fn engines_agree_on_every_validation_review() {
     }
 }
 
+/// What docs/onnxruntime.md states of rounded weights, on a sample of the shipped model's validation reviews.
+#[test]
+fn rounding_of_weights_stays_within_its_bounds() {
+    let texts: Vec<String> = reviews().into_iter().step_by(16).collect();
+    let predict = |weights| {
+        let options = ExportOptions { weights, ..ExportOptions::default() };
+        let bytes = exported("examples/models/cebab", &options);
+        load(&bytes, EngineChoice::OrtCpu, None).predict_batch(&texts).expect("runs")
+    };
+    let exact = predict(WeightForm::F32);
+    // The checkpoint itself holds weights of 16 bits.
+    let half = compare(&exact, &predict(WeightForm::F16));
+    let bytes = predict(WeightForm::Int8);
+    let pairs = || exact.iter().zip(&bytes);
+    let moved = |(one, other): (&Prediction, &Prediction)| {
+        one.concepts().zip(other.concepts()).fold(0.0, |largest: f32, (one, other)| {
+            largest.max(largest_difference(one.probabilities, other.probabilities))
+        })
+    };
+    let largest = pairs().map(moved).fold(0.0, f32::max);
+    let labels = pairs().filter(|(one, other)| one.label().class != other.label().class).count();
+    println!(
+        "f16: outputs differ by at most {half:.1e}; int8, {} reviews: probabilities of concepts by {largest:.3}, \
+         {labels} labels",
+        texts.len()
+    );
+    assert!(half <= 1e-5, "{half}");
+    assert!(largest > 0.0 && largest <= 0.05, "{largest}");
+    assert!(labels * 50 <= texts.len(), "{labels} of {} labels", texts.len());
+}
+
 #[test]
 fn every_thread_gets_its_own_answer() {
     let goldens = Goldens::read("tiny");

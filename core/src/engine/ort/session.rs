@@ -97,12 +97,14 @@ impl Sessions {
     }
 
     fn failed(&self, error: &ort::Error) -> Error {
-        let expected = "a graph that ONNX Runtime can run";
         let place = format!("{} on {}", self.name, self.place);
-        // A device that refuses a session does so here, with this code.
-        let kind = match self.place {
-            Place::Cuda { .. } => ErrorKind::Unavailable,
-            Place::Cpu => ErrorKind::Model,
+        // A device that refuses a session, as for want of memory, does so here and with no code of its own.
+        let (kind, expected) = match self.place {
+            Place::Cuda { .. } => (
+                ErrorKind::Unavailable,
+                "enough memory on the GPU, and a graph that ONNX Runtime can run",
+            ),
+            Place::Cpu => (ErrorKind::Model, "a graph that ONNX Runtime can run"),
         };
         Error::new(kind, place, error.message(), expected)
     }
