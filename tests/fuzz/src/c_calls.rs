@@ -247,6 +247,8 @@ impl Program<'_> {
                         cost_count: costs.len(),
                         occlusion_words: u32::from(self.byte() % 4),
                         faithfulness_steps: u32::from(self.byte() % 3),
+                        gradients: null(),
+                        integrated_steps: 0,
                     };
                     let chosen =
                         if self.byte().is_multiple_of(2) { null() } else { &raw const options };
