@@ -8,7 +8,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import masks, saliency  # noqa: E402
+from sparsecbm_training import magnitude, masks, saliency  # noqa: E402
 
 
 class Packing(unittest.TestCase):
@@ -25,6 +25,15 @@ class Packing(unittest.TestCase):
         mask = torch.zeros(1, 1, 10, dtype=torch.bool)
         mask[0, 0, [0, 9]] = True
         self.assertEqual(masks.pack(mask, 1).tolist(), [[[1, 2]]])
+
+
+class Largest(unittest.TestCase):
+    def test_blocks_with_the_largest_squares_stay(self):
+        weight = torch.tensor([[3.0, 0.1, 0.0, 1.0], [0.0, 0.1, 2.0, 1.0]])
+        whole = magnitude.keep_largest(weight, 0.5, 2)
+        self.assertEqual(whole.tolist(), [[[True, False, True, False]] * 2])
+        single = magnitude.keep_largest(weight, 0.75, 1)
+        self.assertEqual(single.tolist(), [[[True, False, False, False], [False, False, True, False]]])
 
 
 class Choosing(unittest.TestCase):
