@@ -59,7 +59,10 @@ fn edit_to_another(model: &Model, gradients: &Gradients, text: &str, k: usize) -
     let (concept, class) = another_class(&prediction, k);
     let mut task = EditTask::new(model, &concept).expect("the concept is there");
     task.example(&prediction, &class).expect("the class is there");
-    gradients.edit(&task, &EditOptions::default(), go_on).expect("the search runs")
+    let mut options = EditOptions::default();
+    // The smallest model's masks keep a hundred bits.
+    options.max_share = 0.2;
+    gradients.edit(&task, &options, go_on).expect("the search runs")
 }
 
 #[test]
@@ -102,6 +105,27 @@ fn an_edit_turns_the_concept_on_the_model_itself() {
                 }
                 println!("{place}: {} bits of {} in {} runs", edit.flips, edit.kept, edit.runs);
             }
+        }
+    }
+}
+
+/// tract runs such a graph one text at a time.
+#[test]
+fn a_recurrent_model_is_edited_on_every_engine() {
+    for engine in engines() {
+        let (model, gradients) = load("tests/models/bilstm", engine, engine);
+        let edit = edit_to_another(&model, &gradients, TEXT, 0);
+        assert_eq!(edit.outcome, EditOutcome::Turned, "{engine}: {edit:?}");
+        let wanted = edit.examples[0].wanted.clone();
+        let edited = model.with_patches(&[edit.patch]).expect("it fits");
+        let both = edited.predict_batch(&[TEXT, "good"]).expect("runs");
+        assert_eq!(both[0].concepts().next().expect("a concept").class, wanted, "{engine}");
+        let concept = &model.schema().concepts[0].name;
+        let trial = Trial::new(&gradients, &edited, concept).expect("the concept is there");
+        let logits = trial.logits(&[both[0].tokenized(), both[1].tokenized()]).expect("runs");
+        for (prediction, logits) in both.iter().zip(&logits) {
+            let own = prediction.concept_logits().row(0).to_vec();
+            assert!(largest_difference(logits, &own) <= TOLERANCE, "{engine}");
         }
     }
 }

@@ -6,7 +6,7 @@ use sparsecbm::edit::LayerPatch;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskPatch, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm};
-use sparsecbm_tests::{exported, largest_difference};
+use sparsecbm_tests::{exported, hostile, largest_difference};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
@@ -269,4 +269,19 @@ fn folded_files_have_no_weights_to_grow() {
     let error = model.with_patches(&[patch]).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.expected().contains("--masks packed"), "{error}");
+}
+
+#[test]
+fn broken_patches_give_errors_and_no_panic() {
+    let bytes = packed(TINY);
+    let (patch, _) = flips(&bytes, 1, 3);
+    let model = load(&bytes, EngineChoice::Sparse);
+    hostile::for_each_seed(|random| {
+        let mut json = serde_json::from_str(&patch.to_json()).expect("a patch is JSON");
+        hostile::change_somewhere(random, &mut json);
+        if let Ok(patch) = MaskPatch::from_json(json.to_string().as_bytes()) {
+            // Whether it still fits is all the same.
+            let _ = model.with_patches(&[patch]).map(|model| model.predict(TEXT));
+        }
+    });
 }

@@ -11,6 +11,11 @@ pub(crate) trait Graph: Send + Sync {
     /// order too.
     fn run(&self, inputs: &[Input]) -> Result<Vec<Vec<f32>>>;
 
+    /// The most rows of a batch that one run takes.
+    fn most_rows(&self) -> usize {
+        usize::MAX
+    }
+
     /// Where it runs.
     fn device(&self) -> Device;
 }

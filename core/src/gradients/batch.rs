@@ -40,7 +40,7 @@ impl Gradients {
     ) -> Result<Vec<Vec<f32>>> {
         let classes = self.model().schema().class_count();
         let mut logits = vec![Vec::new(); points.len()];
-        for batch in batches(points) {
+        for batch in self.batches(Part::Logits, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
             let outputs = self.run(Part::Logits, concept, masks, &chosen, &[])?;
             let values = expect(&outputs[0], "concept_logits", batch.len() * classes)?;
@@ -61,7 +61,7 @@ impl Gradients {
     ) -> Result<Vec<EmbeddingGradient>> {
         let size = self.inner.description.embedding_size;
         let mut found = vec![EmbeddingGradient::default(); points.len()];
-        for batch in batches(points) {
+        for batch in self.batches(Part::Embeddings, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
             let given: Vec<f32> = gathered(&batch, logit_gradients);
             let outputs = self.run(Part::Embeddings, concept, masks, &chosen, &given)?;
@@ -88,7 +88,7 @@ impl Gradients {
     ) -> Result<Vec<Vec<f32>>> {
         let mut sum: Vec<Vec<f32>> =
             masks.iter().map(|mask| vec![0.0; mask.blocks * mask.columns]).collect();
-        for batch in batches(points) {
+        for batch in self.batches(Part::Masks, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
             let given = gathered(&batch, logit_gradients);
             let outputs = self.run(Part::Masks, concept, masks, &chosen, &given)?;
@@ -98,6 +98,27 @@ impl Gradients {
             }
         }
         Ok(sum)
+    }
+
+    /// The indices of points in runs of as many as fit; neighbours in length share a run, so that little of it
+    /// is padding.
+    fn batches(&self, part: Part, points: &[Point]) -> Result<Vec<Vec<usize>>> {
+        let most_rows = self.inner.parts.get(part)?.most_rows();
+        let length = |&index: &usize| points[index].sequence.ids.len();
+        let mut order: Vec<usize> = (0..points.len()).collect();
+        order.sort_by_key(length);
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        for index in order {
+            // The next is the longest so far.
+            let fits = |batch: &Vec<usize>| {
+                batch.len() < most_rows && (batch.len() + 1) * length(&index) <= POSITIONS
+            };
+            match batches.last_mut().filter(|batch| fits(batch)) {
+                Some(batch) => batch.push(index),
+                None => batches.push(vec![index]),
+            }
+        }
+        Ok(batches)
     }
 
     /// One run of a part, padded on the right to the longest sequence.
@@ -140,23 +161,6 @@ impl Gradients {
         }
         self.inner.parts.get(part)?.run(&inputs)
     }
-}
-
-/// The indices of points in runs of as many as fit; neighbours in length share a run, so that little of it is
-/// padding.
-fn batches(points: &[Point]) -> Vec<Vec<usize>> {
-    let length = |&index: &usize| points[index].sequence.ids.len();
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by_key(length);
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    for index in order {
-        match batches.last_mut() {
-            // The next is the longest so far.
-            Some(batch) if (batch.len() + 1) * length(&index) <= POSITIONS => batch.push(index),
-            _ => batches.push(vec![index]),
-        }
-    }
-    batches
 }
 
 fn gathered(indices: &[usize], rows: &[Vec<f32>]) -> Vec<f32> {

@@ -13,20 +13,32 @@ use crate::{ErrorKind, Result};
 pub(crate) struct TractGraph {
     plan: Arc<TypedRunnableModel>,
     name: &'static str,
+    most_rows: usize,
 }
+
+/// What the gradient file calls the size of a batch.
+const BATCH: &str = "batch";
+
+/// Operators whose batches must be of a known size.
+const RECURRENT: [&str; 2] = ["LSTM", "Scan"];
 
 impl TractGraph {
     pub(crate) fn load(model: &ModelProto, name: &'static str) -> Result<TractGraph> {
+        let nodes = model.graph.iter().flat_map(|graph| &graph.node);
+        let alone = nodes.into_iter().any(|node| RECURRENT.contains(&&*node.op_type));
         let plan = run(|| {
             let symbols = SymbolScope::default();
             let mut known = HashMap::new();
+            if alone {
+                known.insert(BATCH.to_string(), 1.to_dim());
+            }
             let inputs = model.graph.iter().flat_map(|graph| &graph.input);
             let facts = inputs.map(|input| fact(input, &symbols, &mut known));
             let facts = facts.collect::<TractResult<_>>()?;
             plan(model, symbols.clone(), facts)
         });
         let plan = plan.map_err(|e| failed(e, name, ErrorKind::Model))?;
-        Ok(TractGraph { plan, name })
+        Ok(TractGraph { plan, name, most_rows: if alone { 1 } else { usize::MAX } })
     }
 
     fn run_once(&self, inputs: &[Input]) -> TractResult<Vec<Vec<f32>>> {
@@ -48,6 +60,10 @@ impl TractGraph {
 impl Graph for TractGraph {
     fn run(&self, inputs: &[Input]) -> Result<Vec<Vec<f32>>> {
         run(|| self.run_once(inputs)).map_err(|e| failed(e, self.name, ErrorKind::Engine))
+    }
+
+    fn most_rows(&self) -> usize {
+        self.most_rows
     }
 
     fn device(&self) -> Device {
