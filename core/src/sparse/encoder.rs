@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::build::{Block, Builder, Layer};
-use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Product, Tokens};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, Tokens};
 use super::masked::{Mask, Masked, Weights};
 use super::pack::Part;
 use super::plan::PlannedProduct;
@@ -38,11 +38,11 @@ struct Branch {
 /// Memory of one thread. Every buffer is `[channels, stride]`.
 #[derive(Default)]
 struct Buffers {
-    hidden: Vec<f32>,
-    next: Vec<f32>,
-    wide: Vec<f32>,
-    mixed: Vec<f32>,
-    scratch: Vec<f32>,
+    hidden: Buffer,
+    next: Buffer,
+    wide: Buffer,
+    mixed: Buffer,
+    scratch: Buffer,
 }
 
 /// What an encoder says of one sequence; row-major.
@@ -160,7 +160,8 @@ impl Encoder {
         let tokens = self.tokens(ids.len());
         let mut embedded = self.buffers();
         self.embed(ids, tokens, &mut embedded.hidden)?;
-        let scores = self.run_branches(&embedded.hidden, tokens, attended);
+        let size = self.embedding.norm.weight.len() * tokens.stride;
+        let scores = self.run_branches(&embedded.hidden[..size], tokens, attended);
         self.idle().push(embedded);
         let pooled = match self.pooling {
             Pooling::MaskedMean => attended,
@@ -191,10 +192,12 @@ impl Encoder {
     }
 
     /// The shared embedding into `hidden`; zeros beyond the sequence.
-    fn embed(&self, ids: &[i64], tokens: Tokens, hidden: &mut Vec<f32>) -> Result<()> {
+    fn embed(&self, ids: &[i64], tokens: Tokens, hidden: &mut Buffer) -> Result<()> {
         let Norm { weight, bias, epsilon } = &self.embedding.norm;
-        hidden.clear();
-        hidden.resize(weight.len() * tokens.stride, 0.0);
+        let size = weight.len() * tokens.stride;
+        hidden.room(size);
+        let hidden = &mut hidden[..size];
+        hidden.fill(0.0);
         for source in &self.embedding.sources {
             let table = source.table();
             for (position, &id) in ids.iter().enumerate() {
@@ -271,11 +274,9 @@ impl Branch {
         buffers: &mut Buffers,
     ) -> Vec<f32> {
         let Buffers { hidden, next, wide, mixed, scratch } = buffers;
-        hidden.clear();
-        hidden.extend_from_slice(embedded);
-        let room = |buffer: &mut Vec<f32>, rows: usize| {
-            buffer.resize(buffer.len().max(rows * tokens.stride), 0.0);
-        };
+        hidden.room(embedded.len());
+        hidden[..embedded.len()].copy_from_slice(embedded);
+        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.stride);
         for layer in &self.layers {
             room(next, layer.norm.weight.len());
             match &layer.block {
@@ -289,7 +290,7 @@ impl Branch {
                     let (key, value) = rest.split_at(channels);
                     let (heads, value_heads) = (&attention.heads, &attention.value_heads);
                     let scale = attention.scale;
-                    let output = mixed.as_mut_slice();
+                    let output = &mut **mixed;
                     Attention {
                         query,
                         key,
@@ -312,7 +313,7 @@ impl Branch {
                 }
             }
             let Norm { weight, bias, epsilon } = &layer.norm;
-            let (x, residual) = (next.as_mut_slice(), Some(hidden.as_slice()));
+            let (x, residual) = (&mut **next, Some(&**hidden));
             AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
             std::mem::swap(hidden, next);
         }

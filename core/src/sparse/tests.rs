@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::cost::{Layout, PackCount};
 use super::half::{finite_half, half_bits};
-use super::kernel::{Activation, AddNorm, Attention, InstructionSet, Tokens};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
 use super::masked::{Mask, Masked, Weights};
 use super::pack::{Line, Part, assemble, lines};
 
@@ -169,7 +169,7 @@ proptest! {
                 let own: Vec<Line> = lines(&part).collect();
                 let product = assemble(&own, columns.len(), layout, matches!(case.form, Form::Half));
                 let mut output = vec![f32::NAN; rows.len() * tokens.stride];
-                product.run(set, case.activation, tokens, &input, &mut output, &mut Vec::new());
+                product.run(set, case.activation, tokens, &input, &mut output, &mut Buffer::default());
                 for (row, &from) in rows.iter().enumerate() {
                     for token in 0..case.tokens {
                         let sum: f64 = columns.iter().enumerate().map(|(channel, &column)| {
@@ -215,7 +215,7 @@ proptest! {
             let scale = 0.7;
             Attention {
                 query: &query, key: &key, value: &value, heads: &heads, value_heads: &value_heads,
-                tokens, attended, scale, output: &mut output, scratch: &mut Vec::new(),
+                tokens, attended, scale, output: &mut output, scratch: &mut Buffer::default(),
             }.run(set);
             let at = |x: &[f32], channel: usize, token: usize| f64::from(x[channel * stride + token]);
             for head in 0..sizes.len() {

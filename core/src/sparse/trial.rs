@@ -3,7 +3,9 @@
 
 use super::cost::{Layout, PackCount};
 use super::half::finite_half;
-use super::kernel::{Activation, BLOCK_ROWS, InstructionSet, MultiplyAdds, Product, Tokens};
+use super::kernel::{
+    Activation, BLOCK_ROWS, Buffer, InstructionSet, MultiplyAdds, Product, Tokens,
+};
 use super::pack::{Line, assemble};
 
 /// Which weights of a trial are kept.
@@ -24,9 +26,9 @@ pub struct ProductTrial {
     set: InstructionSet,
     product: Product,
     tokens: Tokens,
-    input: Vec<f32>,
-    output: Vec<f32>,
-    scratch: Vec<f32>,
+    input: Buffer,
+    output: Buffer,
+    scratch: Buffer,
     count: PackCount,
     layout: Layout,
 }
@@ -58,9 +60,9 @@ impl ProductTrial {
             set,
             product: assemble(&lines, columns, layout, true),
             tokens,
-            input: (0..columns * tokens.stride).map(|_| random() as f32).collect(),
-            output: vec![0.0; rows.next_multiple_of(BLOCK_ROWS) * tokens.stride],
-            scratch: Vec::new(),
+            input: (0..columns * tokens.stride).map(|_| random() as f32).collect::<Vec<_>>().into(),
+            output: vec![0.0; rows.next_multiple_of(BLOCK_ROWS) * tokens.stride].into(),
+            scratch: Buffer::default(),
             count,
             layout,
         }

@@ -1,3 +1,4 @@
+use super::buffer::Buffer;
 use super::functions::exp_of_negative;
 use super::product::Tokens;
 use super::vector::Vector;
@@ -28,7 +29,7 @@ pub(crate) struct Attention<'a> {
     /// `[value channels, stride]`
     pub(crate) output: &'a mut [f32],
     /// Any buffer.
-    pub(crate) scratch: &'a mut Vec<f32>,
+    pub(crate) scratch: &'a mut Buffer,
 }
 
 impl Attention<'_> {
@@ -49,9 +50,7 @@ impl Attention<'_> {
         assert!(self.output.len() >= value_channels * stride, "size of the output");
         // A panel of scores, its rows rounded up to whole blocks of keys.
         let needed = self.attended.next_multiple_of(BLOCK) * 4 * set.lanes();
-        if self.scratch.len() < needed {
-            self.scratch.resize(needed, 0.0);
-        }
+        self.scratch.room(needed);
         set.run(self);
     }
 }

@@ -4,6 +4,7 @@
 //! register holds several tokens of one channel and no sum runs across lanes.
 
 mod attention;
+mod buffer;
 mod functions;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -18,6 +19,7 @@ mod wasm;
 mod x86;
 
 pub(crate) use attention::Attention;
+pub(crate) use buffer::Buffer;
 pub(crate) use functions::Activation;
 pub(crate) use norm::AddNorm;
 pub(crate) use peak::MultiplyAdds;

@@ -1,3 +1,4 @@
+use super::buffer::Buffer;
 use super::functions::Activation;
 use super::vector::{MOST_LANES, Vector};
 use super::{InstructionSet, Kernel, panels, widest};
@@ -112,15 +113,13 @@ impl Product {
         tokens: Tokens,
         input: &[f32],
         output: &mut [f32],
-        scratch: &mut Vec<f32>,
+        scratch: &mut Buffer,
     ) {
         assert!(tokens.vectors * set.lanes() <= tokens.stride, "tokens beyond the stride");
         assert!(input.len() >= self.columns * tokens.stride, "size of the input");
         assert!(output.len() >= self.rows() * tokens.stride, "size of the output");
         let needed = self.longest * self.height + MOST_LANES;
-        if scratch.len() < needed {
-            scratch.resize(needed, 0.0);
-        }
+        scratch.room(needed);
         set.run(Run { product: self, activation, tokens, input, output, scratch });
     }
 }
