@@ -21,12 +21,15 @@ pub(crate) trait Graph: Send + Sync {
 }
 
 /// An input's shape and elements, row-major.
+// A build without an engine that runs graphs reads none.
+#[cfg_attr(not(any(feature = "tract", feature = "ort")), expect(dead_code))]
 pub(crate) struct Input<'a> {
     pub shape: Vec<usize>,
     pub values: Values<'a>,
 }
 
 /// The elements of an input.
+#[cfg_attr(not(any(feature = "tract", feature = "ort")), expect(dead_code))]
 pub(crate) enum Values<'a> {
     Int64(&'a [i64]),
     Float(&'a [f32]),
