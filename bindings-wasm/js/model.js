@@ -73,6 +73,17 @@ export function modelClass(open) {
       return new Prediction(guarded(() => this.#get().predictTokens(Uint32Array.from(ids))))
     }
 
+    withPatches(patches) {
+      if (!Array.isArray(patches)) {
+        throw new SparseCbmError('input', 'patches', patches === null ? 'null' : typeof patches, 'an array')
+      }
+      return new Model(guarded(() => this.#get().withPatches(patches)))
+    }
+
+    get patches() {
+      return guarded(() => this.#get().patches())
+    }
+
     get schema() {
       return (this.#schema ??= guarded(() => this.#get().schema()))
     }

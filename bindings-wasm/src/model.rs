@@ -1,8 +1,8 @@
-use js_sys::Uint8Array;
+use js_sys::{Array, JSON, Uint8Array};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
 use sparsecbm::explain::Subnetworks;
-use sparsecbm::{EngineChoice, LoadOptions, Model};
+use sparsecbm::{EngineChoice, LoadOptions, MaskPatch, Model};
 use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
@@ -77,6 +77,20 @@ impl RawModel {
         self.model.engine()
     }
 
+    /// The original model with these patches, given as JavaScript's objects or as JSON, and no others.
+    #[wasm_bindgen(js_name = withPatches)]
+    pub fn with_patches(&self, patches: &Array) -> Result<RawModel, JsValue> {
+        let patches: Vec<MaskPatch> =
+            patches.iter().map(|p| patch(&p)).collect::<Result<_, _>>()?;
+        let model = self.model.with_patches(&patches).map_err(to_js)?;
+        Ok(RawModel { model })
+    }
+
+    /// The patches that the model has, in order.
+    pub fn patches(&self) -> Result<JsValue, JsValue> {
+        plain(&self.model.patches())
+    }
+
     /// Predicts a text.
     pub fn predict(&self, text: &str) -> Result<RawPrediction, JsValue> {
         self.model.predict(text).map(RawPrediction::new).map_err(to_js)
@@ -87,6 +101,16 @@ impl RawModel {
     pub fn predict_tokens(&self, ids: &[u32]) -> Result<RawPrediction, JsValue> {
         self.model.predict_tokens(ids).map(RawPrediction::new).map_err(to_js)
     }
+}
+
+/// A patch as the content of its file, or as the object that it holds.
+fn patch(given: &JsValue) -> Result<MaskPatch, JsValue> {
+    let text = match given.as_string() {
+        Some(text) => text,
+        // What has no JSON, such as a function, gives undefined.
+        None => JSON::stringify(given).ok().and_then(|text| text.as_string()).unwrap_or_default(),
+    };
+    MaskPatch::from_json(text.as_bytes()).map_err(to_js)
 }
 
 /// As JavaScript's own objects, arrays and numbers.

@@ -47,6 +47,7 @@ try {
     ['tokens', 'cebab'],
     ['interventions', 'cebab'],
     ['explanations', 'tiny'],
+    ['patches', 'tiny'],
     ['errors', 'tiny'],
     ['memory', 'tiny', 10_000],
     ['worker', 'tiny'],

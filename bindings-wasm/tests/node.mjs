@@ -39,6 +39,7 @@ for (const name of ['tiny', 'tiny-executed', 'cebab']) await run(`parity ${name}
 await run('tokens', () => suite.tokens(api, read, 'cebab'))
 await run('interventions', () => suite.interventions(api, read, 'cebab'))
 await run('explanations', () => suite.explanations(api, read, 'tiny'))
+await run('patches', () => suite.patches(api, read, 'tiny'))
 await run('errors', () => suite.errors(api, read, 'tiny'))
 await run('memory', () => suite.memory(api, read, 'tiny', 10_000))
 await run('worker', () => suite.worker(api, remote, read, 'tiny'))

@@ -193,6 +193,37 @@ export async function footprint(api, read, name) {
   return { file: bytes.length, loaded, predicted }
 }
 
+/**
+ * A patch that `sparsecbm edit` found (NAME-patch.json) does what it does to the command's own prediction
+ * (NAME-patched.json); it is listed, and without it the model is as it was.
+ */
+export async function patches(api, read, name) {
+  const json = async (file) => JSON.parse(new TextDecoder().decode(await read(file)))
+  const [patch, expected] = [await json(`${name}-patch.json`), await json(`${name}-patched.json`)]
+  const model = api.Model.loadSync(await read(`${name}.onnx`))
+  const before = model.predict(expected.text)
+  const patched = model.withPatches([patch])
+  const after = patched.predict(expected.text)
+  let moved = false
+  expected.concepts.forEach(({ name, class: wanted, logits }, k) => {
+    check(difference(after.concepts[k].logits, logits, name) <= 1e-4, `${name} is not what the command says`)
+    check(after.concepts[k].class === wanted, `${name} is ${after.concepts[k].class}`)
+    const same = difference(after.concepts[k].logits, before.concepts[k].logits, name) === 0
+    check(same === (name !== patch.concept), `${name} ${same ? 'did not move' : 'moved'}`)
+    moved ||= !same
+  })
+  check(moved, 'nothing moved')
+  check(JSON.stringify(patched.patches) === JSON.stringify([patch]), 'the patch is not listed as it is')
+  check(model.patches.length === 0, 'the model that was patched has a patch')
+  check(patched.masks.density.length === model.masks.density.length, 'masks of another size')
+  const text = patched.withPatches([JSON.stringify(patch)])
+  check(JSON.stringify(text.predict(expected.text)) === JSON.stringify(after), 'a patch as text')
+  model.free()
+  const undone = patched.withPatches([])
+  check(JSON.stringify(undone.predict(expected.text)) === JSON.stringify(before), 'undoing is not exact')
+  for (const one of [before, after, patched, text, undone]) one.free()
+}
+
 /** Bad input gives an error that says what it is, and the model goes on. */
 export async function errors(api, read, name) {
   const thrown = async (run) => {
@@ -236,6 +267,12 @@ export async function errors(api, read, name) {
   await expect('input', () => prediction.suggestInterventions({ costs: { colour: 2 } }), 'colour')
   await expect('input', () => prediction.suggestInterventions({ costs: { [concept]: 0 } }), 'above 0')
   await expect('format', () => api.readSubnetworks(new Uint8Array([1, 2, 3])), '3 bytes')
+  await expect('input', () => model.withPatches('patch'), 'string')
+  await expect('format', () => model.withPatches([{}]), 'patch')
+  await expect('format', () => model.withPatches(['{']), 'patch')
+  await expect('version', () => model.withPatches([{ version: '2.0' }]), '2.0')
+  const layers = [{ name: 'nowhere', pruned: [], grown: [] }]
+  await expect('input', () => model.withPatches([{ version: '1.0', concept, layers }]), 'patch 0', 'nowhere')
   // The command's own words, after what it was doing.
   const said = async (file) => new TextDecoder().decode(await read(file)).split('\n')[0]
   for (const [file, run] of [
@@ -298,6 +335,10 @@ export async function worker(api, remote, read, name) {
   const moved = await there.intervene(change)
   check(JSON.stringify(moved) === JSON.stringify(here.intervene(change)), 'other intervention')
   check(JSON.stringify(await moved.undo()) === JSON.stringify(here), 'other undo')
+  const patch = JSON.parse(new TextDecoder().decode(await read(`${name}-patch.json`)))
+  const [edited, patched] = [await far.withPatches([patch]), near.withPatches([patch])]
+  check(JSON.stringify(await edited.predict(text)) === JSON.stringify(patched.predict(text)), 'other patch')
+  check(JSON.stringify(edited.patches) === JSON.stringify([patch]), 'other list of patches')
   check(String((await far.predict([text, ''])).map(({ tokens }) => tokens.length)) === `${here.tokens.length},2`, 'two texts')
   check(JSON.stringify(await there.suggestInterventions()) === JSON.stringify(here.suggestInterventions()), 'other suggestions')
   const [kept, own] = [await remote.readSubnetworks(bytes), await api.readSubnetworks(bytes)]

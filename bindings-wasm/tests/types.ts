@@ -1,5 +1,5 @@
 // Compiled, never run: the declared types say what the package does, and refuse what it does not.
-import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type Prediction, type Suggestion } from 'sparsecbm'
+import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type Suggestion } from 'sparsecbm'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -22,6 +22,10 @@ is<Is<typeof one.label.expectedValue, number | null>>()
 is<Is<typeof one.tokenEvidence, Float32Array>>()
 is<Is<ReturnType<typeof one.explain>, Explanation>>()
 is<Is<ReturnType<typeof memoryBytes>, number>>()
+
+is<Is<typeof model.patches, MaskPatch[]>>()
+is<Is<ReturnType<typeof model.withPatches>, Model>>()
+model.withPatches([...model.patches, '{}'])
 
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
 one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.to

@@ -76,6 +76,17 @@ export class Model {
    */
   predictTokens(ids: readonly number[] | Uint32Array): Prediction
 
+  /**
+   * The original model with these patches of its masks, applied in this order, and no others: those that this
+   * model has count for nothing. Without patches it is the original, whose answers are the same bit for bit.
+   * Layers that a patch leaves alone are shared with this model, which may be freed.
+   * @throws {SparseCbmError} `input` where a patch does not fit the model or the file's masks are folded;
+   * `format` or `version` where it is no patch
+   */
+  withPatches(patches: readonly (MaskPatch | string)[]): Model
+  /** The patches that the model has, in order. */
+  readonly patches: MaskPatch[]
+
   /** What concepts and label mean: the file's `sparsecbm.schema`. */
   readonly schema: Schema
   /** How dense the masks are and how much they share: the file's `sparsecbm.masks`. */
@@ -86,6 +97,21 @@ export class Model {
   /** Gives the model's memory back, once its predictions are freed too. */
   free(): void
   [Symbol.dispose](): void
+}
+
+/** Bits of one concept's mask that are to be flipped: what `sparsecbm edit --save` writes. */
+export interface MaskPatch {
+  version: string
+  concept: string
+  /** What it was made for, in words. */
+  note?: string
+  layers: {
+    name: string
+    /** Places `[row of blocks, column]` that the mask keeps before and not after. */
+    pruned: [number, number][]
+    /** Places that the mask keeps after and not before. */
+    grown: [number, number][]
+  }[]
 }
 
 /** A class by name or by index, its probabilities, or its logits. */
@@ -311,6 +337,8 @@ export interface Explanation {
   readonly evidence: WordEvidence
   /** What the model loses with each word; null where not asked for. */
   readonly occlusion: Occlusion | null
+  /** Always null here: integrating gradients needs an engine that runs graphs, which this package has not. */
+  readonly integrated: null
   /** Empty where not asked for. */
   readonly faithfulness: readonly Faithfulness[]
 }

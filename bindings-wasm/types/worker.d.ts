@@ -8,6 +8,7 @@ import type {
   ExplainOptions,
   LabelPrediction,
   LoadOptions,
+  MaskPatch,
   MaskStatistics,
   ModelSource,
   Overrides,
@@ -48,6 +49,8 @@ export class Model {
   predict(text: string, options?: CallOptions): Promise<Prediction>
   predict(texts: readonly string[], options?: CallOptions): Promise<Prediction[]>
   predictTokens(ids: readonly number[] | Uint32Array, options?: CallOptions): Promise<Prediction>
+  withPatches(patches: readonly (MaskPatch | string)[], options?: CallOptions): Promise<Model>
+  readonly patches: MaskPatch[]
   readonly schema: Schema
   readonly masks: MaskStatistics
   readonly engine: string

@@ -75,6 +75,14 @@ export function workerApi(host) {
       return new Prediction(this.#thread, result)
     }
 
+    async withPatches(patches, { signal } = {}) {
+      return new Model(this.#thread, await this.#thread.call('withPatches', [this.handle, patches], { signal }))
+    }
+
+    get patches() {
+      return this.#about.patches
+    }
+
     get schema() {
       return this.#about.schema
     }

@@ -32,6 +32,10 @@ export function serve({ init, Model, post }) {
     objects.get(handle)?.free()
     objects.delete(handle)
   }
+  const about = (model) => {
+    const { schema, masks, engine, patches } = model
+    return { handle: keep(model), about: { schema, masks, engine, patches } }
+  }
   const result = (prediction) => {
     const { label, concepts, tokens, droppedTokens, tokenEvidence } = prediction
     return { handle: keep(prediction), snapshot: { label, concepts, tokens, droppedTokens, tokenEvidence } }
@@ -45,10 +49,9 @@ export function serve({ init, Model, post }) {
     push: (loader, piece) => guarded(() => get(loader).push(piece)),
     finish(loader) {
       const raw = take(loader)
-      const model = new Model(guarded(() => raw.finish()))
-      const { schema, masks, engine } = model
-      return { handle: keep(model), about: { schema, masks, engine } }
+      return about(new Model(guarded(() => raw.finish())))
     },
+    withPatches: (model, patches) => about(get(model).withPatches(patches)),
     subnetworks(loader) {
       const raw = take(loader)
       return guarded(() => raw.subnetworks())
