@@ -43,7 +43,8 @@ impl MaskBits {
             Error::new(ErrorKind::Input, "masks", found, expected)
         })?;
         let whole = layer.block_rows > 0 && layer.rows.is_multiple_of(layer.block_rows);
-        let counts = layer.rows.checked_mul(layer.columns).is_some_and(|size| size < 1 << 48);
+        let size = (layer.rows as u64).checked_mul(layer.columns as u64);
+        let counts = size.is_some_and(|size| size < 1 << 48);
         let blocks = if whole { layer.rows / layer.block_rows } else { 0 };
         let shape = [concepts, blocks, layer.columns.div_ceil(8)].map(|size| size as i64);
         let kind = DataType::Uint8 as i32;
