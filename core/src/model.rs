@@ -153,7 +153,7 @@ impl Model {
         let engine = engine::with_masks(&**engine, &file, schema, &source.options, &changed)?;
         let inner = Inner {
             schema: schema.clone(),
-            masks: MaskStatistics::count(&matrices, schema.concept_count()),
+            masks: MaskStatistics::count(matrices.iter().cloned().map(Ok), schema.concept_count())?,
             heads: heads.clone(),
             tokenizer: tokenizer.clone(),
             engine,

@@ -1,19 +1,16 @@
 use bytes::Bytes;
-use prost::Message;
 use serde::Serialize;
-use sparsecbm::onnx::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use sparsecbm::{MaskStatistics, Result};
 
 use crate::check::{CheckReport, check};
 use crate::checkpoint::Checkpoint;
+use crate::draft::Draft;
 use crate::graph::{self, OPSET};
 use crate::layout::Layout;
 use crate::weights::{MaskForm, WeightForm};
 
 /// Version of the exported file's format: `docs/format.md`.
 const FORMAT_VERSION: &str = "1.0";
-/// Version of the ONNX container: the one that came with operator set 20.
-const IR_VERSION: i64 = 9;
 
 /// How a checkpoint is to be exported.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,13 +37,23 @@ impl Default for ExportOptions {
     }
 }
 
-/// An exported model.
+/// An exported model. Weights and masks are still in the checkpoint: they are read, one tensor after the other, when
+/// the model is written.
 #[derive(Debug, Clone)]
-pub struct Exported {
-    /// The ONNX file, everything inside.
-    pub bytes: Vec<u8>,
-    /// What was written and what the check found.
+pub struct Exported<'a> {
+    pub(crate) draft: Draft<'a>,
+    /// What is written and what the check found.
     pub report: ExportReport,
+}
+
+impl Exported<'_> {
+    /// The ONNX file in memory, everything inside.
+    ///
+    /// # Errors
+    /// As [`Exported::write_to`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.draft.to_bytes()
+    }
 }
 
 /// What an export wrote.
@@ -88,7 +95,8 @@ pub struct Description {
     pub parameters: usize,
 }
 
-/// Writes `checkpoint` as one ONNX file, and checks it.
+/// Makes one ONNX file of `checkpoint`, and checks it. The check holds the whole file in memory, and what an engine
+/// makes of it; without it no more is ever held than the largest tensor as f32.
 ///
 /// ```no_run
 /// use sparsecbm_exporter::{Checkpoint, ExportOptions, export};
@@ -103,8 +111,8 @@ pub struct Description {
 /// # Errors
 /// `Input` where a weight does not fit the weight form or the model cannot be of the layout, `Model` where the file's outputs differ from
 /// the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
-pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Exported> {
-    let statistics = checkpoint.mask_statistics();
+pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result<Exported<'a>> {
+    let statistics = checkpoint.mask_statistics()?;
     let description = Description {
         exporter: exporter(),
         weights: options.weights,
@@ -120,48 +128,29 @@ pub fn export(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Export
         ("sparsecbm.version", FORMAT_VERSION.into()),
         ("sparsecbm.schema", checkpoint.schema_json.clone()),
         ("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest()),
+        ("sparsecbm.checkpoint", checkpoint.digest()?),
         ("sparsecbm.export", json(serde_json::to_string(&description))),
         ("sparsecbm.masks", json(serde_json::to_string(&statistics))),
     ];
-    let model = model(graph::write(checkpoint, options)?, metadata);
-    let bytes = Bytes::from(model.encode_to_vec());
-    drop(model);
+    let draft = Draft::new(checkpoint, graph::write(checkpoint, options)?, metadata);
     let check = match options.check {
-        true => Some(check(checkpoint, bytes.clone(), options)?),
+        true => Some(check(checkpoint, Bytes::from(draft.to_bytes()?), options)?),
         false => None,
     };
     let report = ExportReport {
         description,
-        bytes: bytes.len(),
+        bytes: draft.encoded_len(),
         removed_weights: match (options.masks, options.layout) {
-            (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights(),
+            (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights()?,
             (MaskForm::Packed, _) | (_, Layout::Batched) => 0,
         },
         mask_statistics: statistics,
         check,
     };
-    Ok(Exported { bytes: bytes.into(), report })
+    Ok(Exported { draft, report })
 }
 
 /// The exporter's name and version.
 pub(crate) fn exporter() -> String {
     concat!("sparsecbm-exporter ", env!("CARGO_PKG_VERSION")).into()
-}
-
-/// A graph and what is to be known of it as a model.
-pub(crate) fn model<const N: usize>(
-    graph: GraphProto,
-    metadata: [(&str, String); N],
-) -> ModelProto {
-    let entry = |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
-    ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: "sparsecbm".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        doc_string: String::new(),
-        graph: Some(graph),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: metadata.into_iter().map(entry).collect(),
-    }
 }

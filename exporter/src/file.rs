@@ -3,12 +3,10 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use prost::Message;
-use sparsecbm::onnx::{self, ModelProto, StringStringEntryProto, TensorProto};
 use sparsecbm::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 
+use crate::draft::Draft;
 use crate::export::Exported;
 use crate::gradient::ExportedGradients;
 
@@ -17,16 +15,15 @@ const LARGEST_FILE: usize = i32::MAX as usize;
 /// Smaller tensors (shapes, biases) stay in the model's own file.
 const SMALLEST_OUTSIDE: usize = 1024;
 /// Where tensors begin in a data file: pages, so that readers can map them.
-const ALIGNMENT: u64 = 4096;
-/// `TensorProto.data_location`: the elements are in another file.
-const EXTERNAL: i32 = 1;
+const ALIGNMENT: usize = 4096;
 
-impl Exported {
+impl Exported<'_> {
     /// Writes the file to `path`, and where it would be larger than 2 GiB, its weights to `path.data`
     /// beside it. A failure leaves no half file. Gives the paths of what was written.
     ///
     /// # Errors
-    /// `Io` where a file cannot be written.
+    /// `Io` where a file cannot be written or the checkpoint can no longer be read, `Input` where a weight does not fit
+    /// the weight form, `Model` where one is no finite number.
     pub fn write_to(self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
         self.write_split(path, LARGEST_FILE)
     }
@@ -34,28 +31,29 @@ impl Exported {
     /// As [`Exported::write_to`], with another limit in bytes on the size of the file.
     ///
     /// # Errors
-    /// `Io` where a file cannot be written.
+    /// `Io` where a file cannot be written or the checkpoint can no longer be read, `Input` where a weight does not fit
+    /// the weight form, `Model` where one is no finite number.
     pub fn write_split(self, path: impl AsRef<Path>, limit: usize) -> Result<Vec<PathBuf>> {
-        write(self.bytes, path.as_ref(), limit)
+        write(self.draft, path.as_ref(), limit)
     }
 }
 
-impl ExportedGradients {
+impl ExportedGradients<'_> {
     /// Writes the file beside the model in `path`, in its name with the ending `.gradients.onnx`; where it would be
     /// larger than 2 GiB, its weights as [`Exported::write_to`] does. Gives the paths of what was written.
     ///
     /// # Errors
-    /// `Io` where a file cannot be written.
+    /// `Io` where a file cannot be written or the checkpoint can no longer be read, `Input` where a weight does not fit
+    /// the weight form, `Model` where one is no finite number.
     pub fn write_beside(self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        write(self.bytes, &path.as_ref().with_extension("gradients.onnx"), LARGEST_FILE)
+        write(self.draft, &path.as_ref().with_extension("gradients.onnx"), LARGEST_FILE)
     }
 }
 
 /// Writes a model to `path`, its weights to a file beside it where it is larger than `limit` bytes.
-fn write(bytes: Vec<u8>, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
-    if bytes.len() <= limit {
-        let mut file = beside(path)?;
-        file.write_all(&bytes).map_err(|e| failed(path, e))?;
+fn write(mut draft: Draft, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
+    if draft.encoded_len() <= limit {
+        let file = filled(path, |write| draft.write(write))?;
         file.persist(path).map_err(|e| failed(path, e.error))?;
         return Ok(vec![path.into()]);
     }
@@ -66,12 +64,9 @@ fn write(bytes: Vec<u8>, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
     })?;
     let location = format!("{location}.data");
     let data_path = path.with_file_name(&location);
-    // The tensors of the decoded model share these bytes.
-    let mut model = onnx::decode(Bytes::from(bytes), &path.display().to_string())?;
-    let mut data = beside(&data_path)?;
-    move_tensors(&mut model, &mut data, &location).map_err(|e| failed(&data_path, e))?;
-    let mut file = beside(path)?;
-    file.write_all(&model.encode_to_vec()).map_err(|e| failed(path, e))?;
+    let data =
+        filled(&data_path, |write| draft.move_out(&location, SMALLEST_OUTSIDE, ALIGNMENT, write))?;
+    let file = filled(path, |write| draft.write(write))?;
     data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
     if let Err(e) = file.persist(path) {
         // Weights alone are of no use; that this fails too is the lesser news.
@@ -81,34 +76,17 @@ fn write(bytes: Vec<u8>, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
     Ok(vec![path.into(), data_path])
 }
 
-/// Writes the model's large tensors to `file`, which will be called `location`, and leaves references.
-fn move_tensors(
-    model: &mut ModelProto,
-    file: &mut NamedTempFile,
-    location: &str,
-) -> std::io::Result<()> {
-    let mut writer = BufWriter::new(file.as_file_mut());
-    let mut end = 0_u64;
-    let tensors = model.graph.iter_mut().flat_map(|graph| &mut graph.initializer);
-    for tensor in tensors.filter(|tensor| tensor.raw_data.len() >= SMALLEST_OUTSIDE) {
-        let elements = std::mem::take(&mut tensor.raw_data);
-        let start = end.next_multiple_of(ALIGNMENT);
-        writer.write_all(&vec![0; (start - end) as usize])?;
-        writer.write_all(&elements)?;
-        end = start + elements.len() as u64;
-        refer(tensor, location, start, elements.len());
-    }
-    writer.flush()
-}
+/// What takes a file's bytes, piece by piece.
+type Sink<'w> = &'w mut dyn FnMut(&[u8]) -> Result<()>;
 
-fn refer(tensor: &mut TensorProto, location: &str, offset: u64, length: usize) {
-    let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
-    tensor.data_location = EXTERNAL;
-    tensor.external_data = vec![
-        entry("location", location.into()),
-        entry("offset", offset.to_string()),
-        entry("length", length.to_string()),
-    ];
+/// A temporary file beside `path`, filled by `fill`.
+fn filled(path: &Path, fill: impl FnOnce(Sink) -> Result<()>) -> Result<NamedTempFile> {
+    let mut file = beside(path)?;
+    let mut writer = BufWriter::new(file.as_file_mut());
+    fill(&mut |bytes| writer.write_all(bytes).map_err(|e| failed(path, e)))?;
+    writer.flush().map_err(|e| failed(path, e))?;
+    drop(writer);
+    Ok(file)
 }
 
 /// A temporary file in the folder of `path`, which a rename can put in its place.

@@ -50,7 +50,7 @@ pub struct Sizes {
 pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
     let path = path.as_ref();
     if path.is_dir() {
-        return Ok(of_checkpoint(&Checkpoint::open(path)?));
+        return of_checkpoint(&Checkpoint::open(path)?);
     }
     let place = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| {
@@ -61,13 +61,13 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<Inspection> {
     of_exported(&model).map_err(|e| e.within(&place))
 }
 
-fn of_checkpoint(checkpoint: &Checkpoint) -> Inspection {
-    let masks = checkpoint.mask_statistics();
+fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Inspection> {
+    let masks = checkpoint.mask_statistics()?;
     let mut sizes = Sizes { tokenizer: checkpoint.tokenizer_json.len(), ..Sizes::default() };
     for name in checkpoint.tensors.names() {
         sizes.add(&name, checkpoint.tensors.size(&name));
     }
-    Inspection {
+    Ok(Inspection {
         kind: "checkpoint",
         backbone: checkpoint.backbone().into(),
         parameters: checkpoint.parameters(),
@@ -76,7 +76,7 @@ fn of_checkpoint(checkpoint: &Checkpoint) -> Inspection {
         mean_overlap: masks.mean_overlap(),
         masks,
         schema: checkpoint.schema.clone(),
-    }
+    })
 }
 
 fn of_exported(model: &ModelProto) -> Result<Inspection> {

@@ -16,6 +16,7 @@ pub mod bench;
 mod charts;
 mod check;
 mod checkpoint;
+mod draft;
 pub mod eval;
 mod export;
 mod file;

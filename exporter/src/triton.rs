@@ -18,7 +18,7 @@ const MAX_BATCH: usize = 32;
 /// How long Triton waits for a batch to fill, in microseconds.
 const WINDOW: usize = 1000;
 
-impl Exported {
+impl Exported<'_> {
     /// Writes a Triton model repository of what was exported from `checkpoint`: in `folder/sparsecbm` the
     /// configuration, the class names, and the file as version 1. Gives the paths of what was written.
     ///

@@ -62,6 +62,25 @@ impl Stored {
         })
     }
 
+    /// Its elements as a file holds them: row-major, little-endian.
+    pub(crate) fn elements(&self) -> Vec<u8> {
+        match self {
+            Stored::F32(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Stored::F16(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            Stored::Int8 { values, .. } => values.iter().map(|q| q.cast_unsigned()).collect(),
+        }
+    }
+
+    /// The factors of its rows as a file holds them, as little-endian f32; none where the form has none.
+    pub(crate) fn factors(&self) -> Vec<u8> {
+        match self {
+            Stored::F32(_) | Stored::F16(_) => Vec::new(),
+            Stored::Int8 { scales, .. } => {
+                scales.iter().flat_map(|scale| scale.to_le_bytes()).collect()
+            }
+        }
+    }
+
     /// The numbers that a runtime gets from it.
     pub(crate) fn restored(self, columns: usize) -> Vec<f32> {
         match self {

@@ -16,16 +16,18 @@ fn tiny() -> Checkpoint {
     Checkpoint::open(folder).expect("the checkpoint is sound")
 }
 
-fn exported() -> Exported {
-    export(&tiny(), &ExportOptions::default()).expect("the checkpoint can be exported")
+fn exported(checkpoint: &Checkpoint) -> Exported<'_> {
+    export(checkpoint, &ExportOptions::default()).expect("the checkpoint can be exported")
 }
 
 #[test]
 fn one_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.onnx");
-    let exported = exported();
-    let bytes = exported.bytes.clone();
+    let checkpoint = tiny();
+    let exported = exported(&checkpoint);
+    let bytes = exported.to_bytes().expect("it can be made");
+    assert_eq!(exported.report.bytes, bytes.len());
     assert_eq!(exported.write_to(&path).expect("it can be written"), std::slice::from_ref(&path));
     assert_eq!(fs::read(&path).expect("it is there"), bytes);
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
@@ -35,8 +37,9 @@ fn one_file() {
 fn over_the_limit_the_weights_go_beside() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("model.onnx");
-    let exported = exported();
-    let whole = Bytes::from(exported.bytes.clone());
+    let checkpoint = tiny();
+    let exported = exported(&checkpoint);
+    let whole = Bytes::from(exported.to_bytes().expect("it can be made"));
     let files = exported.write_split(&path, whole.len() - 1).expect("it can be written");
     let data_path = folder.path().join("model.onnx.data");
     assert_eq!(files, [path.clone(), data_path.clone()]);
@@ -74,7 +77,8 @@ fn over_the_limit_the_weights_go_beside() {
 #[test]
 fn a_failed_check_leaves_nothing() {
     let options = ExportOptions { atol: 1e-12, ..ExportOptions::default() };
-    let error = export(&tiny(), &options).expect_err("floats are not that exact");
+    let checkpoint = tiny();
+    let error = export(&checkpoint, &options).expect_err("floats are not that exact");
     assert_eq!(error.kind(), ErrorKind::Model);
     assert!(error.place().starts_with("check of the exported file"), "{error}");
     assert_eq!(error.expected(), "at most 1e-12");
@@ -155,8 +159,10 @@ fn explanations_find_heads_and_masks_by_name() {
             check: false,
             ..ExportOptions::default()
         };
-        let exported = export(&tiny(), &options).expect("the checkpoint can be exported");
-        let model = onnx::decode(exported.bytes.into(), "model").expect("it is ONNX");
+        let checkpoint = tiny();
+        let bytes = export(&checkpoint, &options).and_then(|exported| exported.to_bytes());
+        let bytes = bytes.expect("the checkpoint can be exported");
+        let model = onnx::decode(bytes.into(), "model").expect("it is ONNX");
         let names = model.graph.iter().flat_map(|graph| &graph.initializer);
         assert!(names.map(|tensor| &tensor.name).any(|other| other == name), "{masks:?}: {name}");
     }

@@ -106,7 +106,7 @@ fn rounding_to_bytes_moves_probabilities_little() {
 fn statistics_count_the_masks() {
     let checkpoint =
         Checkpoint::open(checkpoint("tiny-executed")).expect("the checkpoint is sound");
-    let masks = checkpoint.mask_statistics();
+    let masks = checkpoint.mask_statistics().expect("masks can be read");
     assert_eq!(masks.layers.len(), 6);
     for layer in &masks.layers {
         assert_eq!(layer.block_rows, 1);
@@ -143,7 +143,7 @@ fn dead_rows_are_left_out_of_folded_files() {
     let linear: usize = masks.layers.iter().map(|layer| layer.rows * layer.columns).sum();
     let dead = (masks.density.len() as f64 - kept) * linear as f64;
     assert_eq!(folded.report.removed_weights as f64, dead.round(), "every row is dead or whole");
-    let in_file: usize = onnx::decode(folded.bytes.clone().into(), "folded")
+    let in_file: usize = onnx::decode(folded.to_bytes().expect("it can be made").into(), "folded")
         .expect("it is ONNX")
         .graph
         .iter()

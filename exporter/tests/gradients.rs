@@ -43,9 +43,10 @@ fn the_two_files_of_a_checkpoint_belong_together() {
     let digests = |name: &str, weights| {
         let (checkpoint, options) =
             (checkpoint(name), ExportOptions { weights, ..options.clone() });
-        let model = export(&checkpoint, &options).expect("exported").bytes;
-        let gradients = export_gradients(&checkpoint, &options).expect("exported").bytes;
+        let model = export(&checkpoint, &options).expect("exported").to_bytes();
+        let gradients = export_gradients(&checkpoint, &options).expect("exported").to_bytes();
         [model, gradients].map(|bytes| {
+            let bytes = bytes.expect("bytes");
             onnx::metadata(&decoded(bytes), "sparsecbm.checkpoint").expect("a digest").to_string()
         })
     };
@@ -59,7 +60,8 @@ fn the_two_files_of_a_checkpoint_belong_together() {
 fn the_layers_are_those_of_the_graph() {
     let checkpoint = checkpoint("tiny");
     let options = ExportOptions { check: false, ..ExportOptions::default() };
-    let file = decoded(export_gradients(&checkpoint, &options).expect("exported").bytes);
+    let exported = export_gradients(&checkpoint, &options).expect("exported");
+    let file = decoded(exported.to_bytes().expect("bytes"));
     let about = onnx::metadata(&file, "sparsecbm.gradients").expect("an entry");
     let about: serde_json::Value = serde_json::from_str(about).expect("JSON");
     let graph = file.graph.expect("a graph");

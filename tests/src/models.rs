@@ -19,7 +19,7 @@ pub fn checkpoint(model: &str) -> PathBuf {
 /// process.
 pub fn exported(model: &str, options: &ExportOptions) -> Vec<u8> {
     once(model, &format!("{model} {options:?}"), |checkpoint| {
-        export(checkpoint, options).map(|exported| exported.bytes)
+        export(checkpoint, options)?.to_bytes()
     })
 }
 
@@ -27,7 +27,7 @@ pub fn exported(model: &str, options: &ExportOptions) -> Vec<u8> {
 pub fn exported_gradients(model: &str, options: &ExportOptions) -> Vec<u8> {
     let options = ExportOptions { check: false, ..options.clone() };
     once(model, &format!("{model} gradients {options:?}"), |checkpoint| {
-        export_gradients(checkpoint, &options).map(|exported| exported.bytes)
+        export_gradients(checkpoint, &options)?.to_bytes()
     })
 }
 

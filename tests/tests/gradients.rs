@@ -33,15 +33,17 @@ impl Gradients {
         let file =
             export_gradients(&checkpoint, &options).unwrap_or_else(|e| panic!("{model}: {e}"));
         let exported = export(&checkpoint, &ExportOptions { check: false, ..options });
-        let exported = onnx::decode(exported.expect("exported").bytes.into(), model).expect("ONNX");
-        let gradients = onnx::decode(file.bytes.clone().into(), model).expect("ONNX");
+        let exported = exported.and_then(|exported| exported.to_bytes()).expect("exported");
+        let exported = onnx::decode(exported.into(), model).expect("ONNX");
+        let file = file.to_bytes().expect("bytes");
+        let gradients = onnx::decode(file.clone().into(), model).expect("ONNX");
         for entry in ["sparsecbm.checkpoint", "sparsecbm.schema"] {
             let of = |model| onnx::metadata(model, entry).expect("an entry").to_string();
             assert_eq!(of(&gradients), of(&exported), "{model}: what ties the files together");
         }
         let graph = gradients.graph.as_ref().expect("a graph");
         Gradients {
-            plan: plan(&file.bytes).unwrap_or_else(|e| panic!("{model}: {e:#}")),
+            plan: plan(&file).unwrap_or_else(|e| panic!("{model}: {e:#}")),
             inputs: graph.input.iter().map(|input| input.name.clone()).collect(),
             outputs: graph.output.iter().map(|output| output.name.clone()).collect(),
             masks: masks(&exported),

@@ -50,7 +50,8 @@ fn concepts_taken_in_turns_say_what_the_first_ones_say() {
     let options = ExportOptions { check: false, ..ExportOptions::default() };
     let open = || Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
     let predict = |checkpoint: &Checkpoint| {
-        let bytes = export(checkpoint, &options).expect("it is exported").bytes;
+        let bytes =
+            export(checkpoint, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
         let mut load = LoadOptions::default();
         load.engine = EngineChoice::Sparse;
         let model = Model::from_bytes(bytes, &load).expect("the model loads");
@@ -71,13 +72,13 @@ fn concepts_taken_in_turns_say_what_the_first_ones_say() {
 #[test]
 fn one_dense_pass_multiplies_every_weight_once() {
     let checkpoint = Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
-    let layers = checkpoint.mask_statistics().layers;
+    let layers = checkpoint.mask_statistics().expect("masks can be read").layers;
     let weights: usize = layers.iter().map(|layer| layer.rows * layer.columns).sum();
     let options = ExportOptions { check: false, masks: MaskForm::Folded, ..Default::default() };
     let dense = checkpoint.into_one_dense_pass().expect("its weights are read");
     let mut load = LoadOptions::default();
     load.engine = EngineChoice::Sparse;
-    let bytes = export(&dense, &options).expect("it is exported").bytes;
+    let bytes = export(&dense, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
     let model = Model::from_bytes(bytes, &load).expect("the model loads");
     let backbone: usize = backbone(model.plan()).map(|product| product.weights).sum();
     assert_eq!(backbone, weights);

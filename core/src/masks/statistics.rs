@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::MaskBits;
+use crate::Result;
 
 /// How dense a model's masks are and how much they share: `sparsecbm.masks` in an exported file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,14 +32,22 @@ pub struct LayerMasks {
 }
 
 impl MaskStatistics {
-    /// Counts the bits of all matrices of a backbone under `concepts` masks.
-    pub fn count(matrices: &[MaskBits], concepts: usize) -> MaskStatistics {
+    /// Counts the bits of all matrices of a backbone under `concepts` masks, one matrix after the other, so
+    /// that they need not be in memory together.
+    ///
+    /// # Errors
+    /// That of a matrix which could not be read.
+    pub fn count(
+        matrices: impl IntoIterator<Item = Result<MaskBits>>,
+        concepts: usize,
+    ) -> Result<MaskStatistics> {
         // Of two concepts, how many weights both keep, and how many either does.
         let mut both = vec![vec![0; concepts]; concepts];
         let mut either = vec![vec![0; concepts]; concepts];
         let mut total = 0;
         let mut layers = Vec::new();
         for matrix in matrices {
+            let matrix = matrix?;
             let size = matrix.rows * matrix.columns;
             let weights = |bits: usize| bits * matrix.block_rows;
             for i in 0..concepts {
@@ -64,11 +73,11 @@ impl MaskStatistics {
             total += size;
         }
         let overlap = |i: usize| (0..concepts).map(|j| share(both[i][j], either[i][j])).collect();
-        MaskStatistics {
+        Ok(MaskStatistics {
             layers,
             density: (0..concepts).map(|k| share(both[k][k], total)).collect(),
             overlap: (0..concepts).map(overlap).collect(),
-        }
+        })
     }
 
     /// Mean of the overlap over all pairs of different concepts; `None` for a single concept.

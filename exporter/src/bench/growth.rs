@@ -55,7 +55,7 @@ pub fn bench_growth(
         options.engine = engine;
         options.threads = NonZeroUsize::new(1);
         options.ort.threads = NonZeroUsize::new(1);
-        Model::from_bytes(export(checkpoint, &form)?.bytes, &options)
+        Model::from_bytes(export(checkpoint, &form)?.to_bytes()?, &options)
     };
     let both = |checkpoint: &Checkpoint| -> Result<[Model; 2]> {
         Ok([

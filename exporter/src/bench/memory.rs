@@ -92,7 +92,7 @@ pub fn bench_memory(
     for (engine, masks) in ways {
         let options = ExportOptions { masks, check: false, ..ExportOptions::default() };
         let exported = export(checkpoint, &options)?;
-        let (file, path) = (exported.bytes.len(), folder.path().join("model.onnx"));
+        let (file, path) = (exported.report.bytes, folder.path().join("model.onnx"));
         exported.write_to(&path)?;
         let failed = |found: String| {
             let place = format!("process that runs {engine}");

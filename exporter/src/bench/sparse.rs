@@ -77,7 +77,7 @@ pub fn bench_sparse(
 ) -> Result<SparseReport> {
     let exported = |checkpoint: &Checkpoint, masks| {
         let options = ExportOptions { masks, check: false, ..ExportOptions::default() };
-        Ok::<_, Error>(export(checkpoint, &options)?.bytes)
+        export(checkpoint, &options)?.to_bytes()
     };
     let load = |bytes: Vec<u8>, engine| {
         let mut options = options.clone();

@@ -1,11 +1,12 @@
 use sha2::{Digest, Sha256};
+use sparsecbm::Result;
 
-use super::Checkpoint;
+use super::{Checkpoint, MaskedLayer};
 
 impl Checkpoint {
     /// What tells this checkpoint from any other: SHA-256 in hexadecimal digits of schema, tokenizer, masks and
     /// tensors.
-    pub(crate) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> Result<String> {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             // Lengths keep parts apart that would read alike one after the other.
@@ -14,16 +15,16 @@ impl Checkpoint {
         };
         add(self.schema_json.as_bytes());
         add(self.tokenizer_json.as_bytes());
-        for (layer, masks) in &self.layers {
+        for MaskedLayer { layer, block_rows } in &self.layers {
             add(layer.name.as_bytes());
-            add(&masks.block_rows.to_le_bytes());
-            add(&masks.bits);
+            add(&block_rows.to_le_bytes());
+            add(&self.masks(layer)?.bits);
         }
         self.tensors.each(|name, kind, shape, bytes| {
             add(name.as_bytes());
             add(format!("{kind:?} {shape:?}").as_bytes());
             add(bytes);
-        });
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        })?;
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }

@@ -70,7 +70,7 @@ impl Masks {
             rows: layer.rows,
             columns: layer.columns,
             block_rows: layer.rows / shape[1],
-            bits: tensors.bytes(name)?.to_vec(),
+            bits: tensors.bytes(name)?,
         };
         let unused = unused_bits(layer.columns);
         if masks.bits.chunks(width).any(|row| row[width - 1] & unused != 0) {
@@ -97,16 +97,23 @@ impl Masks {
         Ok(Masks { rows: layer.rows, columns: layer.columns, block_rows: 1, bits })
     }
 
+    /// Puts these in the place of the masks of `layer`, `concepts` of them now, in `tensors`.
+    pub(super) fn replace(self, tensors: &mut Tensors, layer: &LinearLayer, concepts: usize) {
+        for k in 0.. {
+            let listed = format!("{}.mask_list.{k}", layer.name);
+            if !tensors.contains(&listed) {
+                break;
+            }
+            tensors.remove(&listed);
+        }
+        let shape = vec![concepts, self.rows / self.block_rows, self.columns.div_ceil(8)];
+        tensors.replace_bytes(&format!("{}.mask_bits", layer.name), shape, self.bits);
+    }
+
     /// The packed bits of mask k.
     pub(crate) fn of_concept(&self, k: usize) -> &[u8] {
         let size = self.rows / self.block_rows * self.columns.div_ceil(8);
         &self.bits[k * size..(k + 1) * size]
-    }
-
-    /// Whether mask k keeps the weight at `row`, `column`.
-    pub(crate) fn keeps(&self, k: usize, row: usize, column: usize) -> bool {
-        let width = self.columns.div_ceil(8);
-        self.of_concept(k)[row / self.block_rows * width + column / 8] >> (column % 8) & 1 == 1
     }
 
     /// The rows that mask k keeps, where it is structured by rows: each is kept whole or dead, and some are dead.
@@ -132,9 +139,11 @@ impl Masks {
 
     /// weight ⊙ mask k; `weight` is row-major.
     pub(crate) fn apply(&self, k: usize, mut weight: Vec<f32>) -> Vec<f32> {
+        let (own, width) = (self.of_concept(k), self.columns.div_ceil(8));
         for (row, values) in weight.chunks_mut(self.columns).enumerate() {
+            let bits = &own[row / self.block_rows * width..][..width];
             for (column, value) in values.iter_mut().enumerate() {
-                if !self.keeps(k, row, column) {
+                if bits[column / 8] >> (column % 8) & 1 == 0 {
                     *value = 0.0;
                 }
             }

@@ -18,7 +18,8 @@ pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
 use crate::backbone::{Backbone, LinearLayer};
 
-/// A trained model as a folder. Everything in it fits together: [`Checkpoint::open`] looked.
+/// A trained model as a folder. Everything in it fits together: [`Checkpoint::open`] looked. Weights and masks stay
+/// in its files, which are kept open, and are read when they are asked for.
 pub struct Checkpoint {
     pub(crate) folder: PathBuf,
     pub(crate) schema: Schema,
@@ -30,8 +31,15 @@ pub struct Checkpoint {
     pub(crate) tensors: Tensors,
     /// Outputs of the first layer of each concept head, where the heads have two.
     pub(crate) expansion: Option<usize>,
-    /// The backbone's masked layers in order, each with its masks.
-    pub(crate) layers: Vec<(LinearLayer, Masks)>,
+    /// The backbone's masked layers in order.
+    pub(crate) layers: Vec<MaskedLayer>,
+}
+
+/// A layer whose masks were checked. They are read when they are asked for: [`Checkpoint::masks`].
+pub(crate) struct MaskedLayer {
+    pub(crate) layer: LinearLayer,
+    /// Height of the blocks in which weights are kept.
+    pub(crate) block_rows: usize,
 }
 
 impl Checkpoint {
@@ -102,16 +110,14 @@ impl Checkpoint {
     }
 
     /// The masks of one of the backbone's layers.
-    pub(crate) fn masks(&self, layer: &LinearLayer) -> &Masks {
-        let known = self.layers.iter().find(|(known, _)| known == layer);
-        let (_, masks) = known.expect("every layer of the backbone was read with its masks");
-        masks
+    pub(crate) fn masks(&self, layer: &LinearLayer) -> Result<Masks> {
+        Masks::read(&self.tensors, layer, self.schema.concept_count())
     }
 
-    /// The layer of that name, with its masks.
-    pub(crate) fn layer(&self, name: &str) -> &(LinearLayer, Masks) {
-        let known = self.layers.iter().find(|(known, _)| known.name == name);
-        known.expect("every layer of the backbone was read with its masks")
+    /// The layer of that name.
+    pub(crate) fn layer(&self, name: &str) -> &MaskedLayer {
+        let known = self.layers.iter().find(|known| known.layer.name == name);
+        known.expect("the masks of every layer of the backbone were checked")
     }
 
     /// The weight of a linear layer as `[out, in]`, row-major, not masked.
@@ -122,7 +128,7 @@ impl Checkpoint {
     /// How many weights the model has, each counted once however many masks keep it.
     pub fn parameters(&self) -> usize {
         let size = |shape: Vec<usize>| shape.iter().product::<usize>();
-        let linear = self.layers.iter().map(|(layer, _)| layer.rows * layer.columns);
+        let linear = self.layers.iter().map(|known| known.layer.rows * known.layer.columns);
         let dense = self.backbone.dense_tensors().into_iter().map(|(_, shape)| size(shape));
         let heads = head_shapes(&self.backbone, &self.schema, self.expansion);
         let heads = heads.into_iter().map(|(_, shape)| size(shape));
@@ -130,30 +136,34 @@ impl Checkpoint {
     }
 
     /// How many weights are in rows that a folded file leaves out, over all its branches.
-    pub(crate) fn dead_weights(&self) -> usize {
+    pub(crate) fn dead_weights(&self) -> Result<usize> {
         let branches = match self.schema.semantics {
             Semantics::AsIntended => self.schema.concept_count(),
             Semantics::AsExecuted => 1,
         };
-        let dead = |layer: &LinearLayer, masks: &Masks, k: usize| {
-            masks.live_rows(k).map_or(0, |live| (layer.rows - live.len()) * layer.columns)
-        };
-        let of_layer = |(layer, masks): &(LinearLayer, Masks)| -> usize {
-            (0..branches).map(|k| dead(layer, masks, k)).sum()
+        let of_layer = |MaskedLayer { layer, .. }: &MaskedLayer| -> Result<usize> {
+            let masks = self.masks(layer)?;
+            let live = (0..branches).filter_map(|k| masks.live_rows(k));
+            Ok(live.map(|live| (layer.rows - live.len()) * layer.columns).sum())
         };
         self.layers.iter().map(of_layer).sum()
     }
 
     /// How dense the masks are and how much they share.
-    pub fn mask_statistics(&self) -> MaskStatistics {
-        let matrices = self.layers.iter().map(|(layer, masks)| MaskBits {
-            name: layer.name.clone(),
-            rows: layer.rows,
-            columns: layer.columns,
-            block_rows: masks.block_rows,
-            bits: Bytes::copy_from_slice(&masks.bits),
+    ///
+    /// # Errors
+    /// `Io` where a file can no longer be read.
+    pub fn mask_statistics(&self) -> Result<MaskStatistics> {
+        let matrices = self.layers.iter().map(|MaskedLayer { layer, block_rows }| {
+            Ok(MaskBits {
+                name: layer.name.clone(),
+                rows: layer.rows,
+                columns: layer.columns,
+                block_rows: *block_rows,
+                bits: Bytes::from(self.masks(layer)?.bits),
+            })
         });
-        MaskStatistics::count(&matrices.collect::<Vec<_>>(), self.schema.concept_count())
+        MaskStatistics::count(matrices, self.schema.concept_count())
     }
 }
 
@@ -170,21 +180,21 @@ fn read_layers(
     tensors: &Tensors,
     backbone: &Backbone,
     schema: &Schema,
-) -> Result<Vec<(LinearLayer, Masks)>> {
+) -> Result<Vec<MaskedLayer>> {
     for (name, shape) in backbone.dense_tensors() {
         tensors.expect_floats(&name, &shape)?;
     }
     let mut layers = Vec::new();
     for layer in backbone.linear_layers() {
         tensors.expect_floats(&layer.weight_name(), &layer.stored_shape())?;
-        let masks = Masks::read(tensors, &layer, schema.concept_count())?;
-        layers.push((layer, masks));
+        let Masks { block_rows, .. } = Masks::read(tensors, &layer, schema.concept_count())?;
+        layers.push(MaskedLayer { layer, block_rows });
     }
     // A mask that nothing reads would be lost silently.
     for name in tensors.names() {
         let masked = [".mask_bits", ".mask_list."].iter().find_map(|part| name.split_once(part));
         let Some((layer, _)) = masked else { continue };
-        let known = layers.iter().any(|(known, _)| known.name == layer);
+        let known = layers.iter().any(|known| known.layer.name == layer);
         if !known && !backbone.leaves_out(layer) {
             let found = "a mask of an unknown layer";
             let expected = format!("masks of the linear layers of {}", backbone.name());

@@ -1,36 +1,56 @@
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
-use safetensors::{SafeTensorError, SafeTensors};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use sparsecbm::{Error, ErrorKind, Result};
 
-/// One safetensors file.
+/// The largest header that is read, in bytes: the format's own limit.
+const LARGEST_HEADER: u64 = 100_000_000;
+/// How much of a tensor is read at once: a multiple of every element's size.
+const PIECE: usize = 1 << 20;
+
+/// One safetensors file. Its header alone is in memory; tensors are read when they are asked for.
 pub(super) struct Shard {
     pub(super) place: String,
-    bytes: Vec<u8>,
+    file: Mutex<File>,
     metadata: Metadata,
-    data_start: usize,
+    data_start: u64,
 }
 
 impl Shard {
     pub(super) fn read(path: &Path) -> Result<Shard> {
-        Shard::of_bytes(path.display().to_string(), super::read(path)?)
-    }
-
-    fn of_bytes(place: String, bytes: Vec<u8>) -> Result<Shard> {
-        let (header, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| broken(e, &place, bytes.len()))?;
-        // The file begins with the header's length, as eight bytes.
-        let data_start = header + size_of::<u64>();
-        Ok(Shard { place, bytes, metadata, data_start })
-    }
-
-    /// One tensor in memory.
-    pub(super) fn of_floats(name: &str, shape: Vec<usize>, values: &[f32]) -> Shard {
-        let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let view = TensorView::new(Dtype::F32, shape, &values).expect("a value an element");
-        let bytes = safetensors::serialize([(name, view)], None).expect("a view is written");
-        Shard::of_bytes(name.into(), bytes).expect("what was written can be read")
+        let place = path.display().to_string();
+        let failed = |e: std::io::Error| {
+            Error::new(ErrorKind::Io, &place, e.to_string(), "a readable file").caused_by(e)
+        };
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        let broken = |e| broken(e, &place, length);
+        // The file begins with the header's length.
+        let mut header_length = [0; size_of::<u64>()];
+        let rest = length
+            .checked_sub(header_length.len() as u64)
+            .ok_or_else(|| broken(SafeTensorError::HeaderTooSmall))?;
+        file.read_exact(&mut header_length).map_err(failed)?;
+        let header_length = u64::from_le_bytes(header_length);
+        if header_length > LARGEST_HEADER {
+            return Err(broken(SafeTensorError::HeaderTooLarge));
+        }
+        if header_length > rest {
+            return Err(broken(SafeTensorError::InvalidHeaderLength));
+        }
+        let mut header = vec![0; header_length as usize];
+        file.read_exact(&mut header).map_err(failed)?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|e| broken(SafeTensorError::InvalidHeaderDeserialization(e)))?;
+        if metadata.data_len() as u64 != rest - header_length {
+            return Err(broken(SafeTensorError::MetadataIncompleteBuffer));
+        }
+        let data_start = length - metadata.data_len() as u64;
+        Ok(Shard { place, file: Mutex::new(file), metadata, data_start })
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -41,14 +61,41 @@ impl Shard {
         self.metadata.info(name)
     }
 
-    pub(super) fn data(&self, info: &TensorInfo) -> &[u8] {
+    /// Calls `read` with a tensor's bytes, piece by piece; no element is divided.
+    pub(super) fn pieces(&self, info: &TensorInfo, mut read: impl FnMut(&[u8])) -> Result<()> {
         let (start, end) = info.data_offsets;
-        // Within the file: `read_metadata` compared the offsets with its length.
-        &self.bytes[self.data_start + start..self.data_start + end]
+        let failed = |e: std::io::Error| {
+            let expected = "the tensors that were there when the file was opened";
+            Error::new(ErrorKind::Io, &self.place, e.to_string(), expected).caused_by(e)
+        };
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.data_start + start as u64)).map_err(failed)?;
+        let mut left = end - start;
+        let mut piece = vec![0; left.min(PIECE)];
+        while left > 0 {
+            let own = &mut piece[..left.min(PIECE)];
+            file.read_exact(own).map_err(failed)?;
+            read(own);
+            left -= own.len();
+        }
+        Ok(())
     }
 }
 
-fn broken(error: SafeTensorError, place: &str, length: usize) -> Error {
+/// A tensor that stands in memory in the place of a file's.
+pub(super) struct Replacement {
+    pub(super) info: TensorInfo,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Replacement {
+    pub(super) fn new(dtype: Dtype, shape: Vec<usize>, bytes: Vec<u8>) -> Replacement {
+        let info = TensorInfo { dtype, shape, data_offsets: (0, bytes.len()) };
+        Replacement { info, bytes }
+    }
+}
+
+fn broken(error: SafeTensorError, place: &str, length: u64) -> Error {
     let (found, expected) = match error {
         SafeTensorError::MetadataIncompleteBuffer => {
             (format!("{length} bytes"), "as many as the file's header says: it is truncated")

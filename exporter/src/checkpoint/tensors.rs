@@ -6,15 +6,21 @@ use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use sparsecbm::{Error, ErrorKind, Result};
 
-use super::shard::Shard;
+use super::shard::{Replacement, Shard};
 
-/// The tensors of a checkpoint, converted on demand.
+/// The tensors of a checkpoint, read and converted on demand.
 pub(crate) struct Tensors {
     /// What is named in errors about tensors that no file holds.
     place: String,
     shards: Vec<Shard>,
-    /// Which of the shards holds a tensor.
-    holders: HashMap<String, usize>,
+    /// Where a tensor is.
+    holders: HashMap<String, Holder>,
+}
+
+enum Holder {
+    /// In one of the shards.
+    Shard(usize),
+    Memory(Replacement),
 }
 
 /// What says which file holds which tensor, as Hugging Face writes it.
@@ -33,7 +39,7 @@ impl Tensors {
         if folder.join(FILE).exists() || !index.exists() {
             let shard = Shard::read(&folder.join(FILE))?;
             let place = shard.place.clone();
-            let holders = shard.names().into_iter().map(|name| (name, 0)).collect();
+            let holders = shard.names().into_iter().map(|name| (name, Holder::Shard(0))).collect();
             return Ok(Tensors { place, shards: vec![shard], holders });
         }
         let place = index.display().to_string();
@@ -60,7 +66,7 @@ impl Tensors {
             if shards[holder].info(name).is_none() {
                 return Err(wrong(format!("'{name}' in '{file}'"), "a tensor that the file holds"));
             }
-            holders.insert(name.clone(), holder);
+            holders.insert(name.clone(), Holder::Shard(holder));
         }
         Ok(Tensors { place, shards, holders })
     }
@@ -73,12 +79,12 @@ impl Tensors {
     }
 
     /// Calls `read` with every tensor's name, type, shape and bytes, by name.
-    pub(crate) fn each(&self, mut read: impl FnMut(&str, Dtype, &[usize], &[u8])) {
+    pub(crate) fn each(&self, mut read: impl FnMut(&str, Dtype, &[usize], &[u8])) -> Result<()> {
         for name in self.names() {
-            if let Some((shard, info)) = self.held(&name) {
-                read(&name, info.dtype, &info.shape, shard.data(info));
-            }
+            let info = self.info(&name)?;
+            read(&name, info.dtype, &info.shape, &self.data(&name)?);
         }
+        Ok(())
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
@@ -87,17 +93,17 @@ impl Tensors {
 
     /// The tensor's shape.
     pub(crate) fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.info(name)?.1.shape)
+        Ok(&self.info(name)?.shape)
     }
 
     /// How many bytes the tensor takes; 0 where there is none.
     pub(crate) fn size(&self, name: &str) -> usize {
-        self.held(name).map_or(0, |(shard, info)| shard.data(info).len())
+        self.held(name).map_or(0, |info| info.data_offsets.1 - info.data_offsets.0)
     }
 
     /// Checks that a tensor of floats is there, with this shape.
     pub(crate) fn expect_floats(&self, name: &str, shape: &[usize]) -> Result<()> {
-        let Some((_, info)) = self.held(name) else {
+        let Some(info) = self.held(name) else {
             let expected = format!("floats of shape {shape:?}");
             return Err(self.wrong(name, "no such tensor", expected));
         };
@@ -119,14 +125,20 @@ impl Tensors {
 
     /// The elements of a float tensor as f32, which holds each of the types exactly.
     pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>> {
-        let (shard, info) = self.info(name)?;
-        let bytes = shard.data(info);
-        let values: Vec<f32> = match info.dtype {
-            Dtype::F32 => pieces(bytes).map(f32::from_le_bytes).collect(),
-            Dtype::F16 => pieces(bytes).map(|b| f16::from_le_bytes(b).to_f32()).collect(),
-            Dtype::BF16 => pieces(bytes).map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-            other => return Err(self.wrong(name, format!("{other:?}"), "F32, F16 or BF16")),
-        };
+        let info = self.info(name)?;
+        let mut values = Vec::with_capacity(info.shape.iter().product());
+        match info.dtype {
+            Dtype::F32 => self.pieces(name, |bytes| {
+                values.extend(elements(bytes).map(f32::from_le_bytes));
+            }),
+            Dtype::F16 => self.pieces(name, |bytes| {
+                values.extend(elements(bytes).map(|b| f16::from_le_bytes(b).to_f32()));
+            }),
+            Dtype::BF16 => self.pieces(name, |bytes| {
+                values.extend(elements(bytes).map(|b| bf16::from_le_bytes(b).to_f32()));
+            }),
+            other => Err(self.wrong(name, format!("{other:?}"), "F32, F16 or BF16")),
+        }?;
         match values.iter().find(|value| !value.is_finite()) {
             Some(value) => Err(self.wrong(name, value.to_string(), "finite numbers")),
             None => Ok(values),
@@ -135,26 +147,37 @@ impl Tensors {
 
     /// Puts floats in the place of a tensor.
     pub(crate) fn replace(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) {
-        self.holders.insert(name.into(), self.shards.len());
-        self.shards.push(Shard::of_floats(name, shape, values));
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let replacement = Replacement::new(Dtype::F32, shape, bytes);
+        self.holders.insert(name.into(), Holder::Memory(replacement));
+    }
+
+    /// Puts bytes in the place of a tensor.
+    pub(crate) fn replace_bytes(&mut self, name: &str, shape: Vec<usize>, bytes: Vec<u8>) {
+        let replacement = Replacement::new(Dtype::U8, shape, bytes);
+        self.holders.insert(name.into(), Holder::Memory(replacement));
+    }
+
+    /// Forgets a tensor.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.holders.remove(name);
     }
 
     /// The elements of a tensor of type U8.
-    pub(crate) fn bytes(&self, name: &str) -> Result<&[u8]> {
-        let (shard, info) = self.info(name)?;
+    pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        let info = self.info(name)?;
         if info.dtype != Dtype::U8 {
             return Err(self.wrong(name, format!("{:?}", info.dtype), "U8"));
         }
-        Ok(shard.data(info))
+        self.data(name)
     }
 
     /// The elements of a tensor of type F32, U8 or BOOL, each of which must be 0 or 1.
     pub(crate) fn zeros_and_ones(&self, name: &str) -> Result<Vec<bool>> {
-        let (shard, info) = self.info(name)?;
-        let bytes = shard.data(info);
+        let info = self.info(name)?;
         let values: Vec<f32> = match info.dtype {
-            Dtype::F32 => pieces(bytes).map(f32::from_le_bytes).collect(),
-            Dtype::U8 | Dtype::BOOL => bytes.iter().map(|&byte| byte.into()).collect(),
+            Dtype::F32 => self.floats(name)?,
+            Dtype::U8 | Dtype::BOOL => self.data(name)?.into_iter().map(f32::from).collect(),
             other => return Err(self.wrong(name, format!("{other:?}"), "F32, U8 or BOOL")),
         };
         match values.iter().find(|&&value| value != 0.0 && value != 1.0) {
@@ -170,21 +193,47 @@ impl Tensors {
         found: impl Into<String>,
         expected: impl Into<String>,
     ) -> Error {
-        let place = self.held(name).map_or(&self.place, |(shard, _)| &shard.place);
+        let place = match self.holders.get(name) {
+            Some(Holder::Shard(index)) => &self.shards[*index].place,
+            Some(Holder::Memory(_)) | None => &self.place,
+        };
         Error::new(ErrorKind::Model, format!("{place}: {name}"), found, expected)
     }
 
-    fn info(&self, name: &str) -> Result<(&Shard, &TensorInfo)> {
-        self.held(name).ok_or_else(|| self.wrong(name, "no such tensor", "a tensor of that name"))
+    fn info(&self, name: &str) -> Result<&TensorInfo> {
+        self.held(name).ok_or_else(|| self.missing(name))
     }
 
-    /// A tensor and the file that holds it.
-    fn held(&self, name: &str) -> Option<(&Shard, &TensorInfo)> {
-        let shard = &self.shards[*self.holders.get(name)?];
-        shard.info(name).map(|info| (shard, info))
+    fn held(&self, name: &str) -> Option<&TensorInfo> {
+        match self.holders.get(name)? {
+            Holder::Shard(index) => self.shards[*index].info(name),
+            Holder::Memory(replacement) => Some(&replacement.info),
+        }
+    }
+
+    /// A tensor's bytes.
+    fn data(&self, name: &str) -> Result<Vec<u8>> {
+        let mut all = Vec::with_capacity(self.size(name));
+        self.pieces(name, |bytes| all.extend_from_slice(bytes))?;
+        Ok(all)
+    }
+
+    /// Calls `read` with a tensor's bytes, piece by piece; no element is divided.
+    fn pieces(&self, name: &str, mut read: impl FnMut(&[u8])) -> Result<()> {
+        match self.holders.get(name).ok_or_else(|| self.missing(name))? {
+            Holder::Shard(index) => self.shards[*index].pieces(self.info(name)?, read),
+            Holder::Memory(replacement) => {
+                read(&replacement.bytes);
+                Ok(())
+            }
+        }
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        self.wrong(name, "no such tensor", "a tensor of that name")
     }
 }
 
-fn pieces<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+fn elements<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
     bytes.as_chunks().0.iter().copied()
 }

@@ -3,7 +3,7 @@
 use sparsecbm::Result;
 use sparsecbm::schema::Semantics;
 
-use super::{Checkpoint, head_shapes};
+use super::{Checkpoint, MaskedLayer, Masks, head_shapes};
 
 /// In the place of zeros: ordinary, and exact in 16 bits.
 const SOME_WEIGHT: f32 = 1.0 / 1024.0;
@@ -17,13 +17,16 @@ impl Checkpoint {
     /// `Model` where a weight cannot be read.
     pub fn into_one_dense_pass(mut self) -> Result<Checkpoint> {
         self.schema.semantics = Semantics::AsExecuted;
-        for (layer, masks) in &mut self.layers {
+        for MaskedLayer { layer, .. } in &self.layers {
+            let concepts = self.schema.concept_count();
+            let mut masks = Masks::read(&self.tensors, layer, concepts)?;
             let width = layer.columns.div_ceil(8);
             let last = u8::MAX >> (8 * width - layer.columns);
             for row in masks.bits.chunks_mut(width) {
                 row.fill(u8::MAX);
                 row[width - 1] = last;
             }
+            masks.replace(&mut self.tensors, layer, concepts);
             let name = format!("{}.weight", layer.name);
             let mut weight = self.tensors.floats(&name)?;
             weight.iter_mut().filter(|w| **w == 0.0).for_each(|w| *w = SOME_WEIGHT);
@@ -40,10 +43,12 @@ impl Checkpoint {
     pub fn with_concepts(mut self, count: usize) -> Result<Checkpoint> {
         let own = self.schema.concept_count();
         let turns: Vec<usize> = (0..count).map(|k| k % own).collect();
-        for (layer, masks) in &mut self.layers {
+        for MaskedLayer { layer, .. } in &self.layers {
+            let mut masks = Masks::read(&self.tensors, layer, own)?;
             let size = layer.rows / masks.block_rows * layer.columns.div_ceil(8);
             let bits = turns.iter().flat_map(|&k| &masks.bits[k * size..(k + 1) * size]);
             masks.bits = bits.copied().collect();
+            masks.replace(&mut self.tensors, layer, count);
         }
         let old_shapes = head_shapes(&self.backbone, &self.schema, self.expansion);
         let schema = &mut self.schema;

@@ -33,8 +33,8 @@ pub fn measure(checkpoint: &Checkpoint, exported: &Exported, data: &Path) -> Res
         ExportOptions { weights: WeightForm::F32, check: false, ..ExportOptions::default() };
     Ok(Measured {
         reviews: reviews.len(),
-        before: accuracy(export(checkpoint, &exact)?.bytes, &reviews)?,
-        after: accuracy(exported.bytes.clone(), &reviews)?,
+        before: accuracy(export(checkpoint, &exact)?.to_bytes()?, &reviews)?,
+        after: accuracy(exported.to_bytes()?, &reviews)?,
     })
 }
 

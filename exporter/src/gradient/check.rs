@@ -10,7 +10,7 @@ use sparsecbm::schema::{Pooling, Semantics};
 use sparsecbm::{Error, ErrorKind, Result};
 
 use super::run::{Given, run};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, MaskedLayer};
 use crate::export::ExportOptions;
 use crate::reference::{Input, Reference};
 use crate::weights::MaskForm;
@@ -91,13 +91,13 @@ pub(super) fn check(
     let mut mask_gradient = 0.0_f64;
     let stride = checkpoint.layers.len().div_ceil(MOST_LAYERS);
     let layers: Vec<_> = checkpoint.layers.iter().step_by(stride).collect();
-    for (layer, masks) in &layers {
+    for MaskedLayer { layer, block_rows } in &layers {
         let name = format!("{}.mask_gradient", layer.name);
         let gradient = of(&name)?;
         let way = direction(gradient.len(), &mut random);
         let error = error(&name, gradient, &way, |step| {
             let blocks = way.chunks(layer.columns);
-            let rows = blocks.flat_map(|row| std::iter::repeat_n(row, masks.block_rows));
+            let rows = blocks.flat_map(|row| std::iter::repeat_n(row, *block_rows));
             let change: Vec<f32> = rows.flatten().map(|way| way * step).collect();
             Ok(weighted(probe.with_mask(layer, &change)?))
         })?;
@@ -137,9 +137,10 @@ fn evaluated(
         Semantics::AsIntended => concept,
         Semantics::AsExecuted => 0,
     };
-    let bits = checkpoint.layers.iter().map(|(layer, masks)| {
-        let shape = (masks.rows / masks.block_rows, masks.columns.div_ceil(8));
-        (layer.name.clone(), (shape.0, shape.1, masks.of_concept(mask)))
+    let bits = checkpoint.layers.iter().map(|MaskedLayer { layer, block_rows }| {
+        let shape = (layer.rows / block_rows, layer.columns.div_ceil(8));
+        let own = checkpoint.masks(layer)?.of_concept(mask).to_vec();
+        Ok((layer.name.clone(), (shape.0, shape.1, own)))
     });
     run(
         bytes,
@@ -149,7 +150,7 @@ fn evaluated(
             attention_mask: &(0..ids.len()).map(attended).collect::<Vec<i64>>(),
             concept,
             logit_gradient,
-            masks: bits.collect(),
+            masks: bits.collect::<Result<_>>()?,
         },
     )
 }

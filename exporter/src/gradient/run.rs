@@ -12,7 +12,7 @@ pub(super) struct Given<'a> {
     pub(super) concept: usize,
     pub(super) logit_gradient: &'a [f32],
     /// Of each masked layer: blocks of rows, bytes of a row, bits.
-    pub(super) masks: HashMap<String, (usize, usize, &'a [u8])>,
+    pub(super) masks: HashMap<String, (usize, usize, Vec<u8>)>,
 }
 
 /// Runs a gradient file once, on the text itself, and gives its outputs, row-major, by their names.

@@ -1,27 +1,35 @@
 use bytes::Bytes;
-use prost::Message;
 use serde::Serialize;
 use sparsecbm::Result;
-use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
+use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::backward::differentiate;
 use super::check::{GradientCheck, check};
-use crate::backbone::LinearLayer;
-use crate::checkpoint::{Checkpoint, Masks};
-use crate::export::{ExportOptions, exporter, model};
-use crate::graph::{OPSET, Variables, write_concept};
+use crate::checkpoint::{self, Checkpoint};
+use crate::draft::Draft;
+use crate::export::{ExportOptions, exporter};
+use crate::graph::{OPSET, Sketch, Variables, write_concept};
 use crate::weights::WeightForm;
 
 /// Version of the gradient file's format: `docs/format.md`.
 const FORMAT_VERSION: &str = "1.0";
 
-/// A gradient file.
+/// A gradient file. Weights are still in the checkpoint: they are read when the file is written.
 #[derive(Debug, Clone)]
-pub struct ExportedGradients {
-    /// The ONNX file, everything inside.
-    pub bytes: Vec<u8>,
-    /// What was written.
+pub struct ExportedGradients<'a> {
+    pub(crate) draft: Draft<'a>,
+    /// What is written.
     pub report: GradientReport,
+}
+
+impl ExportedGradients<'_> {
+    /// The ONNX file in memory, everything inside.
+    ///
+    /// # Errors
+    /// As [`ExportedGradients::write_beside`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.draft.to_bytes()
+    }
 }
 
 /// What was written into a gradient file.
@@ -54,26 +62,28 @@ struct MaskedLayer<'a> {
 }
 
 impl MaskedLayer<'_> {
-    fn of((layer, masks): &(LinearLayer, Masks)) -> MaskedLayer<'_> {
+    fn of(
+        checkpoint::MaskedLayer { layer, block_rows }: &checkpoint::MaskedLayer,
+    ) -> MaskedLayer<'_> {
         MaskedLayer {
             name: &layer.name,
             rows: layer.rows,
             columns: layer.columns,
-            block_rows: masks.block_rows,
+            block_rows: *block_rows,
         }
     }
 }
 
-/// Writes the gradients of a checkpoint's concept logits as one ONNX file, and checks it. Of `options` the masks'
+/// Makes one ONNX file of the gradients of a checkpoint's concept logits, and checks it. Of `options` the masks'
 /// form does not matter: masks are inputs of this file.
 ///
 /// # Errors
 /// `Input` where a weight does not fit the weight form, `Model` where the check finds logits or gradients that are
 /// not the checkpoint's.
-pub fn export_gradients(
-    checkpoint: &Checkpoint,
+pub fn export_gradients<'a>(
+    checkpoint: &'a Checkpoint,
     options: &ExportOptions,
-) -> Result<ExportedGradients> {
+) -> Result<ExportedGradients<'a>> {
     let description = Description {
         exporter: exporter(),
         weights: options.weights,
@@ -85,23 +95,22 @@ pub fn export_gradients(
     let metadata = [
         ("sparsecbm.gradients.version", FORMAT_VERSION.into()),
         ("sparsecbm.schema", checkpoint.schema_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest()),
+        ("sparsecbm.checkpoint", checkpoint.digest()?),
         (
             "sparsecbm.gradients",
             serde_json::to_string(&description).expect("names and numbers are JSON"),
         ),
     ];
-    let model = model(write(checkpoint, options.weights)?, metadata);
-    let bytes = Bytes::from(model.encode_to_vec());
+    let draft = Draft::new(checkpoint, write(checkpoint, options.weights)?, metadata);
     let check = match options.check {
-        true => Some(check(checkpoint, &bytes, options)?),
+        true => Some(check(checkpoint, &Bytes::from(draft.to_bytes()?), options)?),
         false => None,
     };
-    let report = GradientReport { bytes: bytes.len(), check };
-    Ok(ExportedGradients { bytes: bytes.into(), report })
+    let report = GradientReport { bytes: draft.encoded_len(), check };
+    Ok(ExportedGradients { draft, report })
 }
 
-fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<GraphProto> {
+fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<Sketch> {
     let (mut builder, Variables { words, masks }) = write_concept(checkpoint, weights)?;
     let words = words.expect("a backbone reads words");
     let size = |size: usize| DimensionValue::DimValue(size as i64);
@@ -123,15 +132,15 @@ fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<GraphProto> {
         builder.output(name, DataType::Float, &embeddings);
     }
     for ((name, _), gradient) in masks.iter().zip(&gradients[1..]) {
-        let (layer, own) = checkpoint.layer(name);
+        let checkpoint::MaskedLayer { layer, block_rows } = checkpoint.layer(name);
         let output = format!("{name}.mask_gradient");
-        if own.block_rows == 1 {
+        if *block_rows == 1 {
             builder.node_to(&output, "Identity", &[gradient]);
         } else {
             let axis = builder.integers(&[1]);
             builder.node_to(&output, "Squeeze", &[gradient, &axis]);
         }
-        let shape = [size(layer.rows / own.block_rows), size(layer.columns)];
+        let shape = [size(layer.rows / block_rows), size(layer.columns)];
         builder.output(&output, DataType::Float, &shape);
     }
     Ok(builder.finish("sparsecbm gradients"))

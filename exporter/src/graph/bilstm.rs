@@ -106,8 +106,8 @@ impl Writer<'_> {
         let scope = format!("lstm/{direction}");
         let h = lstm.hidden_size;
         let input =
-            self.gate_matrix(&format!("lstm.weight_ih_{direction}"), h, lstm.tokens.columns)?;
-        let recurrent = self.gate_matrix(&format!("lstm.weight_hh_{direction}"), h, h)?;
+            self.gate_matrix(&format!("lstm.weight_ih_{direction}"), h, lstm.tokens.columns);
+        let recurrent = self.gate_matrix(&format!("lstm.weight_hh_{direction}"), h, h);
         let mut biases = Vec::new();
         for part in ["bias_ih", "bias_hh"] {
             let values = self.checkpoint.tensors.floats(&format!("lstm.{part}_{direction}"))?;
@@ -126,12 +126,14 @@ impl Writer<'_> {
     }
 
     /// `[1, 4h, columns]`: a matrix of all gates in ONNX's order.
-    fn gate_matrix(&mut self, name: &str, h: usize, columns: usize) -> Result<String> {
-        let values = by_gate(&self.checkpoint.tensors.floats(name)?, h * columns);
-        let scales = self.store(name, &[4 * h, columns], values)?;
+    fn gate_matrix(&mut self, name: &str, h: usize, columns: usize) -> String {
+        let own = name.to_string();
+        let scales = self.store(name, &[4 * h, columns], move |checkpoint| {
+            Ok(by_gate(&checkpoint.tensors.floats(&own)?, h * columns))
+        });
         let matrix = self.restore(name, name.into(), scales);
         let direction = self.builder.integers(&[0]);
-        Ok(self.builder.node(name, "Unsqueeze", &[&matrix, &direction]))
+        self.builder.node(name, "Unsqueeze", &[&matrix, &direction])
     }
 }
 

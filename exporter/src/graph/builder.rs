@@ -1,17 +1,25 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::elements::Elements;
 use bytes::Bytes;
 use sparsecbm::onnx::{
     AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, NodeProto,
     TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
+/// A graph, and what the elements of those constants are that it does not hold, by name.
+pub(crate) struct Sketch {
+    pub(crate) graph: GraphProto,
+    pub(crate) elements: HashMap<String, Elements>,
+}
+
 /// Collects the nodes and constants of a graph. A value is known by its name.
 #[derive(Default)]
 pub(crate) struct Builder {
     graph: GraphProto,
     constants: HashSet<String>,
+    elements: HashMap<String, Elements>,
     /// How often each node name was asked for.
     names: HashMap<String, usize>,
 }
@@ -130,6 +138,20 @@ impl Builder {
         }
     }
 
+    /// Adds a constant whose elements are made when they are written, unless one of that name is there.
+    pub(super) fn described(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        kind: DataType,
+        elements: Elements,
+    ) {
+        if !self.has_constant(name) {
+            self.constant(name, shape, kind, Vec::new());
+            self.elements.insert(name.into(), elements);
+        }
+    }
+
     /// Adds a constant of floats.
     pub(crate) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -192,9 +214,9 @@ impl Builder {
     }
 
     /// The finished graph.
-    pub(crate) fn finish(mut self, name: &str) -> GraphProto {
+    pub(crate) fn finish(mut self, name: &str) -> Sketch {
         self.graph.name = name.into();
-        self.graph
+        Sketch { graph: self.graph, elements: self.elements }
     }
 }
 

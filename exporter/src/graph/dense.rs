@@ -1,13 +1,17 @@
 //! What no mask reaches: embeddings, norms, and constants from the checkpoint.
 
+use std::sync::Arc;
+
 use sparsecbm::Result;
 use sparsecbm::onnx::DataType;
 
 use super::builder::{Builder, float, integer};
+use super::elements::{Elements, Matrix};
 use super::variables::Words;
 use super::writer::Writer;
 use crate::backbone::Norm;
-use crate::weights::{Stored, WeightForm};
+use crate::checkpoint::Checkpoint;
+use crate::weights::WeightForm;
 
 impl Writer<'_> {
     /// The sum of two values.
@@ -112,37 +116,36 @@ impl Writer<'_> {
         let scales = match self.builder.has_constant(&name) {
             // Two parts of a graph may read one table.
             true => (self.weights == WeightForm::Int8).then(|| scale_name(&name)),
-            false => self.store(&name, &shape, self.checkpoint.tensors.floats(&name)?)?,
+            false => {
+                let own = name.clone();
+                self.store(&name, &shape, move |checkpoint| checkpoint.tensors.floats(&own))
+            }
         };
         let selected = select(&mut self.builder, &name);
         let scales = scales.map(|scales| select(&mut self.builder, &scales));
         Ok(self.restore(table, selected, scales))
     }
 
-    /// Adds a matrix, or several of one shape, in the weight form, and where that is int8, its factors, which it names.
+    /// Adds a matrix, or several of one shape, whose `values` are made when they are written, in the weight form, and where that is int8, its factors, which it names.
     pub(super) fn store(
         &mut self,
         name: &str,
         shape: &[usize],
-        values: Vec<f32>,
-    ) -> Result<Option<String>> {
+        values: impl Fn(&Checkpoint) -> Result<Vec<f32>> + Send + Sync + 'static,
+    ) -> Option<String> {
         let [rows @ .., columns] = shape else { unreachable!("weights are matrices") };
-        let builder = &mut self.builder;
-        Ok(match Stored::new(self.weights, values, *columns, name)? {
-            Stored::F32(values) => {
-                builder.floats(name, shape, &values);
-                None
-            }
-            Stored::F16(values) => {
-                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                builder.constant(name, shape, DataType::Float16, bytes);
-                None
-            }
-            Stored::Int8 { values, scales } => {
-                let bytes = values.iter().map(|value| value.cast_unsigned()).collect();
-                builder.constant(name, shape, DataType::Int8, bytes);
-                Some(builder.floats(&scale_name(name), &[rows, &[1]].concat(), &scales))
-            }
+        let (form, values) = (self.weights, Box::new(values));
+        let matrix = Arc::new(Matrix { name: name.into(), columns: *columns, form, values });
+        let kind = match form {
+            WeightForm::F32 => DataType::Float,
+            WeightForm::F16 => DataType::Float16,
+            WeightForm::Int8 => DataType::Int8,
+        };
+        self.builder.described(name, shape, kind, Elements::Matrix(matrix.clone()));
+        (form == WeightForm::Int8).then(|| {
+            let (name, shape) = (scale_name(name), [rows, &[1]].concat());
+            self.builder.described(&name, &shape, DataType::Float, Elements::Scales(matrix));
+            name
         })
     }
 

@@ -5,19 +5,23 @@ use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::builder::{integer, integers, string};
 use super::dense::cast;
+use super::elements::Elements;
 use super::writer::{Branch, Under};
 use crate::backbone::LinearLayer;
-use crate::checkpoint::Masks;
+use crate::checkpoint::Checkpoint;
 use crate::weights::MaskForm;
 
 impl Branch<'_, '_> {
     /// x · (weight ⊙ mask)ᵀ + bias, under each of the branch's masks.
     pub(super) fn masked_linear(&mut self, layer: &LinearLayer, x: &str) -> Result<String> {
-        let masks = self.writer.checkpoint.masks(layer);
+        let mut live = None;
         let weight = match (self.writer.masks, self.under) {
-            (MaskForm::Folded, Under::One { mask, .. }) => self.folded(layer, masks, mask)?,
-            (MaskForm::Folded, Under::All) => self.stacked(layer, masks)?,
-            (MaskForm::Packed, _) => self.unpacked(layer, masks)?,
+            (MaskForm::Folded, Under::One { mask, .. }) => {
+                live = self.writer.checkpoint.masks(layer)?.live_rows(mask);
+                self.folded(layer, mask, live.clone())
+            }
+            (MaskForm::Folded, Under::All) => self.stacked(layer),
+            (MaskForm::Packed, _) => self.unpacked(layer),
         };
         let scope = self.scope(&layer.name);
         let builder = &mut self.writer.builder;
@@ -27,10 +31,7 @@ impl Branch<'_, '_> {
         };
         let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
         let mut product = builder.node(&scope, "MatMul", &[x, &transposed]);
-        if self.writer.masks == MaskForm::Folded
-            && let Under::One { mask, .. } = self.under
-            && let Some(live) = masks.live_rows(mask)
-        {
+        if let Some(live) = live {
             product = self.with_dead_rows(layer, &live, &product);
         }
         if !layer.bias {
@@ -40,31 +41,36 @@ impl Branch<'_, '_> {
         Ok(self.writer.add(&scope, &product, &bias))
     }
 
-    /// The branch's own weight, its zeros the mask.
-    fn folded(&mut self, layer: &LinearLayer, masks: &Masks, mask: usize) -> Result<String> {
+    /// The branch's own weight, its zeros the mask; of its rows the live ones where some are dead.
+    fn folded(&mut self, layer: &LinearLayer, mask: usize, live: Option<Vec<usize>>) -> String {
         let scope = self.scope(&layer.name);
         let name = format!("{scope}.weight");
-        let weight = self.writer.checkpoint.weight(layer)?;
-        let mut product = masks.apply(mask, weight);
-        let mut rows = layer.rows;
-        if let Some(live) = masks.live_rows(mask) {
-            let row = |&row: &usize| &product[row * layer.columns..(row + 1) * layer.columns];
-            rows = live.len();
-            product = live.iter().flat_map(row).copied().collect();
-        }
-        let scales = self.writer.store(&name, &[rows, layer.columns], product)?;
-        Ok(self.writer.restore(&scope, name, scales))
+        let (own, columns) = (layer.clone(), layer.columns);
+        let rows = live.as_ref().map_or(layer.rows, Vec::len);
+        let product = move |checkpoint: &Checkpoint| {
+            let product = checkpoint.masks(&own)?.apply(mask, checkpoint.weight(&own)?);
+            let row = |&row: &usize| &product[row * columns..(row + 1) * columns];
+            Ok(match &live {
+                Some(live) => live.iter().flat_map(row).copied().collect(),
+                None => product,
+            })
+        };
+        let scales = self.writer.store(&name, &[rows, columns], product);
+        self.writer.restore(&scope, name, scales)
     }
 
     /// `[K, out, in]`: the weight under every mask, their zeros the masks. Dead rows stay: one product has all.
-    fn stacked(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+    fn stacked(&mut self, layer: &LinearLayer) -> String {
         let concepts = self.writer.checkpoint.schema.concept_count();
         let name = layer.weight_name();
-        let weight = self.writer.checkpoint.weight(layer)?;
-        let products = (0..concepts).flat_map(|mask| masks.apply(mask, weight.clone())).collect();
+        let own = layer.clone();
+        let products = move |checkpoint: &Checkpoint| {
+            let (masks, weight) = (checkpoint.masks(&own)?, checkpoint.weight(&own)?);
+            Ok((0..concepts).flat_map(|mask| masks.apply(mask, weight.clone())).collect())
+        };
         let shape = [concepts, layer.rows, layer.columns];
-        let scales = self.writer.store(&name, &shape, products)?;
-        Ok(self.writer.restore(&layer.name, name, scales))
+        let scales = self.writer.store(&name, &shape, products);
+        self.writer.restore(&layer.name, name, scales)
     }
 
     /// The outputs of all rows from those of the live ones: what a dead row gives, apart from its bias, is 0.
@@ -87,14 +93,15 @@ impl Branch<'_, '_> {
 
     /// The shared weight times the branch's masks, unpacked from their bits: `[out, in]`, or `[K, out, in]`
     /// under all of them.
-    fn unpacked(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
-        let weight = self.shared_weight(layer, masks)?;
-        let mask = self.unpacked_mask(layer, masks);
+    fn unpacked(&mut self, layer: &LinearLayer) -> String {
+        let block_rows = self.writer.checkpoint.layer(&layer.name).block_rows;
+        let weight = self.shared_weight(layer, block_rows);
+        let mask = self.unpacked_mask(layer, block_rows);
         let scope = self.scope(&layer.name);
         let builder = &mut self.writer.builder;
         let product = builder.node(&scope, "Mul", &[&weight, &mask]);
-        if masks.block_rows == 1 {
-            return Ok(product);
+        if block_rows == 1 {
+            return product;
         }
         let size = [layer.rows as i64, layer.columns as i64];
         let shape = match self.under {
@@ -102,38 +109,39 @@ impl Branch<'_, '_> {
             Under::All => [&[-1], &size[..]].concat(),
         };
         let shape = builder.integers(&shape);
-        Ok(builder.node(&scope, "Reshape", &[&product, &shape]))
+        builder.node(&scope, "Reshape", &[&product, &shape])
     }
 
     /// The shared weight as floats: `[out, in]`, or `[out / B, B, in]` where blocks are B > 1 high.
     /// The first branch writes it.
-    fn shared_weight(&mut self, layer: &LinearLayer, masks: &Masks) -> Result<String> {
+    fn shared_weight(&mut self, layer: &LinearLayer, block_rows: usize) -> String {
         let writer = &mut *self.writer;
         if let Some(weight) = writer.shared_weights.get(&layer.name) {
-            return Ok(weight.clone());
+            return weight.clone();
         }
         let name = layer.weight_name();
-        let values = writer.checkpoint.weight(layer)?;
-        let scales = writer.store(&name, &[layer.rows, layer.columns], values)?;
+        let own = layer.clone();
+        let values = move |checkpoint: &Checkpoint| checkpoint.weight(&own);
+        let scales = writer.store(&name, &[layer.rows, layer.columns], values);
         let mut weight = writer.restore(&layer.name, name, scales);
-        if masks.block_rows > 1 {
-            let blocks = layer.rows / masks.block_rows;
-            let shape = [blocks as i64, masks.block_rows as i64, layer.columns as i64];
+        if block_rows > 1 {
+            let blocks = layer.rows / block_rows;
+            let shape = [blocks as i64, block_rows as i64, layer.columns as i64];
             let shape = writer.builder.integers(&shape);
             weight = writer.builder.node(&layer.name, "Reshape", &[&weight, &shape]);
         }
         writer.shared_weights.insert(layer.name.clone(), weight.clone());
-        Ok(weight)
+        weight
     }
 
     /// The branch's mask as 0.0 and 1.0: `[out, in]`, or `[out / B, 1, in]` where blocks are B > 1 high;
     /// under all masks K of them, `[K, …]`. Its bits are a constant, or where a gradient is taken by them, an
     /// input.
-    fn unpacked_mask(&mut self, layer: &LinearLayer, masks: &Masks) -> String {
+    fn unpacked_mask(&mut self, layer: &LinearLayer, block_rows: usize) -> String {
         let scope = self.scope(&layer.name);
         let concepts = self.writer.checkpoint.schema.concept_count();
         let builder = &mut self.writer.builder;
-        let (blocks, width) = (layer.rows / masks.block_rows, layer.columns.div_ceil(8));
+        let (blocks, width) = (layer.rows / block_rows, layer.columns.div_ceil(8));
         let bits = format!("{}.mask_bits", layer.name);
         let shifts = "bit positions";
         builder.constant(shifts, &[8], DataType::Uint8, (0..8).collect());
@@ -148,10 +156,8 @@ impl Branch<'_, '_> {
                 bits
             }
             (None, under) => {
-                if !builder.has_constant(&bits) {
-                    let shape = [concepts, blocks, width];
-                    builder.constant(&bits, &shape, DataType::Uint8, masks.bits.clone());
-                }
+                let all = Elements::Masks(layer.clone());
+                builder.described(&bits, &[concepts, blocks, width], DataType::Uint8, all);
                 match under {
                     Under::One { mask, .. } => {
                         let index = builder.integer(mask as i64);
@@ -171,7 +177,7 @@ impl Branch<'_, '_> {
         let shifted = builder.node_with(&scope, "BitShift", &[&column, shifts], right);
         let single = builder.node(&scope, "BitwiseAnd", &[&shifted, lowest]);
         shape.push(blocks as i64);
-        if masks.block_rows > 1 {
+        if block_rows > 1 {
             shape.push(1);
         }
         let last_axis = shape.len() as i64;

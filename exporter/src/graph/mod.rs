@@ -5,6 +5,7 @@ mod batched_head;
 mod bilstm;
 mod builder;
 mod dense;
+mod elements;
 mod feed_forward;
 mod head;
 mod masked_linear;
@@ -12,6 +13,7 @@ mod transformer;
 mod variables;
 mod writer;
 
-pub(crate) use self::builder::{Builder, integer, integers, string};
+pub(crate) use self::builder::{Builder, Sketch, integer, integers, string};
+pub(crate) use self::elements::Elements;
 pub(crate) use self::variables::Variables;
 pub(crate) use self::writer::{OPSET, write, write_concept};

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
-use sparsecbm::onnx::{DataType, DimensionValue, GraphProto};
+use sparsecbm::onnx::{DataType, DimensionValue};
 use sparsecbm::schema::{Schema, Semantics};
 use sparsecbm::{Error, ErrorKind, Result};
 
-use super::builder::Builder;
+use super::builder::{Builder, Sketch};
 use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
@@ -72,7 +72,7 @@ impl Branch<'_, '_> {
 ///
 /// # Errors
 /// `Input` where a weight does not fit the weight form or the model cannot be of the layout.
-pub(crate) fn write(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<GraphProto> {
+pub(crate) fn write(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Sketch> {
     let mut writer = Writer::new(checkpoint, options.weights, options.masks);
     writer.declare();
     match options.layout {

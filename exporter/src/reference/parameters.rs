@@ -5,7 +5,7 @@ use sparsecbm::Result;
 
 use super::matrix;
 use crate::backbone::{LinearLayer, Table};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, MaskedLayer};
 use crate::weights::{MaskForm, Stored, WeightForm};
 
 /// The backbone's weights under one mask.
@@ -24,7 +24,8 @@ impl Parameters {
     ) -> Result<Parameters> {
         let rounded = |values, columns, name: &str| rounded(values, columns, name, rounding);
         let mut parameters = Parameters { matrices: HashMap::new(), vectors: HashMap::new() };
-        for (layer, masks) in &checkpoint.layers {
+        for MaskedLayer { layer, .. } in &checkpoint.layers {
+            let masks = checkpoint.masks(layer)?;
             let name = layer.weight_name();
             let weight = checkpoint.weight(layer)?;
             // Folded files store the masked weight, packed ones mask the stored weight.

@@ -11,8 +11,9 @@ fn gradients() -> PathBuf {
     let path = tiny().with_extension("gradients.onnx");
     if !path.exists() {
         let checkpoint = Checkpoint::open(repository().join("tests/models/tiny"));
+        let checkpoint = checkpoint.expect("it opens");
         let options = ExportOptions { check: false, ..ExportOptions::default() };
-        let exported = export_gradients(&checkpoint.expect("it opens"), &options);
+        let exported = export_gradients(&checkpoint, &options);
         exported.and_then(|gradients| gradients.write_beside(tiny())).expect("written");
     }
     path

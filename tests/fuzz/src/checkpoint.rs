@@ -26,7 +26,8 @@ pub fn checkpoint(bytes: &[u8]) {
         }
     }
     if let Ok(checkpoint) = Checkpoint::open(folder.path()) {
-        let _ = export(&checkpoint, &ExportOptions { check: false, ..ExportOptions::default() });
+        let options = ExportOptions { check: false, ..ExportOptions::default() };
+        let _ = export(&checkpoint, &options).and_then(|exported| exported.to_bytes());
     }
 }
 

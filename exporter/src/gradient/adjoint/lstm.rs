@@ -171,6 +171,6 @@ impl Step<'_> {
         // A value of its own: tract gives results another shape, which whoever else reads them would meet.
         let result = body.node(&names[0], "Identity", &[&result]);
         body.body_output(&result);
-        self.add_scan(body.finish(&format!("{scope}/{kind}")), states, scanned, reversed)
+        self.add_scan(body.finish(&format!("{scope}/{kind}")).graph, states, scanned, reversed)
     }
 }
