@@ -76,7 +76,7 @@ pub(crate) enum Projections {
 }
 
 /// Which tokens a position sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reach {
     All,
     /// Itself and those before it.

@@ -1,6 +1,6 @@
 //! The graph of a transformer, in terms of the shared blocks.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use sparsecbm::Result;
 use sparsecbm::schema::Pooling;
@@ -16,7 +16,7 @@ pub(super) struct Shared {
     /// What is added to token embeddings, where they are projected first.
     place: Option<String>,
     /// Of each kind of attention, what is added to its scores.
-    attention_biases: HashMap<Reach, String>,
+    attention_biases: BTreeMap<Reach, String>,
 }
 
 /// Writes the part of the graph that no mask reaches.
@@ -28,7 +28,7 @@ pub(super) fn write_shared(transformer: &Transformer, writer: &mut Writer) -> Re
         // The projection has masks, so each branch goes on from here.
         Some(_) => (words, place),
     };
-    let mut attention_biases = HashMap::new();
+    let mut attention_biases = BTreeMap::new();
     for layer in &transformer.layers {
         let reach = layer.attention.reach;
         attention_biases.entry(reach).or_insert_with(|| writer.attention_bias(reach));
