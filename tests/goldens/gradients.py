@@ -7,16 +7,14 @@ Large gradients are told by their norm, by the sum of all entries times cos(inde
 some entries.
 """
 
-import argparse
 import json
-import pathlib
 
 import torch
 from captum.attr import LayerIntegratedGradients
 from torch.func import functional_call
 
 from bilstm import BiLstm
-from make import HERE, MODELS, REPOSITORY, REVIEWS, numbers
+from make import MODELS, REPOSITORY, REVIEWS, numbers, options_of
 from reference import Reference
 
 ENTRIES = 8
@@ -161,11 +159,7 @@ def of_model(name, folder, texts):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
-    parser.add_argument("--out", type=pathlib.Path, default=HERE)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = options_of(__doc__)
     sets = [of_model(f"tests/models/{name}", REPOSITORY / "tests/models" / name, texts) for name, texts in MODELS.items()]
     sets.append(of_model("examples/models/cebab", options.cebab, REVIEWS))
     lines = ",\n".join(json.dumps(item, separators=(",", ":")) for item in sets)

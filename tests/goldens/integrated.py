@@ -5,15 +5,13 @@
 By Captum's own rule (Gauss-Legendre), from a baseline whose special tokens stay.
 """
 
-import argparse
 import json
-import pathlib
 
 import torch
 from captum.attr import LayerIntegratedGradients
 
 from gradients import Branch
-from make import HERE, REPOSITORY, numbers
+from make import REPOSITORY, numbers, options_of
 from occlusion import TEXTS as OCCLUDED
 from reference import Reference
 
@@ -51,11 +49,7 @@ def of_text(model, folder, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
-    parser.add_argument("--out", type=pathlib.Path, default=HERE)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = options_of(__doc__)
     found = []
     for folder, texts in TEXTS.items():
         model = Reference(options.cebab if folder.endswith("cebab") else REPOSITORY / folder)

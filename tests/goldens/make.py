@@ -131,12 +131,18 @@ def write(path, model, items):
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def options_of(documentation):
+    """What every script of this folder is told, and computes with."""
+    parser = argparse.ArgumentParser(description=documentation.split("\n")[0])
     parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
     parser.add_argument("--out", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    return options
+
+
+def main():
+    options = options_of(__doc__)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, texts in MODELS.items():
         model = Reference(REPOSITORY / "tests/models" / name)

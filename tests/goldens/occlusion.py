@@ -7,15 +7,13 @@ through its base class FeatureAblation, with these positions as the feature. The
 the unknown token of a vocabulary without one.
 """
 
-import argparse
 import functools
 import json
-import pathlib
 
 import torch
 from captum.attr import FeatureAblation, Occlusion
 
-from make import HERE, REPOSITORY, numbers
+from make import REPOSITORY, numbers, options_of
 from reference import Reference
 
 TEXTS = {
@@ -76,11 +74,7 @@ def case(model, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cebab", type=pathlib.Path, default=REPOSITORY / "examples/models/cebab")
-    parser.add_argument("--out", type=pathlib.Path, default=HERE)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = options_of(__doc__)
     sets = []
     for name, texts in TEXTS.items():
         model = Reference(options.cebab if name.endswith("cebab") else REPOSITORY / name)

@@ -5,8 +5,10 @@ use sparsecbm::{ConceptValue, Result, Schema};
 /// What a `--set` says.
 #[derive(Debug, Clone)]
 pub struct Correction {
-    concept: String,
-    value: String,
+    /// The concept's name.
+    pub concept: String,
+    /// What is said of it, as it was written.
+    pub value: String,
 }
 
 /// Reads the argument of one `--set`.

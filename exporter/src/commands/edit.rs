@@ -8,6 +8,7 @@ use serde::Serialize;
 use sparsecbm::edit::{Edit, EditOptions, EditOutcome, EditTask, TextChange};
 use sparsecbm::{Model, Result};
 
+use super::corrections::{self, Correction};
 use super::engine::EngineArguments;
 use super::gradients::GradientArguments;
 use super::patches::PatchArguments;
@@ -21,8 +22,8 @@ pub struct Arguments {
     #[arg(required = true)]
     texts: Vec<String>,
     /// The concept and the class that it is to have (noise=positive).
-    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = correction)]
-    correction: (String, String),
+    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
+    correction: Correction,
     /// Texts whose class of the concept is to stay as the model reads it: lines as --input of `predict`
     /// takes them.
     #[arg(long, value_name = "FILE")]
@@ -56,12 +57,6 @@ struct Output<'a> {
     edit: &'a Edit,
 }
 
-fn correction(argument: &str) -> std::result::Result<(String, String), String> {
-    let parts = argument.split_once('=');
-    let (concept, class) = parts.ok_or("expected CONCEPT=CLASS, such as noise=positive")?;
-    Ok((concept.trim().into(), class.trim().into()))
-}
-
 fn seconds(argument: &str) -> std::result::Result<Duration, String> {
     let seconds = argument.parse::<f64>().map_err(|e| e.to_string())?;
     Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
@@ -86,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.finish_and_clear();
     let mut edit = edit?;
     let seconds = start.elapsed().as_secs_f64();
-    let (concept, class) = &arguments.correction;
+    let Correction { concept, value: class } = &arguments.correction;
     edit.patch.note = Some(format!("{concept}={class} for {}", arguments.texts.join(" | ")));
     if let Some(path) = &arguments.save {
         edit.patch.save(path)?;
@@ -99,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn task(arguments: &Arguments, model: &Model) -> Result<EditTask> {
-    let (concept, class) = &arguments.correction;
+    let Correction { concept, value: class } = &arguments.correction;
     let mut task = EditTask::new(model, concept).map_err(|e| e.within("--set"))?;
     for text in &arguments.texts {
         task.example(&model.predict(text)?, class).map_err(|e| e.within("--set"))?;
