@@ -8,4 +8,4 @@ mod models;
 
 pub use goldens::{Case, Goldens, Tensor, TokenCase, largest_difference, token_cases};
 pub use gradients::{GradientCase, GradientGoldens, IntegratedCase, Told, gradient_goldens};
-pub use models::{checkpoint, exported, exported_gradients, repository, reviews};
+pub use models::{checkpoint, exported, exported_gradients, graph_engine, repository, reviews};

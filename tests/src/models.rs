@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
-use sparsecbm::Result;
+use sparsecbm::{EngineChoice, Result};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, export, export_gradients};
 
 /// The root of the repository.
@@ -13,6 +13,18 @@ pub fn repository() -> &'static Path {
 /// The folder of the checkpoint that a set of goldens names.
 pub fn checkpoint(model: &str) -> PathBuf {
     repository().join(model)
+}
+
+/// The engine that runs graphs in these tests: tract; ONNX Runtime with the feature `onnxruntime`, whose part of the
+/// tests follows that of tract; with `cuda` the first GPU.
+pub fn graph_engine() -> EngineChoice {
+    if cfg!(feature = "cuda") {
+        EngineChoice::OrtCuda { device: 0 }
+    } else if cfg!(feature = "onnxruntime") {
+        EngineChoice::OrtCpu
+    } else {
+        EngineChoice::Tract
+    }
 }
 
 /// The checkpoint in folder `model` as the bytes of an exported file; each form is exported once a

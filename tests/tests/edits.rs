@@ -10,7 +10,7 @@ use sparsecbm::gradients::Trial;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, Gradients, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
-use sparsecbm_tests::{exported, exported_gradients, largest_difference};
+use sparsecbm_tests::{exported, exported_gradients, graph_engine, largest_difference};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
@@ -23,14 +23,6 @@ fn on(engine: EngineChoice) -> LoadOptions {
     let mut options = LoadOptions::default();
     options.engine = engine;
     options
-}
-
-fn engines() -> Vec<EngineChoice> {
-    let mut engines = vec![EngineChoice::Tract];
-    if cfg!(feature = "onnxruntime") {
-        engines.push(EngineChoice::OrtCpu);
-    }
-    engines
 }
 
 /// A model, and its gradients on an engine.
@@ -67,66 +59,63 @@ fn edit_to_another(model: &Model, gradients: &Gradients, text: &str, k: usize) -
 
 #[test]
 fn an_edit_turns_the_concept_on_the_model_itself() {
-    for engine in engines() {
-        for (name, on_model) in [
-            (TINY, EngineChoice::Tract),
-            (SHIPPED, EngineChoice::Sparse),
-            (EXECUTED, EngineChoice::Sparse),
-            ("tests/models/gpt2", engine),
-        ] {
-            let (model, gradients) = load(name, on_model, engine);
-            let before = model.predict(TEXT).expect("runs");
-            for k in 0..model.schema().concept_count() {
-                let place = format!("{name}, gradients on {engine}, concept {k}");
-                let edit = edit_to_another(&model, &gradients, TEXT, k);
-                assert_eq!(edit.outcome, EditOutcome::Turned, "{place}: {edit:?}");
-                let change = &edit.examples[0];
-                assert_eq!(change.class_after, change.wanted, "{place}");
-                let edited =
-                    model.with_patches(std::slice::from_ref(&edit.patch)).expect("it fits");
-                let after = edited.predict(TEXT).expect("runs");
-                let concept = after.concepts().nth(k).expect("the concept is there");
-                assert_eq!(concept.class, change.wanted, "{place}");
-                assert!(largest_difference(concept.logits, &change.logits_after) <= TOLERANCE);
-                let label = after.label().probabilities;
-                let told = &change.label_probabilities_after;
-                assert!(largest_difference(label, told) <= TOLERANCE, "{place}");
-                assert_eq!(change.label_before, before.label().class, "{place}");
+    let engine = graph_engine();
+    for (name, on_model) in [
+        (TINY, EngineChoice::Tract),
+        (SHIPPED, EngineChoice::Sparse),
+        (EXECUTED, EngineChoice::Sparse),
+        ("tests/models/gpt2", engine),
+    ] {
+        let (model, gradients) = load(name, on_model, engine);
+        let before = model.predict(TEXT).expect("runs");
+        for k in 0..model.schema().concept_count() {
+            let place = format!("{name}, gradients on {engine}, concept {k}");
+            let edit = edit_to_another(&model, &gradients, TEXT, k);
+            assert_eq!(edit.outcome, EditOutcome::Turned, "{place}: {edit:?}");
+            let change = &edit.examples[0];
+            assert_eq!(change.class_after, change.wanted, "{place}");
+            let edited = model.with_patches(std::slice::from_ref(&edit.patch)).expect("it fits");
+            let after = edited.predict(TEXT).expect("runs");
+            let concept = after.concepts().nth(k).expect("the concept is there");
+            assert_eq!(concept.class, change.wanted, "{place}");
+            assert!(largest_difference(concept.logits, &change.logits_after) <= TOLERANCE);
+            let label = after.label().probabilities;
+            let told = &change.label_probabilities_after;
+            assert!(largest_difference(label, told) <= TOLERANCE, "{place}");
+            assert_eq!(change.label_before, before.label().class, "{place}");
 
-                // As many bits are grown as pruned, and no other mask is touched.
-                let count = |of: fn(&sparsecbm::edit::LayerFlips) -> usize| -> usize {
-                    edit.layers.iter().map(of).sum()
-                };
-                assert_eq!(count(|layer| layer.pruned), count(|layer| layer.grown), "{place}");
-                assert_eq!(edit.flips, edit.patch.flips());
-                let (old, new) = (model.masks(), edited.masks());
-                for (before, after) in old.density.iter().zip(&new.density) {
-                    assert!((before - after).abs() < 1e-12, "{place}: density");
-                }
-                println!("{place}: {} bits of {} in {} runs", edit.flips, edit.kept, edit.runs);
+            // As many bits are grown as pruned, and no other mask is touched.
+            let count = |of: fn(&sparsecbm::edit::LayerFlips) -> usize| -> usize {
+                edit.layers.iter().map(of).sum()
+            };
+            assert_eq!(count(|layer| layer.pruned), count(|layer| layer.grown), "{place}");
+            assert_eq!(edit.flips, edit.patch.flips());
+            let (old, new) = (model.masks(), edited.masks());
+            for (before, after) in old.density.iter().zip(&new.density) {
+                assert!((before - after).abs() < 1e-12, "{place}: density");
             }
+            println!("{place}: {} bits of {} in {} runs", edit.flips, edit.kept, edit.runs);
         }
     }
 }
 
 /// tract runs such a graph one text at a time.
 #[test]
-fn a_recurrent_model_is_edited_on_every_engine() {
-    for engine in engines() {
-        let (model, gradients) = load("tests/models/bilstm", engine, engine);
-        let edit = edit_to_another(&model, &gradients, TEXT, 0);
-        assert_eq!(edit.outcome, EditOutcome::Turned, "{engine}: {edit:?}");
-        let wanted = edit.examples[0].wanted.clone();
-        let edited = model.with_patches(&[edit.patch]).expect("it fits");
-        let both = edited.predict_batch(&[TEXT, "good"]).expect("runs");
-        assert_eq!(both[0].concepts().next().expect("a concept").class, wanted, "{engine}");
-        let concept = &model.schema().concepts[0].name;
-        let trial = Trial::new(&gradients, &edited, concept).expect("the concept is there");
-        let logits = trial.logits(&[both[0].tokenized(), both[1].tokenized()]).expect("runs");
-        for (prediction, logits) in both.iter().zip(&logits) {
-            let own = prediction.concept_logits().row(0).to_vec();
-            assert!(largest_difference(logits, &own) <= TOLERANCE, "{engine}");
-        }
+fn a_recurrent_model_is_edited_too() {
+    let engine = graph_engine();
+    let (model, gradients) = load("tests/models/bilstm", engine, engine);
+    let edit = edit_to_another(&model, &gradients, TEXT, 0);
+    assert_eq!(edit.outcome, EditOutcome::Turned, "{engine}: {edit:?}");
+    let wanted = edit.examples[0].wanted.clone();
+    let edited = model.with_patches(&[edit.patch]).expect("it fits");
+    let both = edited.predict_batch(&[TEXT, "good"]).expect("runs");
+    assert_eq!(both[0].concepts().next().expect("a concept").class, wanted, "{engine}");
+    let concept = &model.schema().concepts[0].name;
+    let trial = Trial::new(&gradients, &edited, concept).expect("the concept is there");
+    let logits = trial.logits(&[both[0].tokenized(), both[1].tokenized()]).expect("runs");
+    for (prediction, logits) in both.iter().zip(&logits) {
+        let own = prediction.concept_logits().row(0).to_vec();
+        assert!(largest_difference(logits, &own) <= TOLERANCE, "{engine}");
     }
 }
 
@@ -180,7 +169,7 @@ fn the_first_pair_lowers_the_loss_and_the_gradient_tells_by_how_much() {
 
 #[test]
 fn several_examples_are_turned_and_guards_stay() {
-    let (model, gradients) = load(SHIPPED, EngineChoice::Sparse, engines()[engines().len() - 1]);
+    let (model, gradients) = load(SHIPPED, EngineChoice::Sparse, graph_engine());
     let texts = [
         "The noise was terrible.",
         "So loud that we had to shout.",

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use sparsecbm::explain::{ExplainOptions, IntegratedOptions, Progress};
 use sparsecbm::{EngineChoice, ErrorKind, Gradients, LoadOptions, Model};
 use sparsecbm_exporter::{ExportOptions, WeightForm};
-use sparsecbm_tests::{Tensor, exported, exported_gradients, largest_difference, repository};
+use sparsecbm_tests::{
+    Tensor, exported, exported_gradients, graph_engine, largest_difference, repository,
+};
 
 const TINY: &str = "tests/models/tiny";
 const SHIPPED: &str = "examples/models/cebab";
@@ -36,14 +38,6 @@ fn goldens() -> Vec<Golden> {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path:?}: {e}"))
 }
 
-fn engines() -> Vec<EngineChoice> {
-    let mut engines = vec![EngineChoice::Tract];
-    if cfg!(feature = "onnxruntime") {
-        engines.push(EngineChoice::OrtCpu);
-    }
-    engines
-}
-
 fn load(name: &str, weights: WeightForm, engine: EngineChoice) -> (Model, Gradients) {
     let options = ExportOptions { weights, ..ExportOptions::default() };
     let mut load = LoadOptions::default();
@@ -60,29 +54,28 @@ fn go_on(_: Progress) -> ControlFlow<()> {
 
 #[test]
 fn attributions_are_those_of_captum() {
-    for engine in engines() {
-        for golden in goldens() {
-            let (model, gradients) = load(&golden.model, WeightForm::F32, engine);
-            let mut options = IntegratedOptions::new(&gradients);
-            options.steps = golden.steps;
-            let prediction = model.predict(&golden.text).expect("runs");
-            let found = prediction.integrated_gradients(&options, go_on).expect("runs");
-            for case in &golden.cases {
-                let place = format!("{} on {engine}, concept {}", golden.model, case.concept);
-                let found = found.concepts[case.concept].positions.concat();
-                let expected = &case.attributions.data;
-                let largest = expected.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-                let error = largest_difference(&found, expected) / largest;
-                println!("{place}: {error:.1e}");
-                assert!(error < TOLERANCE, "{place}: {error:e}");
-            }
+    let engine = graph_engine();
+    for golden in goldens() {
+        let (model, gradients) = load(&golden.model, WeightForm::F32, engine);
+        let mut options = IntegratedOptions::new(&gradients);
+        options.steps = golden.steps;
+        let prediction = model.predict(&golden.text).expect("runs");
+        let found = prediction.integrated_gradients(&options, go_on).expect("runs");
+        for case in &golden.cases {
+            let place = format!("{} on {engine}, concept {}", golden.model, case.concept);
+            let found = found.concepts[case.concept].positions.concat();
+            let expected = &case.attributions.data;
+            let largest = expected.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+            let error = largest_difference(&found, expected) / largest;
+            println!("{place}: {error:.1e}");
+            assert!(error < TOLERANCE, "{place}: {error:e}");
         }
     }
 }
 
 #[test]
 fn words_special_tokens_and_baseline_sum_to_the_logits() {
-    let (model, gradients) = load(SHIPPED, WeightForm::F16, engines()[engines().len() - 1]);
+    let (model, gradients) = load(SHIPPED, WeightForm::F16, graph_engine());
     let prediction = model.predict(TEXT).expect("runs");
     let found = prediction.integrated_gradients(&IntegratedOptions::new(&gradients), go_on);
     let found = found.expect("runs");
@@ -102,7 +95,7 @@ fn words_special_tokens_and_baseline_sum_to_the_logits() {
 
 #[test]
 fn the_convergence_error_falls_with_the_steps() {
-    let (model, gradients) = load(SHIPPED, WeightForm::F16, engines()[engines().len() - 1]);
+    let (model, gradients) = load(SHIPPED, WeightForm::F16, graph_engine());
     let prediction = model.predict(TEXT).expect("runs");
     let error = |steps| {
         let mut options = IntegratedOptions::new(&gradients);

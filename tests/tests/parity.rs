@@ -6,26 +6,37 @@ use sparsecbm::schema::Pooling;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{ConceptValue, EngineChoice, ErrorKind, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, Layout, MaskForm, WeightForm};
-use sparsecbm_tests::{Case, Goldens, exported, largest_difference};
+use sparsecbm_tests::{Case, Goldens, exported, graph_engine, largest_difference};
 
 const TOLERANCE: f32 = 1e-4;
 
-/// Every set of goldens and the file forms under which its checkpoint is exact: the shipped one holds
-/// half-precision weights, so its `f16` forms lose nothing.
-const MODELS: [(&str, &[WeightForm]); 12] = [
-    ("tiny", &[WeightForm::F32]),
-    ("tiny-executed", &[WeightForm::F32]),
-    ("cebab", &[WeightForm::F32, WeightForm::F16]),
-    ("bilstm", &[WeightForm::F32]),
-    ("bilstm-executed", &[WeightForm::F32]),
-    ("distilbert", &[WeightForm::F32]),
-    ("gpt2", &[WeightForm::F32]),
-    ("gpt2-rows", &[WeightForm::F32]),
-    ("modernbert", &[WeightForm::F32]),
-    ("opt", &[WeightForm::F32]),
-    ("opt-narrow", &[WeightForm::F32]),
-    ("roberta", &[WeightForm::F32]),
+/// Every set of goldens.
+const MODELS: [&str; 12] = [
+    "tiny",
+    "tiny-executed",
+    "cebab",
+    "bilstm",
+    "bilstm-executed",
+    "distilbert",
+    "gpt2",
+    "gpt2-rows",
+    "modernbert",
+    "opt",
+    "opt-narrow",
+    "roberta",
 ];
+
+/// The forms of the file that keep the checkpoint's numbers.
+const FORMS: [(WeightForm, MaskForm, Layout); 5] = [
+    (WeightForm::F32, MaskForm::Packed, Layout::Branches),
+    (WeightForm::F32, MaskForm::Folded, Layout::Branches),
+    (WeightForm::F32, MaskForm::Packed, Layout::Batched),
+    (WeightForm::F32, MaskForm::Folded, Layout::Batched),
+    (WeightForm::F16, MaskForm::Packed, Layout::Branches),
+];
+
+/// Those that hold weights of 16 bits, so that `f16` loses nothing.
+const HALF: [&str; 1] = ["cebab"];
 
 /// Those that the sparse kernels know; they must refuse the others.
 const SPARSE: [&str; 3] = ["tiny", "tiny-executed", "cebab"];
@@ -33,59 +44,46 @@ const SPARSE: [&str; 3] = ["tiny", "tiny-executed", "cebab"];
 /// Those that have no batched layout.
 const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];
 
-/// Every engine; the sparse kernels under each instruction set that this processor has. With the feature
-/// `cuda` the first GPU alone.
+/// The engine that runs graphs; where that is tract, also the sparse kernels under each instruction set that this
+/// processor has.
 fn engines() -> Vec<LoadOptions> {
     let on = |engine| {
         let mut options = LoadOptions::default();
         options.engine = engine;
         options
     };
-    if cfg!(feature = "cuda") {
-        return vec![on(EngineChoice::OrtCuda { device: 0 })];
-    }
-    let sparse = |set| {
-        let mut options = on(EngineChoice::Sparse);
-        options.instructions = Some(set);
-        options
-    };
-    let mut engines: Vec<LoadOptions> =
-        InstructionSet::available().into_iter().map(sparse).collect();
-    engines.push(on(EngineChoice::Tract));
-    if cfg!(feature = "onnxruntime") {
-        engines.push(on(EngineChoice::OrtCpu));
+    let mut engines = vec![on(graph_engine())];
+    if graph_engine() == EngineChoice::Tract {
+        for set in InstructionSet::available() {
+            let mut options = on(EngineChoice::Sparse);
+            options.instructions = Some(set);
+            engines.push(options);
+        }
     }
     engines
 }
 
 fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
-    for (name, weights) in MODELS {
+    for name in MODELS {
         let goldens = Goldens::read(name);
-        for &weights in weights {
-            for (masks, layout) in [
-                (MaskForm::Packed, Layout::Branches),
-                (MaskForm::Folded, Layout::Branches),
-                (MaskForm::Packed, Layout::Batched),
-                (MaskForm::Folded, Layout::Batched),
-            ] {
-                if layout == Layout::Batched && BRANCHES_ONLY.contains(&name) {
-                    continue;
-                }
-                let options = ExportOptions { weights, masks, layout, ..ExportOptions::default() };
-                let bytes = exported(&goldens.model, &options);
-                for options in engines() {
-                    let engine = options.engine;
-                    let place = format!("{name} {weights:?} {masks:?} {layout:?} {engine:?}");
-                    match Model::from_bytes(bytes.clone(), &options) {
-                        Ok(model) => {
-                            check(&model, &goldens, &format!("{place} {}", model.device()))
-                        }
-                        Err(e) => {
-                            let known = engine != EngineChoice::Sparse
-                                || (SPARSE.contains(&name) && layout == Layout::Branches);
-                            let refused = e.kind() == ErrorKind::Unavailable;
-                            assert!(refused && !known, "{place}: {e}");
-                        }
+        for (weights, masks, layout) in FORMS {
+            if weights == WeightForm::F16 && !HALF.contains(&name)
+                || layout == Layout::Batched && BRANCHES_ONLY.contains(&name)
+            {
+                continue;
+            }
+            let options = ExportOptions { weights, masks, layout, ..ExportOptions::default() };
+            let bytes = exported(&goldens.model, &options);
+            for options in engines() {
+                let engine = options.engine;
+                let place = format!("{name} {weights:?} {masks:?} {layout:?} {engine:?}");
+                match Model::from_bytes(bytes.clone(), &options) {
+                    Ok(model) => check(&model, &goldens, &format!("{place} {}", model.device())),
+                    Err(e) => {
+                        let known = engine != EngineChoice::Sparse
+                            || (SPARSE.contains(&name) && layout == Layout::Branches);
+                        let refused = e.kind() == ErrorKind::Unavailable;
+                        assert!(refused && !known, "{place}: {e}");
                     }
                 }
             }
@@ -127,41 +125,41 @@ fn compare(prediction: &Prediction, case: &Case, row: usize, place: &str) {
 }
 
 #[test]
-fn token_ids_give_the_golden_outputs() {
+fn token_ids_and_texts_give_the_golden_outputs() {
     for_each_model(|model, goldens, place| {
         for case in &goldens.cases {
-            for row in 0..case.rows() {
-                let overrides = case.overrides(row).into_iter().map(|(k, probabilities)| {
-                    (&model.schema().concepts[k].name, ConceptValue::Probabilities(probabilities))
-                });
-                let prediction = model
-                    .predict_tokens(&case.token_ids(row))
-                    .and_then(|prediction| prediction.intervene(overrides))
-                    .unwrap_or_else(|e| panic!("{place}: {}: {e}", case.name));
-                compare(&prediction, case, row, &format!("{place}: {}, row {row}", case.name));
-            }
+            check_token_ids(model, case, place);
+            check_texts(model, case, place);
         }
     });
 }
 
-#[test]
-fn texts_give_the_golden_outputs_alone_and_in_a_batch() {
-    for_each_model(|model, goldens, place| {
-        for case in goldens
-            .cases
-            .iter()
-            .filter(|case| (0..case.rows()).all(|r| case.overrides(r).is_empty()))
-        {
-            let Some(texts) = &case.texts else { continue };
-            let batch = model.predict_batch(texts).expect("the batch is predicted");
-            for (row, (text, in_batch)) in texts.iter().zip(&batch).enumerate() {
-                let alone = model.predict(text).expect("the text is predicted");
-                for prediction in [&alone, in_batch] {
-                    compare(prediction, case, row, &format!("{place}: {}, row {row}", case.name));
-                }
-            }
+fn check_token_ids(model: &Model, case: &Case, place: &str) {
+    for row in 0..case.rows() {
+        let overrides = case.overrides(row).into_iter().map(|(k, probabilities)| {
+            (&model.schema().concepts[k].name, ConceptValue::Probabilities(probabilities))
+        });
+        let prediction = model
+            .predict_tokens(&case.token_ids(row))
+            .and_then(|prediction| prediction.intervene(overrides))
+            .unwrap_or_else(|e| panic!("{place}: {}: {e}", case.name));
+        compare(&prediction, case, row, &format!("{place}: {}, row {row}", case.name));
+    }
+}
+
+/// Texts alone and in a batch, where the case is made of texts without overrides.
+fn check_texts(model: &Model, case: &Case, place: &str) {
+    let Some(texts) = &case.texts else { return };
+    if (0..case.rows()).any(|row| !case.overrides(row).is_empty()) {
+        return;
+    }
+    let batch = model.predict_batch(texts).expect("the batch is predicted");
+    for (row, (text, in_batch)) in texts.iter().zip(&batch).enumerate() {
+        let alone = model.predict(text).expect("the text is predicted");
+        for prediction in [&alone, in_batch] {
+            compare(prediction, case, row, &format!("{place}: {}, row {row}", case.name));
         }
-    });
+    }
 }
 
 #[test]
