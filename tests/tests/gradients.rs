@@ -1,191 +1,144 @@
-//! Gradient files on tract against PyTorch's autograd and Captum. `tests/python/check_gradients.py` does the
-//! same on ONNX Runtime.
+//! Gradient files on every engine that runs graphs, against PyTorch's autograd and Captum.
+//! `tests/python/check_gradients.py` does the same without this crate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use sparsecbm::onnx::{self, DataType, ModelProto};
-use sparsecbm_exporter::{
-    Checkpoint, ExportOptions, MaskForm, WeightForm, export, export_gradients,
-};
+use sparsecbm::gradients::{GradientFile, Point, TrialMask};
+use sparsecbm::onnx;
+use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskBits};
+use sparsecbm_exporter::{Checkpoint, ExportOptions, WeightForm};
 use sparsecbm_tests::{
-    GradientGoldens, Tensor as Golden, checkpoint, gradient_goldens, largest_difference,
+    GradientGoldens, Tensor, checkpoint, exported, exported_gradients, gradient_goldens,
+    largest_difference,
 };
-use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
 
 /// Of a gradient as a share of its length, and of logits.
 const TOLERANCE: f64 = 1e-3;
 
 /// A gradient file with the masks of its checkpoint.
 struct Gradients {
-    plan: Arc<TypedRunnableModel>,
-    inputs: Vec<String>,
-    outputs: Vec<String>,
-    /// Of each masked layer `[K, blocks, bytes]`.
-    masks: HashMap<String, (Vec<usize>, Vec<u8>)>,
+    file: GradientFile,
+    matrices: Vec<MaskBits>,
 }
 
 impl Gradients {
-    fn load(model: &str, weights: WeightForm) -> Gradients {
-        let checkpoint = Checkpoint::open(checkpoint(model)).expect("the checkpoint");
-        let options =
-            ExportOptions { weights, masks: MaskForm::Packed, ..ExportOptions::default() };
-        let file =
-            export_gradients(&checkpoint, &options).unwrap_or_else(|e| panic!("{model}: {e}"));
-        let exported = export(&checkpoint, &ExportOptions { check: false, ..options });
-        let exported = exported.and_then(|exported| exported.to_bytes()).expect("exported");
-        let exported = onnx::decode(exported.into(), model).expect("ONNX");
-        let file = file.to_bytes().expect("bytes");
-        let gradients = onnx::decode(file.clone().into(), model).expect("ONNX");
+    fn load(model: &str, engine: EngineChoice) -> Gradients {
+        let options = ExportOptions { weights: WeightForm::F32, ..ExportOptions::default() };
+        let bytes = exported_gradients(model, &options);
+        let decoded = |bytes: Vec<u8>| onnx::decode(bytes.into(), model).expect("ONNX");
+        let [gradients, exported] = [bytes.clone(), exported(model, &options)].map(decoded);
         for entry in ["sparsecbm.checkpoint", "sparsecbm.schema"] {
             let of = |model| onnx::metadata(model, entry).expect("an entry").to_string();
             assert_eq!(of(&gradients), of(&exported), "{model}: what ties the files together");
         }
-        let graph = gradients.graph.as_ref().expect("a graph");
-        Gradients {
-            plan: plan(&file).unwrap_or_else(|e| panic!("{model}: {e:#}")),
-            inputs: graph.input.iter().map(|input| input.name.clone()).collect(),
-            outputs: graph.output.iter().map(|output| output.name.clone()).collect(),
-            masks: masks(&exported),
-        }
+        let mut options = LoadOptions::default();
+        options.engine = engine;
+        let file = GradientFile::from_bytes(bytes, &options);
+        let file = file.unwrap_or_else(|e| panic!("{model}: {e}"));
+        assert_eq!(file.device().engine, engine.to_string());
+        let checkpoint = Checkpoint::open(checkpoint(model)).expect("the checkpoint");
+        let matrices = checkpoint.mask_bits().collect::<Result<_, _>>().expect("the masks");
+        Gradients { file, matrices }
     }
 
-    /// Runs rows one by one; mask gradients are summed over them, the rest comes one after the other.
-    fn run(&self, inputs: &BTreeMap<String, Golden>, masks: usize) -> HashMap<String, Vec<f32>> {
-        let rows = inputs["input_ids"].shape[0];
-        let mut results: HashMap<String, Vec<f32>> = HashMap::new();
-        for row in 0..rows {
-            let given = self.inputs.iter().map(|name| self.given(name, inputs, masks, row));
-            let given = given.map(|tensor| tensor.into_tvalue()).collect();
-            let values = self.plan.run(given).expect("tract runs it");
-            for (name, value) in self.outputs.iter().zip(values) {
-                let value = value.try_as_plain_ram().expect("in memory");
-                let found = value.as_slice::<f32>().expect("floats");
-                let result = results.entry(name.clone()).or_default();
-                match name.ends_with(".mask_gradient") && row > 0 {
-                    true => result.iter_mut().zip(found).for_each(|(sum, part)| *sum += part),
-                    false => result.extend(found),
-                }
-            }
-        }
-        results
-    }
-
-    fn given(
-        &self,
-        name: &str,
-        inputs: &BTreeMap<String, Golden>,
-        masks: usize,
-        row: usize,
-    ) -> Tensor {
-        if let Some((shape, bits)) = self.masks.get(name) {
-            let size = shape[1] * shape[2];
-            let own = &bits[masks * size..(masks + 1) * size];
-            return Tensor::from_shape(&shape[1..], own).expect("a shape of the bits");
-        }
-        let golden = &inputs[name];
-        if name == "concept" {
-            return tensor1(&[golden.data[0] as i64]);
-        }
-        let (values, shape) = (golden.row(row), [&[1], &golden.shape[1..]].concat());
-        match name {
-            "alpha" | "logit_gradient" => Tensor::from_shape(&shape, values),
-            _ => {
-                let whole: Vec<i64> = values.iter().map(|&value| value as i64).collect();
-                Tensor::from_shape(&shape, &whole)
-            }
-        }
-        .expect("a shape of the values")
+    fn masks(&self, mask: usize) -> Vec<TrialMask> {
+        self.matrices.iter().map(|matrix| TrialMask::new(matrix, mask)).collect()
     }
 }
 
-/// The graph for one text of any length.
-fn plan(bytes: &[u8]) -> TractResult<Arc<TypedRunnableModel>> {
-    let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
-    let proto = onnx.proto_model_for_read(&mut &bytes[..])?;
-    let symbols = SymbolScope::default();
-    let sequence = symbols.sym("S").to_dim();
-    let template = InferenceModel { symbols, ..InferenceModel::default() };
-    let mut graph = onnx.model_for_proto_model_with_model_template(&proto, template)?;
-    for (index, outlet) in graph.input_outlets()?.to_vec().into_iter().enumerate() {
-        let name = graph.node(outlet.node).name.clone();
-        let positions = tvec![1.to_dim(), sequence.clone()];
-        let fact = match name.as_str() {
-            "input_ids" | "baseline_ids" | "attention_mask" => {
-                InferenceFact::dt_shape(i64::datum_type(), positions)
-            }
-            "alpha" => InferenceFact::dt_shape(f32::datum_type(), [1]),
-            "logit_gradient" => {
-                let classes = graph.outlet_fact(outlet)?.shape.dim(1).expect("two dimensions");
-                let classes = classes.concretize().expect("a fixed size");
-                InferenceFact::dt_shape(f32::datum_type(), tvec![1.to_dim(), classes])
-            }
-            _ => continue,
-        };
-        graph.set_input_fact(index, fact)?;
+/// The rows of a golden input, with `alphas` instead of its own where some are given.
+fn points(inputs: &BTreeMap<String, Tensor>, alphas: Option<&[f32]>) -> Vec<Point> {
+    let whole = |values: &[f32]| values.iter().map(|&value| value as i64).collect::<Vec<_>>();
+    let row = |row: usize, alpha: f32| {
+        let attention = inputs["attention_mask"].row(row);
+        let attended = attention.iter().filter(|&&attended| attended == 1.0).count();
+        assert!(attention[..attended].iter().all(|&x| x == 1.0), "padding stands on the right");
+        Point {
+            ids: whole(inputs["input_ids"].row(row)),
+            attended,
+            baseline: whole(inputs["baseline_ids"].row(row)),
+            alpha,
+        }
+    };
+    match alphas {
+        Some(alphas) => alphas.iter().map(|&alpha| row(0, alpha)).collect(),
+        None => inputs["alpha"].data.iter().enumerate().map(|(n, &alpha)| row(n, alpha)).collect(),
     }
-    graph.into_optimized()?.into_runnable()
 }
 
-/// The packed masks of an exported model, under the names that the gradient file has for them.
-fn masks(model: &ModelProto) -> HashMap<String, (Vec<usize>, Vec<u8>)> {
-    let constants = model.graph.iter().flat_map(|graph| &graph.initializer);
-    let masks = constants.filter(|constant| constant.data_type == DataType::Uint8 as i32);
-    masks
-        .filter(|constant| constant.name.ends_with(".mask_bits"))
-        .map(|constant| {
-            let shape = constant.dims.iter().map(|&size| size as usize).collect();
-            (constant.name.clone(), (shape, constant.raw_data.to_vec()))
-        })
-        .collect()
+fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
+    (0..tensor.shape[0]).map(|row| tensor.row(row).to_vec()).collect()
 }
 
-fn each_model(check: impl Fn(&GradientGoldens, &Gradients)) {
-    for goldens in gradient_goldens() {
-        check(&goldens, &Gradients::load(&goldens.model, WeightForm::F32));
+fn engines() -> Vec<EngineChoice> {
+    let mut engines = vec![EngineChoice::Tract];
+    if cfg!(feature = "onnxruntime") {
+        engines.push(EngineChoice::OrtCpu);
+    }
+    engines
+}
+
+fn each_model(check: impl Fn(&GradientGoldens, &Gradients, &str)) {
+    for engine in engines() {
+        for goldens in gradient_goldens() {
+            let gradients = Gradients::load(&goldens.model, engine);
+            check(&goldens, &gradients, &format!("{} on {engine}", goldens.model));
+        }
     }
 }
 
 #[test]
 fn gradients_are_those_of_autograd() {
-    each_model(|goldens, gradients| {
+    each_model(|goldens, Gradients { file, matrices }, place| {
         let mut largest = 0.0_f64;
         for case in &goldens.cases {
-            let found = gradients.run(&case.inputs, case.masks);
-            let difference =
-                largest_difference(&found["concept_logits"], &case.concept_logits.data);
-            largest = largest.max(difference.into());
-            assert_eq!(found.len(), case.gradients.len() + 1, "{}: outputs", goldens.model);
+            let concept = case.inputs["concept"].data[0] as usize;
+            let masks: Vec<_> =
+                matrices.iter().map(|matrix| TrialMask::new(matrix, case.masks)).collect();
+            let (points, given) =
+                (points(&case.inputs, None), rows(&case.inputs["logit_gradient"]));
+            let logits = file.logits(concept, &masks, &points).expect("it runs").concat();
+            largest = largest.max(largest_difference(&logits, &case.concept_logits.data).into());
+            let embeddings = file.embedding_gradients(concept, &masks, &points, &given);
+            let embeddings = embeddings.expect("it runs");
+            let bits = file.mask_gradients(concept, &masks, &points, &given).expect("it runs");
+            let names = masks.iter().map(|mask| format!("{}.mask_gradient", mask.name));
+            let mut found: BTreeMap<String, Vec<f32>> = names.zip(bits).collect();
+            let all = |part: fn(&sparsecbm::gradients::EmbeddingGradient) -> &Vec<f32>| {
+                embeddings.iter().flat_map(part).copied().collect()
+            };
+            found.insert("embedding_gradient".into(), all(|found| &found.gradient));
+            found.insert("embedding_change".into(), all(|found| &found.change));
+            assert!(found.keys().eq(case.gradients.keys()), "{place}: outputs");
             for (name, golden) in &case.gradients {
                 let error = golden.error(&found[name]);
-                assert!(error < TOLERANCE, "{}: {name}: {error:e}", goldens.model);
+                assert!(error < TOLERANCE, "{place}: {name}: {error:e}");
                 largest = largest.max(error);
             }
         }
-        println!("{}: largest error {largest:.1e}", goldens.model);
-        assert!(largest < TOLERANCE, "{}: {largest:e}", goldens.model);
+        println!("{place}: largest error {largest:.1e}");
+        assert!(largest < TOLERANCE, "{place}: {largest:e}");
     });
 }
 
 #[test]
 fn integrated_gradients_are_those_of_captum() {
-    each_model(|goldens, gradients| {
+    each_model(|goldens, gradients, place| {
         for case in &goldens.integrated {
-            let classes = goldens.cases[0].inputs["logit_gradient"].shape[1];
-            let one = |shape: &[usize], data: Vec<f32>| Golden { shape: shape.to_vec(), data };
-            let mut inputs = case.inputs.clone();
-            let given = (0..classes).map(|class| f32::from(class == case.class)).collect();
-            inputs.insert("logit_gradient".into(), one(&[1, classes], given));
-            inputs.insert("concept".into(), one(&[1], vec![case.concept as f32]));
+            let middle = |step: usize| (step as f32 + 0.5) / case.steps as f32;
+            let alphas: Vec<f32> = (0..case.steps).map(middle).collect();
+            let points = points(&case.inputs, Some(&alphas));
+            let classes = gradients.file.schema().class_count();
+            let one = (0..classes).map(|class| f32::from(class == case.class)).collect();
+            let (masks, given) = (gradients.masks(case.masks), vec![one; points.len()]);
+            let file = &gradients.file;
+            let found = file.embedding_gradients(case.concept, &masks, &points, &given);
             let positions = case.attributions.data.len();
             let mut sums = vec![0.0_f64; positions];
-            for step in 0..case.steps {
-                let alpha = (step as f32 + 0.5) / case.steps as f32;
-                inputs.insert("alpha".into(), one(&[1], vec![alpha]));
-                let found = gradients.run(&inputs, case.masks);
-                let (gradient, change) = (&found["embedding_gradient"], &found["embedding_change"]);
-                let width = gradient.len() / positions;
-                for (index, (g, change)) in gradient.iter().zip(change).enumerate() {
+            for found in found.expect("it runs") {
+                let width = found.gradient.len() / positions;
+                let products = found.gradient.iter().zip(&found.change);
+                for (index, (g, change)) in products.enumerate() {
                     sums[index / width] += f64::from(g * change) / case.steps as f64;
                 }
             }
@@ -193,8 +146,42 @@ fn integrated_gradients_are_those_of_captum() {
             let expected = &case.attributions.data;
             let largest = expected.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
             let error = f64::from(largest_difference(&found, expected) / largest);
-            println!("{}: integrated gradients differ by {error:.1e}", goldens.model);
-            assert!(error < TOLERANCE, "{}: {error:e}", goldens.model);
+            println!("{place}: integrated gradients differ by {error:.1e}");
+            assert!(error < TOLERANCE, "{place}: {error:e}");
         }
     });
+}
+
+#[test]
+fn what_does_not_fit_the_file_is_refused() {
+    let gradients = Gradients::load("tests/models/tiny", EngineChoice::Tract);
+    let (file, masks) = (&gradients.file, gradients.masks(0));
+    let point = |baseline: usize, attended: usize| Point {
+        ids: vec![2, 91, 3],
+        attended,
+        baseline: vec![0; baseline],
+        alpha: 1.0,
+    };
+    let refused = |concept: usize, masks: &[TrialMask], point: Point, part: &str| {
+        let error = file.logits(concept, masks, &[point]).expect_err(part);
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        assert!(error.place().contains(part), "no '{part}' in {error}");
+    };
+    file.logits(0, &masks, &[point(3, 3)]).expect("that fits");
+    let concepts = file.schema().concept_count();
+    refused(concepts, &masks, point(3, 3), "concept");
+    refused(0, &masks[1..], point(3, 3), "masks");
+    let other = Gradients::load("tests/models/tiny-executed", EngineChoice::Tract).masks(0);
+    refused(0, &other, point(3, 3), "masks");
+    refused(0, &masks, point(2, 3), "point");
+    refused(0, &masks, point(3, 4), "point");
+    for given in [vec![], vec![vec![1.0]], vec![vec![1.0, 0.0]; 2]] {
+        let points = [point(3, 3)];
+        let by_words = file.embedding_gradients(0, &masks, &points, &given).map(drop);
+        let by_bits = file.mask_gradients(0, &masks, &points, &given).map(drop);
+        for result in [by_words, by_bits] {
+            let error = result.expect_err("one row of two numbers");
+            assert!(error.place().contains("logit gradients"), "{error}");
+        }
+    }
 }

@@ -1,44 +1,36 @@
 use super::parts::Part;
-use super::{Gradients, TrialMask};
-use crate::engine::{Input, Sequence, Values};
+use super::{GradientFile, Point, TrialMask};
+use crate::engine::{Input, Values};
 use crate::{Error, ErrorKind, Result};
 
 /// The most positions, padding included, of one run: what a run holds at once grows with them, and on the way
 /// back everything on the way there is held.
 const POSITIONS: usize = 2048;
 
-/// A text, or a point between it and its baseline, at which a concept's logits are wanted.
-pub(crate) struct Point {
-    pub sequence: Sequence,
-    /// As long as the sequence: the token that each position is at `alpha` 0.
-    pub baseline: Vec<i64>,
-    /// How far the embeddings are from the baseline's to the sequence's.
-    pub alpha: f32,
-}
-
-impl Point {
-    /// The text itself.
-    pub fn text(sequence: Sequence) -> Point {
-        Point { baseline: sequence.ids.clone(), sequence, alpha: 1.0 }
-    }
-}
-
-/// The gradient by each position's embedding, and how far that is from the baseline's: `[S, E]` each.
-#[derive(Clone, Default)]
-pub(crate) struct EmbeddingGradient {
+/// The gradient by the embedding of each of S positions, and how far that is from the baseline's: `[S, E]` each,
+/// row-major.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EmbeddingGradient {
+    /// The gradient.
     pub gradient: Vec<f32>,
+    /// The embedding less the baseline's.
     pub change: Vec<f32>,
 }
 
-impl Gradients {
-    /// `[C]` for each point: the logits of a concept under `masks`.
-    pub(crate) fn logits(
+impl GradientFile {
+    /// `[C]` for each point: the logits of concept `concept`, of 0 to K − 1, under `masks`, which stand in the
+    /// order of the file's layers.
+    ///
+    /// # Errors
+    /// `Input` where concept, masks or points do not fit the file, `Engine` where the engine fails.
+    pub fn logits(
         &self,
         concept: usize,
         masks: &[TrialMask],
         points: &[Point],
     ) -> Result<Vec<Vec<f32>>> {
-        let classes = self.model().schema().class_count();
+        self.check(concept, masks, points)?;
+        let classes = self.schema().class_count();
         let mut logits = vec![Vec::new(); points.len()];
         for batch in self.batches(Part::Logits, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
@@ -51,15 +43,21 @@ impl Gradients {
         Ok(logits)
     }
 
-    /// The gradient of Σ `logit_gradients` · logits by each point's embeddings.
-    pub(crate) fn embedding_gradients(
+    /// The gradient of Σ `logit_gradients` · logits by each point's embeddings; `logit_gradients` is `[C]` for
+    /// each point.
+    ///
+    /// # Errors
+    /// As [`GradientFile::logits`], and `Input` where the gradients are not as many as points and classes.
+    pub fn embedding_gradients(
         &self,
         concept: usize,
         masks: &[TrialMask],
         points: &[Point],
         logit_gradients: &[Vec<f32>],
     ) -> Result<Vec<EmbeddingGradient>> {
-        let size = self.inner.description.embedding_size;
+        self.check(concept, masks, points)?;
+        self.check_gradients(points, logit_gradients)?;
+        let size = self.description.written.embedding_size;
         let mut found = vec![EmbeddingGradient::default(); points.len()];
         for batch in self.batches(Part::Embeddings, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
@@ -69,7 +67,7 @@ impl Gradients {
             let gradient = expect(&outputs[0], "embedding_gradient", batch.len() * row)?;
             let change = expect(&outputs[1], "embedding_change", batch.len() * row)?;
             for (nth, (&index, point)) in batch.iter().zip(chosen).enumerate() {
-                let own = nth * row..nth * row + point.sequence.ids.len() * size;
+                let own = nth * row..nth * row + point.ids.len() * size;
                 let (gradient, change) = (gradient[own.clone()].to_vec(), change[own].to_vec());
                 found[index] = EmbeddingGradient { gradient, change };
             }
@@ -78,14 +76,19 @@ impl Gradients {
     }
 
     /// The gradient of Σ `logit_gradients` · logits, summed over the points, by each mask bit of each
-    /// layer: `[rows / block_rows, columns]`.
-    pub(crate) fn mask_gradients(
+    /// layer, as if bits were numbers: `[rows / block_rows, columns]`. `logit_gradients` is `[C]` for each point.
+    ///
+    /// # Errors
+    /// As [`GradientFile::embedding_gradients`].
+    pub fn mask_gradients(
         &self,
         concept: usize,
         masks: &[TrialMask],
         points: &[Point],
         logit_gradients: &[Vec<f32>],
     ) -> Result<Vec<Vec<f32>>> {
+        self.check(concept, masks, points)?;
+        self.check_gradients(points, logit_gradients)?;
         let mut sum: Vec<Vec<f32>> =
             masks.iter().map(|mask| vec![0.0; mask.blocks * mask.columns]).collect();
         for batch in self.batches(Part::Masks, points)? {
@@ -100,11 +103,42 @@ impl Gradients {
         Ok(sum)
     }
 
+    fn check(&self, concept: usize, masks: &[TrialMask], points: &[Point]) -> Result<()> {
+        let wrong = |place: &str, found: String, expected: String| {
+            Err(Error::new(ErrorKind::Input, place, found, expected))
+        };
+        let concepts = self.schema().concept_count();
+        if concept >= concepts {
+            let expected = format!("one of 0 to {}", concepts - 1);
+            return wrong("concept", concept.to_string(), expected);
+        }
+        self.description.check_masks(masks)?;
+        let broken = |point: &&Point| {
+            point.baseline.len() != point.ids.len() || point.attended > point.ids.len()
+        };
+        if let Some(Point { ids, attended, baseline, .. }) = points.iter().find(broken) {
+            let found = format!("a baseline of {}, {attended} tokens", baseline.len());
+            return wrong("point", found, format!("{} and at most as many", ids.len()));
+        }
+        Ok(())
+    }
+
+    fn check_gradients(&self, points: &[Point], logit_gradients: &[Vec<f32>]) -> Result<()> {
+        let classes = self.schema().class_count();
+        if logit_gradients.len() == points.len()
+            && logit_gradients.iter().all(|gradient| gradient.len() == classes)
+        {
+            return Ok(());
+        }
+        let expected = format!("{classes} numbers for each of {} texts", points.len());
+        Err(Error::new(ErrorKind::Input, "logit gradients", "others", expected))
+    }
+
     /// The indices of points in runs of as many as fit; neighbours in length share a run, so that little of it
     /// is padding.
     fn batches(&self, part: Part, points: &[Point]) -> Result<Vec<Vec<usize>>> {
-        let most_rows = self.inner.parts.get(part)?.most_rows();
-        let length = |&index: &usize| points[index].sequence.ids.len();
+        let most_rows = self.parts.get(part)?.most_rows();
+        let length = |&index: &usize| points[index].ids.len();
         let mut order: Vec<usize> = (0..points.len()).collect();
         order.sort_by_key(length);
         let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -135,10 +169,10 @@ impl Gradients {
         let mut baseline = vec![0; rows * positions];
         let mut attended = vec![0; rows * positions];
         for (point, start) in batch.iter().zip((0..).step_by(positions)) {
-            let length = point.sequence.ids.len();
-            ids[start..start + length].copy_from_slice(&point.sequence.ids);
+            let length = point.ids.len();
+            ids[start..start + length].copy_from_slice(&point.ids);
             baseline[start..start + length].copy_from_slice(&point.baseline);
-            attended[start..start + point.sequence.attended].fill(1);
+            attended[start..start + point.attended].fill(1);
         }
         let alpha: Vec<f32> = batch.iter().map(|point| point.alpha).collect();
         let concept = [concept as i64];
@@ -159,7 +193,7 @@ impl Gradients {
             let shape = [mask.blocks, mask.columns.div_ceil(8)];
             inputs.push(input(&shape, Values::Uint8(&mask.bits)));
         }
-        self.inner.parts.get(part)?.run(&inputs)
+        self.parts.get(part)?.run(&inputs)
     }
 }
 
@@ -168,7 +202,7 @@ fn gathered(indices: &[usize], rows: &[Vec<f32>]) -> Vec<f32> {
 }
 
 fn longest(batch: &[&Point]) -> usize {
-    batch.iter().map(|point| point.sequence.ids.len()).max().unwrap_or(0)
+    batch.iter().map(|point| point.ids.len()).max().unwrap_or(0)
 }
 
 /// An output, which must have `count` elements.

@@ -3,8 +3,10 @@
 //! concept under every edit.
 
 mod batch;
+mod description;
 mod file;
 mod parts;
+mod point;
 mod trial;
 
 use std::path::Path;
@@ -12,9 +14,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use self::batch::Point;
-use self::file::Description;
-use self::parts::{Part, Parts};
+pub use self::batch::EmbeddingGradient;
+use self::description::Description;
+pub use self::file::GradientFile;
+pub use self::point::Point;
 pub use self::trial::{Trial, TrialMask};
 use crate::onnx::{self, ModelProto};
 use crate::{Device, LoadOptions, Model, Result};
@@ -28,9 +31,7 @@ pub struct Gradients {
 struct Inner {
     /// The model without patches that the file belongs to.
     model: Model,
-    description: Description,
-    parts: Parts,
-    device: Device,
+    file: GradientFile,
 }
 
 impl Gradients {
@@ -63,12 +64,10 @@ impl Gradients {
     }
 
     fn from_graph(file: ModelProto, model: &Model, options: &LoadOptions) -> Result<Gradients> {
-        let description = Description::read(&file, model)?;
-        let parts = Parts::new(file, &description, options);
-        // What every use needs; the engine is found here.
-        let device = parts.get(Part::Logits)?.device();
-        let model = model.original().clone();
-        Ok(Gradients { inner: Arc::new(Inner { model, description, parts, device }) })
+        let description = Description::read(&file)?;
+        description.check_belongs(model)?;
+        let file = GradientFile::new(file, description, options)?;
+        Ok(Gradients { inner: Arc::new(Inner { model: model.original().clone(), file }) })
     }
 
     /// The model without patches that the gradients belong to.
@@ -78,7 +77,12 @@ impl Gradients {
 
     /// Where they are computed.
     pub fn device(&self) -> &Device {
-        &self.inner.device
+        self.inner.file.device()
+    }
+
+    /// What computes them.
+    pub fn file(&self) -> &GradientFile {
+        &self.inner.file
     }
 }
 

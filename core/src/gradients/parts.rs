@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::file::Description;
+use super::description::Description;
 use crate::engine::{Graph, load_graph};
 use crate::onnx::{self, ModelProto};
 use crate::{LoadOptions, Result};
@@ -34,7 +34,7 @@ impl Part {
 
 impl Parts {
     pub fn new(file: ModelProto, description: &Description, options: &LoadOptions) -> Parts {
-        let layers = description.layers.iter().map(|layer| layer.name.clone()).collect();
+        let layers = description.written.layers.iter().map(|layer| layer.name.clone()).collect();
         let file = ModelProto { metadata_props: Vec::new(), ..file };
         Parts { file, options: options.clone(), layers, loaded: Default::default() }
     }

@@ -1,6 +1,6 @@
 use super::{Gradients, Point};
 use crate::edit::LayerPatch;
-use crate::{Error, ErrorKind, MaskPatch, Model, Result, Tokens};
+use crate::{Error, ErrorKind, MaskBits, MaskPatch, Model, Result, Tokens};
 
 /// One concept's mask that can be changed and looked at bit by bit, without a new model.
 #[derive(Clone)]
@@ -28,6 +28,20 @@ pub struct TrialMask {
 }
 
 impl TrialMask {
+    /// Mask `mask`, of 0 to K − 1, of a matrix.
+    ///
+    /// # Panics
+    /// Where there is no such mask.
+    pub fn new(matrix: &MaskBits, mask: usize) -> TrialMask {
+        TrialMask {
+            name: matrix.name.clone(),
+            blocks: matrix.blocks(),
+            columns: matrix.columns,
+            block_rows: matrix.block_rows,
+            bits: matrix.mask(mask).to_vec(),
+        }
+    }
+
     /// Whether the mask keeps the block in row `row` of blocks and column `column`.
     pub fn keeps(&self, row: usize, column: usize) -> bool {
         self.bits[row * self.columns.div_ceil(8) + column / 8] >> (column % 8) & 1 == 1
@@ -56,17 +70,8 @@ impl Trial {
         }
         let concept = model.schema().concept_index(concept)?;
         let mask = model.schema().mask_of(concept);
-        let masks: Vec<TrialMask> = model
-            .matrices()?
-            .into_iter()
-            .map(|matrix| TrialMask {
-                blocks: matrix.blocks(),
-                columns: matrix.columns,
-                block_rows: matrix.block_rows,
-                bits: matrix.mask(mask).to_vec(),
-                name: matrix.name,
-            })
-            .collect();
+        let matrices = model.matrices()?;
+        let masks: Vec<_> = matrices.iter().map(|matrix| TrialMask::new(matrix, mask)).collect();
         let start = masks.iter().map(|mask| mask.bits.clone()).collect();
         Ok(Trial { gradients: gradients.clone(), concept, masks, start })
     }
@@ -96,7 +101,7 @@ impl Trial {
 
     /// The same of another concept, whose head reads this mask.
     pub(crate) fn logits_of(&self, concept: usize, texts: &[&Tokens]) -> Result<Vec<Vec<f32>>> {
-        self.gradients.logits(concept, &self.masks, &self.points(texts))
+        self.gradients.file().logits(concept, &self.masks, &self.points(texts))
     }
 
     /// For each matrix `[blocks, columns]`: the gradient of Σ `logit_gradients` · logits, summed over the
@@ -111,15 +116,9 @@ impl Trial {
         texts: &[&Tokens],
         logit_gradients: &[Vec<f32>],
     ) -> Result<Vec<Vec<f32>>> {
-        let classes = self.gradients.model().schema().class_count();
-        if logit_gradients.len() != texts.len()
-            || logit_gradients.iter().any(|gradient| gradient.len() != classes)
-        {
-            let expected = format!("{classes} numbers for each of {} texts", texts.len());
-            return Err(Error::new(ErrorKind::Input, "logit gradients", "others", expected));
-        }
         let points = self.points(texts);
-        self.gradients.mask_gradients(self.concept, &self.masks, &points, logit_gradients)
+        let file = self.gradients.file();
+        file.mask_gradients(self.concept, &self.masks, &points, logit_gradients)
     }
 
     /// What was changed since the beginning.

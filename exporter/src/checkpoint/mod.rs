@@ -154,7 +154,15 @@ impl Checkpoint {
     /// # Errors
     /// `Io` where a file can no longer be read.
     pub fn mask_statistics(&self) -> Result<MaskStatistics> {
-        let matrices = self.layers.iter().map(|MaskedLayer { layer, block_rows }| {
+        MaskStatistics::count(self.mask_bits(), self.schema.concept_count())
+    }
+
+    /// The masks of each matrix, read as they are asked for, in the order of the backbone.
+    ///
+    /// # Errors
+    /// `Io` where a file can no longer be read.
+    pub fn mask_bits(&self) -> impl Iterator<Item = Result<MaskBits>> {
+        self.layers.iter().map(|MaskedLayer { layer, block_rows }| {
             Ok(MaskBits {
                 name: layer.name.clone(),
                 rows: layer.rows,
@@ -162,8 +170,7 @@ impl Checkpoint {
                 block_rows: *block_rows,
                 bits: Bytes::from(self.masks(layer)?.bits),
             })
-        });
-        MaskStatistics::count(matrices, self.schema.concept_count())
+        })
     }
 }
 

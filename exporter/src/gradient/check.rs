@@ -1,15 +1,13 @@
 //! Runs a gradient file and compares what it says with the checkpoint's own evaluation: the logits, and along
 //! random directions the gradients with differences of logits.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
-use sparsecbm::schema::{Pooling, Semantics};
-use sparsecbm::{Error, ErrorKind, Result};
+use sparsecbm::gradients::{GradientFile, Point, TrialMask};
+use sparsecbm::schema::Pooling;
+use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
 
-use super::run::{Given, run};
 use crate::checkpoint::{Checkpoint, MaskedLayer};
 use crate::export::ExportOptions;
 use crate::reference::{Input, Reference};
@@ -60,16 +58,12 @@ pub(super) fn check(
     };
     let logit_gradient = direction(checkpoint.schema.class_count(), &mut random);
     let found = evaluated(checkpoint, bytes, &input, concept, &logit_gradient)?;
-    let of = |name: &str| -> Result<&[f32]> {
-        let missing = || wrong(name, "no such output".into(), "an output of the file");
-        found.get(name).map(Vec::as_slice).ok_or_else(missing)
-    };
 
     let reference = Reference::rounded(checkpoint, options.weights, MaskForm::Packed)?;
     let mut probe = reference.probe(concept, &input)?;
     let (positions, width) = (input.ids.len(), checkpoint.backbone.word_table().columns);
     let expected = probe.with_words(&Array2::zeros((positions, width)));
-    let logits = Array1::from(of("concept_logits")?.to_vec());
+    let logits = Array1::from(found.concept_logits);
     let difference = (&logits - &expected).iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     if logits.iter().any(|x| x.is_nan()) || difference > options.atol {
         let found = format!("a difference of {difference:e} from the checkpoint");
@@ -80,7 +74,7 @@ pub(super) fn check(
     let weighted = |logits: Array1<f32>| -> f64 {
         logits.iter().zip(&logit_gradient).map(|(&logit, &g)| f64::from(logit) * f64::from(g)).sum()
     };
-    let gradient = of("embedding_gradient")?;
+    let gradient = &found.embedding_gradient;
     let way = direction(gradient.len(), &mut random);
     let embedding_gradient = error("embedding_gradient", gradient, &way, |step| {
         let change = way.iter().map(|way| way * step).collect();
@@ -90,10 +84,10 @@ pub(super) fn check(
 
     let mut mask_gradient = 0.0_f64;
     let stride = checkpoint.layers.len().div_ceil(MOST_LAYERS);
-    let layers: Vec<_> = checkpoint.layers.iter().step_by(stride).collect();
-    for MaskedLayer { layer, block_rows } in &layers {
+    let layers = checkpoint.layers.iter().zip(&found.mask_gradients).step_by(stride);
+    let layers: Vec<_> = layers.collect();
+    for (MaskedLayer { layer, block_rows }, gradient) in &layers {
         let name = format!("{}.mask_gradient", layer.name);
-        let gradient = of(&name)?;
         let way = direction(gradient.len(), &mut random);
         let error = error(&name, gradient, &way, |step| {
             let blocks = way.chunks(layer.columns);
@@ -123,36 +117,44 @@ fn input(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> Input {
     Input { ids, attended }
 }
 
-/// The file's outputs for a concept under its own masks.
+/// What a gradient file says of one text.
+struct Found {
+    /// `[C]`
+    concept_logits: Vec<f32>,
+    /// `[S, E]`
+    embedding_gradient: Vec<f32>,
+    /// `[rows / block_rows, columns]` of each layer.
+    mask_gradients: Vec<Vec<f32>>,
+}
+
+/// What the file says of a concept under its own masks.
 fn evaluated(
     checkpoint: &Checkpoint,
     bytes: &Bytes,
     input: &Input,
     concept: usize,
     logit_gradient: &[f32],
-) -> Result<HashMap<String, Vec<f32>>> {
-    let ids: Vec<i64> = input.ids.iter().map(|&id| i64::from(id)).collect();
-    let attended = |position: usize| i64::from(position < input.attended);
-    let mask = match checkpoint.schema.semantics {
-        Semantics::AsIntended => concept,
-        Semantics::AsExecuted => 0,
-    };
-    let bits = checkpoint.layers.iter().map(|MaskedLayer { layer, block_rows }| {
-        let shape = (layer.rows / block_rows, layer.columns.div_ceil(8));
-        let own = checkpoint.masks(layer)?.of_concept(mask).to_vec();
-        Ok((layer.name.clone(), (shape.0, shape.1, own)))
-    });
-    run(
-        bytes,
-        &Given {
-            input_ids: &ids,
-            baseline_ids: &vec![i64::from(checkpoint.vocabulary.padding); ids.len()],
-            attention_mask: &(0..ids.len()).map(attended).collect::<Vec<i64>>(),
-            concept,
-            logit_gradient,
-            masks: bits.collect::<Result<_>>()?,
-        },
-    )
+) -> Result<Found> {
+    let mut on_tract = LoadOptions::default();
+    on_tract.engine = EngineChoice::Tract;
+    let file = GradientFile::from_bytes(bytes.clone(), &on_tract)?;
+    let mask = checkpoint.schema.mask_of(concept);
+    let masks = checkpoint.mask_bits().map(|matrix| Ok(TrialMask::new(&matrix?, mask)));
+    let masks: Vec<TrialMask> = masks.collect::<Result<_>>()?;
+    let points = [Point {
+        ids: input.ids.iter().map(|&id| id.into()).collect(),
+        attended: input.attended,
+        baseline: vec![checkpoint.vocabulary.padding.into(); input.ids.len()],
+        alpha: 1.0,
+    }];
+    let given = [logit_gradient.to_vec()];
+    let mut logits = file.logits(concept, &masks, &points)?;
+    let mut embeddings = file.embedding_gradients(concept, &masks, &points, &given)?;
+    Ok(Found {
+        concept_logits: logits.swap_remove(0),
+        embedding_gradient: embeddings.swap_remove(0).gradient,
+        mask_gradients: file.mask_gradients(concept, &masks, &points, &given)?,
+    })
 }
 
 /// How far the gradient along `way` is from differences of `value`, a function of how far one goes that way, as a

@@ -4,7 +4,6 @@
 mod adjoint;
 mod backward;
 mod check;
-mod run;
 mod shapes;
 mod step;
 mod write;

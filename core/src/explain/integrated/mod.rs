@@ -10,6 +10,7 @@ use serde::Serialize;
 use self::quadrature::gauss_legendre;
 use super::occlusion::Progress;
 use super::words::{Word, support};
+use crate::engine::Sequence;
 use crate::gradients::{Gradients, Point, Trial};
 use crate::{Error, ErrorKind, Prediction, Result};
 
@@ -152,7 +153,8 @@ impl Path<'_> {
         let variable = &model.schema().concepts[k];
         let gradients = &self.options.gradients;
         let trial = Trial::new(gradients, model, &variable.name)?;
-        let ends = gradients.logits(k, trial.masks(), &[self.point(0.0), self.point(1.0)])?;
+        let ends =
+            gradients.file().logits(k, trial.masks(), &[self.point(0.0), self.point(1.0)])?;
         let words = self.prediction.words();
         let mut concept = ConceptAttribution {
             name: variable.name.clone(),
@@ -189,12 +191,12 @@ impl Path<'_> {
         let classes = self.prediction.model().schema().class_count();
         let one: Vec<f32> = (0..classes).map(|c| f32::from(u8::from(c == class))).collect();
         let of_logits = vec![one; points.len()];
-        let gradients = &self.options.gradients;
-        let found = gradients.embedding_gradients(k, trial.masks(), &points, &of_logits)?;
+        let file = self.options.gradients.file();
+        let found = file.embedding_gradients(k, trial.masks(), &points, &of_logits)?;
         let length = self.prediction.tokens().len();
         let mut positions = vec![0.0; length];
         for ((_, weight), found) in rule.iter().zip(&found) {
-            let size = found.gradient.len() / points[0].sequence.ids.len();
+            let size = found.gradient.len() / points[0].ids.len();
             let rows = found.gradient.chunks(size).zip(found.change.chunks(size));
             for (sum, (gradient, change)) in positions.iter_mut().zip(rows) {
                 let products = gradient.iter().zip(change);
@@ -206,9 +208,9 @@ impl Path<'_> {
 
     fn point(&self, alpha: f32) -> Point {
         let ids = self.prediction.tokens().iter().map(|token| token.id.into()).collect();
-        let sequence = self.prediction.model().sequence(ids);
+        let Sequence { ids, attended } = self.prediction.model().sequence(ids);
         let mut baseline = self.baseline.clone();
-        baseline.extend_from_slice(&sequence.ids[baseline.len()..]);
-        Point { sequence, baseline, alpha }
+        baseline.extend_from_slice(&ids[baseline.len()..]);
+        Point { ids, attended, baseline, alpha }
     }
 }
