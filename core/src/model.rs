@@ -146,10 +146,7 @@ impl Model {
         let mut matrices = original.own_matrices()?;
         let changed = edit::apply(patches, schema, &mut matrices)?;
         let mut file = source.file.clone();
-        onnx::replace_elements(
-            &mut file,
-            matrices.iter().map(|matrix| (MaskBits::tensor(&matrix.name), matrix.bits.clone())),
-        );
+        MaskBits::write_all(&matrices, &mut file);
         let engine = engine::with_masks(&**engine, &file, schema, &source.options, &changed)?;
         let inner = Inner {
             schema: schema.clone(),

@@ -1,7 +1,8 @@
 //! Which weights each concept uses, read from exported files of both mask forms.
 
+use sparsecbm::edit::LayerPatch;
 use sparsecbm::explain::{SubnetworkReport, Subnetworks, SwitchedOff};
-use sparsecbm::{ErrorKind, LoadOptions, Model};
+use sparsecbm::{ErrorKind, LoadOptions, MaskPatch, Model};
 use sparsecbm_exporter::{ExportOptions, Layout, MaskForm, WeightForm};
 use sparsecbm_tests::exported;
 
@@ -40,6 +41,34 @@ fn the_report_agrees_with_the_files_statistics() {
         same(&found.density, &stated.density);
         same(&[found.used], &[stated.used]);
     }
+}
+
+#[test]
+fn patches_change_what_is_reported_as_they_change_the_model() {
+    let bytes = exported(TINY, &options(MaskForm::Packed, WeightForm::F32));
+    let model = Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
+    let patch = |place: [usize; 2]| {
+        let name = model.masks().layers[0].name.clone();
+        let layer = LayerPatch { name, pruned: vec![place], ..LayerPatch::default() };
+        MaskPatch::new(&model.schema().concepts[1].name, vec![layer])
+    };
+    let patches = (0..32).map(|column| [patch([0, column])]);
+    let patched = patches.map(|patches| model.with_patches(&patches)).find_map(Result::ok);
+    let patched = patched.expect("a row that keeps a weight");
+    let read = || Subnetworks::from_bytes(bytes.clone()).expect("masks are read");
+    let report = read().with_patches(patched.patches()).expect("they fit").report();
+    let before = read().with_patches(&[]).expect("nothing to fit").report();
+    assert_eq!(before, read().report());
+    assert!(report.density[1] < before.density[1]);
+    for (found, stated) in report.density.iter().zip(&patched.masks().density) {
+        assert!((found - stated).abs() < 1e-12, "{found} {stated}");
+    }
+    let twice = [patched.patches(), patched.patches()].concat();
+    let error = read().with_patches(&twice).map(drop).expect_err("pruned already");
+    assert!(error.to_string().contains("patch 1"), "{error}");
+    let folded = subnetworks(TINY, MaskForm::Folded).with_patches(patched.patches()).map(drop);
+    assert_eq!(folded.expect_err("nothing to flip").kind(), ErrorKind::Input);
+    subnetworks(TINY, MaskForm::Folded).with_patches(&[]).expect("nothing to fit");
 }
 
 #[test]

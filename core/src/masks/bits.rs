@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
 use super::LayerMasks;
-use crate::onnx::{DataType, ModelProto};
+use crate::onnx::{self, DataType, ModelProto};
 use crate::{Error, ErrorKind, Result};
 
 /// The masks of one matrix as bits: `LAYER.mask_bits` of `docs/checkpoint.md`.
@@ -31,6 +31,12 @@ impl MaskBits {
         concepts: usize,
     ) -> Result<Vec<MaskBits>> {
         layers.iter().map(|layer| MaskBits::read(file, layer, concepts)).collect()
+    }
+
+    /// Puts masks into the file that they were read from, where others of the same sizes stand.
+    pub(crate) fn write_all(matrices: &[MaskBits], file: &mut ModelProto) {
+        let bits = |matrix: &MaskBits| (MaskBits::tensor(&matrix.name), matrix.bits.clone());
+        onnx::replace_elements(file, matrices.iter().map(bits));
     }
 
     fn read(file: &ModelProto, layer: &LayerMasks, concepts: usize) -> Result<MaskBits> {
@@ -66,7 +72,7 @@ impl MaskBits {
     }
 
     /// What a file calls the bits of the masks of `layer`.
-    pub(crate) fn tensor(layer: &str) -> String {
+    fn tensor(layer: &str) -> String {
         format!("{layer}.mask_bits")
     }
 

@@ -28,7 +28,7 @@ pub struct Arguments {
     /// takes them.
     #[arg(long, value_name = "FILE")]
     guard: Option<PathBuf>,
-    /// Write the edit into this file, for --patch of `predict` and `eval`.
+    /// Write the edit into this file, for --patch of `predict`, `explain` and `eval`.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// End the search after so many seconds, with what it has.

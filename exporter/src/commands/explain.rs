@@ -14,6 +14,7 @@ use sparsecbm_exporter::report;
 use super::corrections::{self, Correction};
 use super::engine::EngineArguments;
 use super::gradients::GradientArguments;
+use super::patches::PatchArguments;
 use super::{input, print_json, tables, write_file};
 
 #[derive(Args)]
@@ -39,6 +40,8 @@ pub struct Arguments {
     steps: usize,
     #[command(flatten)]
     gradients: GradientArguments,
+    #[command(flatten)]
+    patches: PatchArguments,
     /// Also test whether the words named are those that matter: deletion and insertion curves.
     #[arg(long)]
     faithfulness: bool,
@@ -60,6 +63,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let model = Model::load(&arguments.model, &arguments.engine.options())?;
+    let model = arguments.patches.apply(model)?;
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let prediction = model.predict(&arguments.text)?.intervene(overrides)?;
     let bar = input::progress_bar(0);
@@ -71,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     bar.finish_and_clear();
     let explanation = explanation?;
     if let Some(path) = &arguments.html {
-        let subnetworks = Subnetworks::load(&arguments.model)?;
+        let subnetworks = Subnetworks::load(&arguments.model)?.with_patches(model.patches())?;
         let page = report::explanation_page(&prediction, &explanation, Some(&subnetworks))?;
         write_file(path, &page)?;
     }

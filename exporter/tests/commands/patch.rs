@@ -31,6 +31,26 @@ fn predict_applies_patches() {
 }
 
 #[test]
+fn explain_tells_of_the_patched_model() {
+    let file = write("patch-explained.json", patch().to_json());
+    let pages = ["patch-before.html", "patch-after.html"].map(|name| write(name, ""));
+    let before = run([&"explain", &tiny(), &"a film", &"--html", &pages[0], &"--json"]);
+    let after =
+        run([&"explain", &tiny(), &"a film", &"--html", &pages[1], &"--json", &"--patch", &file]);
+    let predicted = json(run([&"predict", &tiny(), &"a film", &"--patch", &file, &"--json"]));
+    let [before, after] = [before, after].map(|output| json(output)["contributions"].take());
+    assert_eq!(after["label_logits"], predicted["label"]["logits"]);
+    assert_ne!(after["label_logits"], before["label_logits"]);
+    // The pictures of the subnetworks are the page's only ones.
+    let pictures = |page| {
+        let page = std::fs::read_to_string(page).expect("the page");
+        page.split_once("<svg").expect("a picture").1.to_string()
+    };
+    let [before, after] = pages.map(pictures);
+    assert_ne!(before, after);
+}
+
+#[test]
 fn patches_that_do_not_fit_are_told() {
     let file = write("patch-twice.json", patch().to_json());
     let twice = run([&"predict", &tiny(), &"a film", &"--patch", &file, &"--patch", &file]);

@@ -12,8 +12,8 @@ pub use report::{LayerSubnetworks, SubnetworkReport, Units};
 pub use responsibility::{Loss, Responsibility, SwitchedOff};
 
 use crate::onnx::{self, ModelProto};
-use crate::schema;
-use crate::{Error, ErrorKind, MaskStatistics, Result, Schema};
+use crate::{Error, ErrorKind, MaskBits, MaskPatch, MaskStatistics, Result, Schema};
+use crate::{edit, schema};
 
 /// The masks of an exported file.
 ///
@@ -49,14 +49,10 @@ impl Subnetworks {
 
     fn from_graph(file: ModelProto) -> Result<Subnetworks> {
         let metadata = |key: &str| onnx::metadata(&file, key);
-        let broken = |key: &str, e: serde_json::Error| {
-            Error::new(ErrorKind::Format, key, e.to_string(), "what `sparsecbm export` writes")
-        };
         schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
         let schema =
             Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;
-        let masks: MaskStatistics = serde_json::from_str(metadata("sparsecbm.masks")?)
-            .map_err(|e| broken("sparsecbm.masks", e))?;
+        let masks = statistics(&file)?;
         let export: serde_json::Value = serde_json::from_str(metadata("sparsecbm.export")?)
             .map_err(|e| broken("sparsecbm.export", e))?;
         let layers = masks.layers.iter().map(|layer| Layer::read(&file, &schema, layer));
@@ -68,10 +64,35 @@ impl Subnetworks {
         })
     }
 
+    /// The masks with these patches, applied in this order, as
+    /// [`Model::with_patches`](crate::Model::with_patches) applies them to the model of the file.
+    ///
+    /// # Errors
+    /// `Input` where a patch does not fit the file, or the file holds its masks folded into the weights.
+    pub fn with_patches(mut self, patches: &[MaskPatch]) -> Result<Subnetworks> {
+        if patches.is_empty() {
+            return Ok(self);
+        }
+        let layers = statistics(&self.file)?.layers;
+        let mut matrices = MaskBits::read_all(&self.file, &layers, self.schema.concept_count())?;
+        edit::apply(patches, &self.schema, &mut matrices)?;
+        MaskBits::write_all(&matrices, &mut self.file);
+        Subnetworks::from_graph(self.file)
+    }
+
     /// What the concepts are.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
+}
+
+fn statistics(file: &ModelProto) -> Result<MaskStatistics> {
+    let key = "sparsecbm.masks";
+    serde_json::from_str(onnx::metadata(file, key)?).map_err(|e| broken(key, e))
+}
+
+fn broken(key: &str, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Format, key, error.to_string(), "what `sparsecbm export` writes")
 }
 
 impl std::fmt::Debug for Subnetworks {
