@@ -1,6 +1,7 @@
 //! The main job in one run: export the shipped checkpoint, predict real reviews, correct a concept
 //! and see the label follow.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -30,13 +31,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["review", "a person said", "the model says, because", "corrected", "now"]);
     let reviews = fs::read_to_string(examples.join("data/cebab/validation.jsonl"))?;
-    let mut shown = 0;
+    let (mut read, mut wrong, mut changed) = (0, 0, 0);
+    let mut originals = HashSet::new();
     for line in reviews.lines() {
         let review: Value = serde_json::from_str(line)?;
         let text = review["text"].as_str().ok_or("a review without text")?;
         let prediction = model.predict(text)?;
+        read += 1;
         let Some((concept, truth)) = first_wrong_concept(&prediction, &review) else { continue };
+        wrong += 1;
         let corrected = prediction.intervene([(&concept, truth.as_str())])?;
+        if corrected.label().class == prediction.label().class {
+            continue;
+        }
+        changed += 1;
+        // People rewrote each original several times.
+        if !originals.insert(review["original_id"].to_string()) {
+            continue;
+        }
         table.add_row([
             text.to_string(),
             format!("{} stars", review["rating"]),
@@ -44,13 +56,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             format!("{concept} is {truth}"),
             stars(&corrected),
         ]);
-        shown += 1;
-        if shown == SHOWN {
+        if originals.len() == SHOWN {
             break;
         }
     }
-    println!("The first {shown} validation reviews in which the model reads a concept wrongly:");
-    println!("{table}");
+    println!(
+        "Of the first {read} validation reviews, the model reads a concept wrongly in {wrong}; told the right class, \
+         it changes the stars of {changed}."
+    );
+    println!("One of each original:\n{table}");
     Ok(())
 }
 
