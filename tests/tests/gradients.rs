@@ -1,4 +1,4 @@
-//! Gradient files on every engine that runs graphs, against PyTorch's autograd and Captum.
+//! Gradient files on an engine that runs graphs, against PyTorch's autograd and Captum.
 //! `tests/python/check_gradients.py` does the same without this crate.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskBits};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, WeightForm};
 use sparsecbm_tests::{
     GradientGoldens, Tensor, checkpoint, exported, exported_gradients, gradient_goldens,
-    largest_difference,
+    graph_engine, largest_difference,
 };
 
 /// Of a gradient as a share of its length, and of logits.
@@ -70,20 +70,11 @@ fn rows(tensor: &Tensor) -> Vec<Vec<f32>> {
     (0..tensor.shape[0]).map(|row| tensor.row(row).to_vec()).collect()
 }
 
-fn engines() -> Vec<EngineChoice> {
-    let mut engines = vec![EngineChoice::Tract];
-    if cfg!(feature = "onnxruntime") {
-        engines.push(EngineChoice::OrtCpu);
-    }
-    engines
-}
-
 fn each_model(check: impl Fn(&GradientGoldens, &Gradients, &str)) {
-    for engine in engines() {
-        for goldens in gradient_goldens() {
-            let gradients = Gradients::load(&goldens.model, engine);
-            check(&goldens, &gradients, &format!("{} on {engine}", goldens.model));
-        }
+    let engine = graph_engine();
+    for goldens in gradient_goldens() {
+        let gradients = Gradients::load(&goldens.model, engine);
+        check(&goldens, &gradients, &format!("{} on {engine}", goldens.model));
     }
 }
 
