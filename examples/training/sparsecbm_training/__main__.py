@@ -6,7 +6,10 @@ import re
 
 import torch
 
-from . import ablation, backbone, batches, checkpoint, crossfit, data, effect, label_head, masks, metrics, train, vocabulary
+from . import (
+    ablation, backbone, batches, checkpoint, crossfit, data, effect, label_head, masks, metrics, saliency, train,
+    vocabulary,
+)  # fmt: skip
 from .model import Model, new_heads
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
@@ -22,8 +25,13 @@ def arguments():
         default=[str(REPOSITORY / "examples/data/cebab")],
         help="a folder with train_inclusive.jsonl and validation.jsonl, or those two files",
     )
+    add(
+        "--backbone",
+        help="a Hugging Face name (bert-base-uncased, roberta-base, facebook/opt-350m, gpt2, "
+        "answerdotai/ModernBERT-base, …) or folder, or bilstm (default: all-MiniLM-L6-v2)",
+    )
     add("--seed", type=int, default=0)
-    add("--layers", type=int, default=3, help="encoder layers of all-MiniLM-L6-v2 to use, 1 to 6")
+    add("--layers", type=int, help="how many of its layers to use (default: 3 of all-MiniLM-L6-v2, all of others)")
     add("--sparsity", type=float, default=0.9, help="share of each matrix that each mask takes away")
     add("--block", type=int, choices=(1, 4), default=4, help="1: single weights; 4: blocks of 4 outputs x 1 input")
     add("--dense-epochs", type=int, default=6, help="epochs of the dense CBM that pruning starts from")
@@ -35,7 +43,7 @@ def arguments():
     add("--distill", type=float, default=0.5, help="share of the dense CBM's predictions in what the sparse one learns")
     add("--average-epochs", type=int, default=3, help="epochs at a constant rate whose weights are averaged")
     add("--average-rate", type=float, default=2e-4, help="that rate")
-    add("--teacher-layers", type=int, default=6, help="encoder layers of the cross-fitted teachers, 1 to 6")
+    add("--teacher-layers", type=int, help="layers of the cross-fitted teachers (default: all)")
     add("--teacher-folds", type=int, default=5, help="how many of them, each predicting what it did not see")
     add("--teacher-epochs", type=int, default=4)
     add("--teacher-rate", type=float, default=2e-4)
@@ -85,12 +93,12 @@ def say(text):
     print(text, flush=True)
 
 
-def prepare(options):
+def prepare(source, options):
     """Reviews, tokenizers and tokens."""
     schema, train_reviews, validation = data.read(*data.paths(options.data))
     usable = data.without_texts(train_reviews, validation)
     fitting, calibration = data.split(usable, options.calibration_share, options.calibration_part)
-    whole = vocabulary.load(backbone.model_path() / "tokenizer.json", options.max_length)
+    whole = vocabulary.prepare(source.tokenizer(), options.max_length)
     tokenizer, pieces = vocabulary.cut(whole, [review.text for review in usable])
     for each in (whole, tokenizer):
         each.enable_truncation(options.max_length)
@@ -98,15 +106,15 @@ def prepare(options):
     sizes = {name: len(part) for name, part in reviews.items()}
     sizes["dropped_because_in_validation"] = len(train_reviews) - len(usable)
     tokens = {name: batches.Tokens(tokenizer, part, options.device) for name, part in reviews.items()}
-    say(f"reviews: {sizes}; vocabulary: {len(pieces)} of {whole.get_vocab_size()} pieces")
+    say(f"reviews: {sizes}; vocabulary: {tokenizer.get_vocab_size()} of {whole.get_vocab_size()} pieces")
     return schema, reviews, sizes, tokens, whole, tokenizer, pieces
 
 
-def vocabulary_cost(model, head, whole, pieces, reviews, options, cut_figures):
+def vocabulary_cost(source, model, head, whole, pieces, reviews, options, cut_figures):
     """What the cut vocabulary costs on some reviews: figures with the whole one, and how much changes."""
-    table = "embeddings.word_embeddings.weight"
-    _, weights = backbone.load(options.layers, list(range(whole.get_vocab_size())), options.max_length)
-    full = Model(model.config, model.weights | {table: weights[table]}, model.heads, model.masks)
+    table = model.backbone.word_table
+    _, weights = source.load(options.layers, list(range(whole.get_vocab_size())), options.max_length)
+    full = Model(model.backbone, model.weights | {table: weights[table]}, model.heads, model.masks)
     full_tokens = batches.Tokens(whole, reviews, options.device)
     logits = train.predict(full, full_tokens)
     kept = set(pieces)
@@ -159,13 +167,19 @@ def dense_figures(model, tokens, reviews, schema, options):
 def main():
     options = arguments()
     torch.set_num_threads(options.threads)
-    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(options)
+    source = backbone.source(options.backbone)
+    if options.layers is None:
+        options.layers = source.layers
+    if options.teacher_layers is None:
+        options.teacher_layers = source.teacher_layers
+    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(source, options)
 
-    config, weights = backbone.load(options.layers, pieces, options.max_length)
-    shape = len(schema.concepts), len(schema.classes), len(schema.labels), config["hidden_size"]
+    body, weights = source.load(options.layers, pieces, options.max_length)
+    shape = len(schema.concepts), len(schema.classes), len(schema.labels), body.width
     say("dense CBM")
     random = torch.Generator().manual_seed(options.seed)
-    model = Model(config, weights, new_heads(*shape, random)).to(options.device)
+    model = Model(body, weights, new_heads(*shape, random)).to(options.device)
+    saliency.expect_whole_blocks(model)
     train.fit_dense(model, tokens["fitting"], tokens["calibration"], options, random, say)
     dense = dense_figures(model, tokens, reviews, schema, options)
     say(f"  validation: {dense}")
@@ -179,7 +193,7 @@ def main():
         say("teachers")
         random.manual_seed(options.seed)
         *teacher, teacher_figures = crossfit.predictions(
-            shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
+            source, shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
         )
         say("settling")
         train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
@@ -195,7 +209,8 @@ def main():
     calibrated = checkpoint.calibration(
         train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
     )
-    recipe = {key: value for key, value in vars(options).items() if key not in ("out", "data", "logits", "threads", "device")}
+    left_out = ("out", "data", "logits", "threads", "device")
+    recipe = {key: value for key, value in vars(options).items() if key not in left_out and value is not None}
     training = {
         "recipe": "examples/training",
         "seed": options.seed,
@@ -207,7 +222,7 @@ def main():
     checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
 
     say("measuring what was written, on validation")
-    model, head = checkpoint.read(options.out)
+    model, head = checkpoint.read(options.out, type(body))
     validation = tokens["validation"]
     validation_logits = train.predict(model, validation)
     overlap = masks.overlap(model.masks)
@@ -227,8 +242,10 @@ def main():
         "mask_overlap": overlap.tolist(),
         "mean_mask_overlap": masks.mean_overlap(overlap),
         "accuracy_drops": ablation.drops(model, validation, train.fast(options)),
-        "vocabulary": vocabulary_cost(model, head, whole, pieces, reviews["validation"], options, figures),
     }
+    if pieces is not None:
+        cost = vocabulary_cost(source, model, head, whole, pieces, reviews["validation"], options, figures)
+        figures["vocabulary"] = cost
     checkpoint.add_training(options.out, figures)
     for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap"):
         say(f"  {key}: {figures.get(key)}")

@@ -13,7 +13,7 @@ def accuracies(model, tokens, dtype):
 def switched_off(model, off):
     """The model without the weights `off[name]`, a boolean [out, in], in any mask."""
     kept = {name: (mask.bool() & ~off[name]).to(mask.dtype) for name, mask in model.masks.items()}
-    return Model(model.config, model.weights, model.heads, kept)
+    return Model(model.backbone, model.weights, model.heads, kept)
 
 
 def drops(model, tokens, dtype):

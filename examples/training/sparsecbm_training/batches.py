@@ -5,6 +5,8 @@ import typing
 
 import torch
 
+from . import vocabulary
+
 
 @dataclasses.dataclass
 class Batch:
@@ -36,7 +38,7 @@ class Tokens:
         self.device = torch.device(device)
         # Few different shapes serve a GPU better than little padding.
         self.multiple = 8 if self.device.type == "cuda" else 1
-        padded = torch.full((len(self), self.rounded(max(map(len, self.ids)))), tokenizer.token_to_id("[PAD]"))
+        padded = torch.full((len(self), self.rounded(max(map(len, self.ids)))), vocabulary.padding(tokenizer))
         for row, ids in zip(padded, self.ids):
             row[: len(ids)] = torch.tensor(ids)
         self.padded = padded.to(self.device)

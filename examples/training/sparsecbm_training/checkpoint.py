@@ -44,10 +44,12 @@ def write(folder, model, block, tokenizer, schema, calibrated, effect, training)
     tensors = {key: value.detach().half().contiguous() for key, value in tensors.items()}
     for name, mask in model.masks.items():
         tensors[f"{name}.mask_bits"] = masks.pack(mask, block).contiguous()
+    for key in (f"{name}.weight" for name in model.backbone.in_out):
+        tensors[key] = tensors[key].T.contiguous()
     save_file(tensors, folder / "model.safetensors")
     (folder / "model.safetensors").chmod(0o644)
     tokenizer.save(str(folder / "tokenizer.json"))
-    write_json(folder / "config.json", model.config)
+    write_json(folder / "config.json", model.backbone.config)
     write_json(
         folder / "sparsecbm.json",
         {
@@ -76,13 +78,15 @@ def write_logits(path, model, logits):
     save_file(logits | {key: model.heads[key] for key in HEADS if key.startswith("label")}, path)
 
 
-def read(folder):
-    """The model and the label head of a checkpoint that `write` wrote, in float32."""
-    config = json.loads((folder / "config.json").read_text())
+def read(folder, kind):
+    """The model and the label head of a checkpoint that `write` wrote, in float32. `kind` is its backbone's class."""
+    backbone = kind(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     schema = json.loads((folder / "sparsecbm.json").read_text())
     tensors = load_file(folder / "model.safetensors")
     heads = {key: tensors.pop(key).float() for key in HEADS}
     effect = tensors.pop("effect_head.weight").float()
+    for key in (f"{name}.weight" for name in backbone.in_out):
+        tensors[key] = tensors[key].T.contiguous()
     unpacked = {}
     for key in [key for key in tensors if key.endswith(".mask_bits")]:
         name = key.removesuffix(".mask_bits")
@@ -90,7 +94,7 @@ def read(folder):
     weights = {key: value.float() for key, value in tensors.items()}
     temperature = schema["calibration"]["temperature"]
     head = Head(heads["label_head.weight"], heads["label_head.bias"], temperature, effect)
-    return Model(config, weights, heads, unpacked), head
+    return Model(backbone, weights, heads, unpacked), head
 
 
 def write_json(path, content):

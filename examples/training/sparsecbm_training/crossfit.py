@@ -8,11 +8,11 @@ as on new reviews.
 
 import torch
 
-from . import backbone, batches, label_head, metrics, train
+from . import batches, label_head, metrics, train
 from .model import Model, new_heads
 
 
-def predictions(shape, pieces, tokenizer, fitting, calibration, options, random, say):
+def predictions(source, shape, pieces, tokenizer, fitting, calibration, options, random, say):
     """Probabilities of concepts [N, K, C] and label [N, L] of the reviews `fitting`, each from a teacher that saw
     neither it nor another version of it; and figures of these predictions. The tokens `calibration` stop the teachers
     early. Labels come from a head fitted on held-out logits: a teacher's own expects the sure ones of its training."""
@@ -24,8 +24,8 @@ def predictions(shape, pieces, tokenizer, fitting, calibration, options, random,
     concept, label = torch.empty(len(fitting), concepts, classes), torch.empty(len(fitting), labels)
     added = {"logits": 0.0, "logits_and_gold": 0.0}
     for fold in range(options.teacher_folds):
-        config, weights = backbone.load(options.teacher_layers, pieces, options.max_length)
-        teacher = Model(config, weights, new_heads(*shape, random)).to(calibration.device)
+        backbone, weights = source.load(options.teacher_layers, pieces, options.max_length)
+        teacher = Model(backbone, weights, new_heads(*shape, random)).to(calibration.device)
         held = folds == fold
         seen, unseen = (
             batches.Tokens(tokenizer, [fitting[i] for i in torch.nonzero(side).flatten()], calibration.device)

@@ -15,7 +15,8 @@ import shutil
 import torch
 from safetensors.torch import load_file, save_file
 
-from . import backbone, masks
+from . import masks
+from .backbone import minilm
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 SPARSITIES = (0, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -36,13 +37,13 @@ def main():
     options = parser.parse_args()
     config = json.loads((options.like / "config.json").read_text())
     concepts = len(json.loads((options.like / "sparsecbm.json").read_text())["concepts"])
-    _, weights = backbone.load(config["num_hidden_layers"], [0], config["max_position_embeddings"])
+    backbone, weights = minilm.Source().load(config["num_hidden_layers"], [0], config["max_position_embeddings"])
     tensors = load_file(options.like / "model.safetensors")
     for sparsity in SPARSITIES:
         for block in BLOCKS:
             out = options.folder / f"{sparsity}-b{block}"
             out.mkdir(parents=True, exist_ok=True)
-            for name in backbone.linear_layers(config):
+            for name in backbone.linear_layers:
                 weight = weights[f"{name}.weight"]
                 mask = keep_largest(weight, sparsity, block).expand(concepts, -1, -1)
                 tensors[f"{name}.weight"] = weight.half()

@@ -1,9 +1,8 @@
 """The concept bottleneck model: backbone, one mask and one head for each concept, and the label head."""
 
 import torch
-import torch.nn.functional as F
 
-from . import backbone
+from .backbone.dropout import keep
 
 
 def new_heads(concepts, classes, labels, hidden, random):
@@ -19,15 +18,15 @@ def new_heads(concepts, classes, labels, hidden, random):
 class Model:
     """Weights, heads and masks. Without masks it is the dense CBM: all concepts share one pass of the backbone."""
 
-    def __init__(self, config, weights, heads, masks=None):
-        self.config = config
+    def __init__(self, backbone, weights, heads, masks=None):
+        self.backbone = backbone
         self.weights = weights
         self.heads = heads
         self.masks = masks  # name of a linear layer -> [K, out, in] of 0 and 1
 
     @property
     def layers(self):
-        return backbone.linear_layers(self.config)
+        return self.backbone.linear_layers
 
     @property
     def concepts(self):
@@ -36,7 +35,7 @@ class Model:
     def state(self):
         """A copy of everything that training changes."""
         return (
-            {key: value.detach().clone() for key, value in self.weights.items() if backbone.is_trained(key)},
+            {key: value.detach().clone() for key, value in self.weights.items() if self.backbone.is_trained(key)},
             {key: value.detach().clone() for key, value in self.heads.items()},
         )
 
@@ -51,58 +50,40 @@ class Model:
         def moved(tensors):
             return tensors and {key: value.to(device) for key, value in tensors.items()}
 
-        return Model(self.config, moved(self.weights), moved(self.heads), moved(self.masks))
+        return Model(self.backbone, moved(self.weights), moved(self.heads), moved(self.masks))
 
-    def concept_logits(self, texts, dtype=torch.float32, dropout=backbone.keep, only=None):
+    def concept_logits(self, texts, dtype=torch.float32, dropout=keep, only=None):
         """Concept logits [batch, K, C] in float32; with `only`, of that one concept [batch, 1, C]."""
-        x = backbone.embed(self.weights, self.config, texts.ids, dtype, dropout)
+        shared = self.backbone.embed(self.weights, texts, dtype, dropout)
         cast = {name: self.weights[f"{name}.weight"].to(dtype) for name in self.layers}
-        padding = backbone.padding(texts)
         pool = (texts.attention.float() / texts.attention.sum(1, keepdim=True)).to(dtype)
         chosen = range(self.concepts) if only is None else [only]
         if self.masks is None:
-            z = self.pooled(x, padding, pool, lambda name, inputs, bias: F.linear(inputs, cast[name], bias), dropout)
-            z = [z] * len(chosen)
-        elif only is None and self.together(x):
-            z = self.pooled_together(x, padding, pool, cast, dropout)
+            z = [self.pooled(shared, pool, lambda name: cast[name], dropout)] * len(chosen)
+        elif only is None and self.together(texts):
+            z = self.pooled_together(shared, pool, cast, dropout)
         else:
-            z = [
-                self.pooled(
-                    x,
-                    padding,
-                    pool,
-                    lambda name, inputs, bias: F.linear(inputs, cast[name] * self.masks[name][k], bias),
-                    dropout,
-                )
-                for k in chosen
-            ]
+            z = [self.pooled(shared, pool, lambda name: cast[name] * self.masks[name][k], dropout) for k in chosen]
         logits = []
         for k, inputs in zip(chosen, z):
             weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
             logits.append(dropout(inputs).float() @ weight.T + bias)
         return torch.stack(logits, 1)
 
-    def together(self, x):
+    def together(self, texts):
         """Whether the branches are computed together: on a GPU the count of operations is the cost."""
-        return x.is_cuda
+        return texts.ids.is_cuda and self.backbone.batched
 
-    def pooled(self, x, padding, pool, linear, dropout):
+    def pooled(self, shared, pool, weight, dropout):
         """Mean of the last hidden states [B, d], of one pass of the backbone."""
-        hidden = backbone.encode(self.weights, self.config, x, padding, linear, dropout)
+        hidden = self.backbone.encode(self.weights, shared, weight, dropout)
         return torch.einsum("bs,bsd->bd", pool, hidden)
 
-    def pooled_together(self, x, padding, pool, cast, dropout):
+    def pooled_together(self, shared, pool, cast, dropout):
         """The same of every subnetwork [K, B, d], one batched product at a time."""
-
-        def linear(name, inputs, bias):
-            weight = (cast[name] * self.masks[name]).transpose(1, 2)
-            product = torch.baddbmm(bias, inputs.reshape(self.concepts, -1, inputs.shape[-1]), weight)
-            return product.view(*inputs.shape[:-1], -1)
-
-        if padding is not None:
-            padding = padding.repeat(self.concepts, 1, 1, 1)
-        x, pool = x.repeat(self.concepts, 1, 1), pool.repeat(self.concepts, 1)
-        return self.pooled(x, padding, pool, linear, dropout).unflatten(0, (self.concepts, -1))
+        shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
+        z = self.pooled(shared, pool, lambda name: cast[name] * self.masks[name], dropout)
+        return z.unflatten(0, (self.concepts, -1))
 
     def label_logits(self, concept_logits):
         """Raw label logits, before any temperature or override, computed where the concept logits are."""

@@ -24,6 +24,14 @@ def fisher_blocks(matrix):
     return matrix.view(rows // HEIGHT, HEIGHT, columns).transpose(1, 2)
 
 
+def expect_whole_blocks(model):
+    """Refuses a backbone whose layers cannot be divided so."""
+    for name in model.layers:
+        rows = len(model.weights[f"{name}.weight"])
+        if rows % HEIGHT:
+            raise ValueError(f"{name} has {rows} outputs, not a multiple of {HEIGHT}")
+
+
 class BlockSaliency:
     """For blocks of four. The group is the whole Fisher block, so the two inverses cancel and the saliency is
     ½ wᵀ F w: the mean of (gᵀ w)² over the minibatches, halved. No matrix is ever formed."""

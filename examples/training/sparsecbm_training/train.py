@@ -6,7 +6,8 @@ import time
 import torch
 import torch.nn.functional as F
 
-from . import backbone, masks, metrics
+from . import masks, metrics
+from .backbone.dropout import Dropout
 
 
 def fast(options):
@@ -78,7 +79,7 @@ def report(model, tokens, options):
 
 
 def optimizer(model, rate, options):
-    trained = [value for key, value in model.weights.items() if backbone.is_trained(key)]
+    trained = [value for key, value in model.weights.items() if model.backbone.is_trained(key)]
     matrices = [value for value in trained if value.dim() == 2]
     vectors = [value for value in trained if value.dim() == 1]
     heads = list(model.heads.values())
@@ -100,7 +101,7 @@ class Learner:
     def __init__(self, model, fitting, targets, rate, drop, options, random, corrections=None):
         self.model, self.fitting, self.targets, self.options = model, fitting, targets, options
         self.corrections = corrections
-        self.dropout = backbone.Dropout(drop, random, fast(options), fitting.device)
+        self.dropout = Dropout(drop, random, fast(options), fitting.device)
         self.optimizer = optimizer(model, rate, options)
         if corrections:
             self.optimizer.add_param_group({"params": [corrections.effect], "lr": 10 * rate, "weight_decay": 0.0})

@@ -14,11 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import __main__, backbone, batches, masks, train  # noqa: E402
+from sparsecbm_training import __main__, batches, masks, train  # noqa: E402
+from sparsecbm_training.backbone.dropout import Dropout  # noqa: E402
+from sparsecbm_training.backbone.minilm import MiniLm  # noqa: E402
 from sparsecbm_training.data import Review  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
-CONFIG = {"num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8}
+BACKBONE = MiniLm({"num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8})
 OPTIONS = argparse.Namespace(
     batch=3, bf16=True, weight_decay=0.01, concept_weight=5.0, corrected_weight=2.0, block=4, damping=1e-10,
     fisher_batches=2, distinct=0.3,
@@ -44,15 +46,15 @@ def model(masked=True):
     random = torch.Generator().manual_seed(0)
     shapes = {"embeddings.word_embeddings": (6, 8), "embeddings.position_embeddings": (16, 8)}
     shapes |= {"embeddings.token_type_embeddings": (2, 8)}
-    for name in backbone.linear_layers(CONFIG):
+    for name in BACKBONE.linear_layers:
         wider = {"intermediate.dense": (16, 8), "output.dense": (8, 16)}
         shapes[name] = wider.get(name.split(".", 3)[3], (8, 8))
     weights = {f"{name}.weight": 0.3 * torch.randn(shape, generator=random) for name, shape in shapes.items()}
-    weights |= {f"{name}.bias": torch.zeros(shapes[name][0]) for name in backbone.linear_layers(CONFIG)}
+    weights |= {f"{name}.bias": torch.zeros(shapes[name][0]) for name in BACKBONE.linear_layers}
     norms = [f"encoder.layer.{i}.{part}output" for i in range(2) for part in ("attention.", "")] + ["embeddings"]
     for name in norms:
         weights |= {f"{name}.LayerNorm.weight": torch.ones(8), f"{name}.LayerNorm.bias": torch.zeros(8)}
-    result = Model(CONFIG, weights, new_heads(2, 3, 5, 8, random))
+    result = Model(BACKBONE, weights, new_heads(2, 3, 5, 8, random))
     if masked:
         result.masks = {
             name: (torch.rand(2, *result.weights[f"{name}.weight"].shape, generator=random) < 0.5).bfloat16()
@@ -115,7 +117,7 @@ class Devices(unittest.TestCase):
         # Whatever looks into a tensor cannot run: the order of batches, and where dropout takes its noise from.
         whole[0].indices = torch.arange(6).to("cuda")
         stack.enter_context(mock.patch.object(batches.Tokens, "batches", lambda *_: whole))
-        stack.enter_context(mock.patch.object(backbone.Dropout, "__call__", drop))
+        stack.enter_context(mock.patch.object(Dropout, "__call__", drop))
         # Nor can the backward pass, which asks the GPU itself; it goes where the forward one went.
         stack.enter_context(mock.patch.object(torch.Tensor, "backward", lambda _: None))
         stack.enter_context(mock.patch.object(torch.autograd, "grad", lambda _, inputs: list(map(torch.zeros_like, inputs))))

