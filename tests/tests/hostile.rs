@@ -179,17 +179,84 @@ fn a_length_without_end() {
     assert!(error.place().ends_with("max_length"), "{error}");
 }
 
+/// Changes the tokenizer of a model.
+fn edit_tokenizer(model: &mut ModelProto, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut entries = model.metadata_props.iter_mut();
+    let entry = entries.find(|entry| entry.key == "sparsecbm.tokenizer").expect("a tokenizer");
+    let mut tokenizer: serde_json::Value = serde_json::from_str(&entry.value).expect("JSON");
+    change(&mut tokenizer);
+    entry.value = tokenizer.to_string();
+}
+
+/// The tiny model with another tokenizer, on the engine that runs files of strangers.
+fn with_tokenizer(change: impl FnOnce(&mut serde_json::Value)) -> sparsecbm::Result<Model> {
+    let mut bytes = file(MaskForm::Packed);
+    edit(&mut bytes, |model| edit_tokenizer(model, change));
+    let mut options = LoadOptions::default();
+    options.engine = EngineChoice::Sparse;
+    Model::from_bytes(bytes, &options)
+}
+
 #[test]
 fn a_tokenizer_that_names_a_token_it_does_not_have() {
     let error = error(|model| {
-        let entry =
-            model.metadata_props.iter_mut().find(|e| e.key == "sparsecbm.tokenizer").unwrap();
-        let mut tokenizer: serde_json::Value = serde_json::from_str(&entry.value).expect("JSON");
-        tokenizer["post_processor"]["special_tokens"] = serde_json::json!({});
-        entry.value = tokenizer.to_string();
+        edit_tokenizer(model, |tokenizer| {
+            tokenizer["post_processor"]["special_tokens"] = serde_json::json!({});
+        });
     });
     assert_eq!(error.kind(), ErrorKind::Format);
     assert!(error.place().contains("sparsecbm.tokenizer"), "{error}");
+}
+
+#[test]
+fn a_tokenizer_that_makes_much_of_little() {
+    let twice = serde_json::json!({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"});
+    let long = "a".repeat(100_000);
+    let once = serde_json::json!({"type": "Replace", "pattern": {"Regex": ""}, "content": long});
+    let bytes = serde_json::json!({"type": "ByteLevel"});
+    for rules in [vec![twice; 40], vec![once], vec![bytes; 40]] {
+        let sequence = serde_json::json!({"type": "Sequence", "normalizers": rules});
+        let nested = serde_json::json!({"type": "Sequence", "normalizers": [sequence]});
+        let error = with_tokenizer(|tokenizer| tokenizer["normalizer"] = nested);
+        let error = error.expect_err("a text would have no end");
+        assert_eq!(error.kind(), ErrorKind::Model, "{error}");
+        assert_eq!(error.place(), "sparsecbm.tokenizer: normalizer", "{error}");
+    }
+    for (field, value) in [
+        ("max_input_chars_per_word", u64::MAX.into()),
+        ("continuing_subword_prefix", "#".repeat(100_000).into()),
+    ] {
+        let error = with_tokenizer(|tokenizer| tokenizer["model"][field] = value);
+        let error = error.expect_err("a word would take without end");
+        assert_eq!(error.kind(), ErrorKind::Model, "{error}");
+        assert_eq!(error.place(), format!("sparsecbm.tokenizer: model: {field}"), "{error}");
+    }
+}
+
+#[test]
+fn a_tokenizer_whose_template_repeats_the_text() {
+    let model = with_tokenizer(|tokenizer| {
+        let text = serde_json::json!({"Sequence": {"id": "A", "type_id": 0}});
+        tokenizer["post_processor"]["single"] = vec![text; 1000].into();
+    });
+    let model = model.expect("an empty text has room");
+    let text = "bad plot, good acting! ".repeat(100);
+    let error = model.predict(&text).expect_err("longer than max_length");
+    assert_eq!((error.kind(), error.place()), (ErrorKind::Model, "tokenizer"), "{error}");
+}
+
+#[test]
+fn an_expression_without_end_gives_up() {
+    // The library ends the search where it has taken too many steps; what is left of the text is one word.
+    let model = with_tokenizer(|tokenizer| {
+        tokenizer["pre_tokenizer"] = serde_json::json!({
+            "type": "Split", "pattern": {"Regex": r"(a|a|aa)+\1b"}, "behavior": "Isolated", "invert": false,
+        });
+    });
+    let model = model.expect("the expression is sound");
+    let start = std::time::Instant::now();
+    model.predict(&"a".repeat(1000)).expect("an answer");
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
 
 #[test]

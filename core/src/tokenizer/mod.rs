@@ -1,3 +1,5 @@
+mod limits;
+
 use std::ops::Range;
 
 use serde::Serialize;
@@ -42,9 +44,14 @@ pub(crate) struct Tokenizer {
 impl Tokenizer {
     /// Reads `tokenizer.json`. Padding and truncation set in it are replaced by the model's own; of the
     /// padding its token is kept.
+    ///
+    /// # Errors
+    /// `Format` where it cannot be read, `Model` where it leaves no room for text or asks for more than
+    /// [`limits`] allow.
     pub(crate) fn from_json(json: &[u8], max_length: usize, place: &str) -> Result<Tokenizer> {
         let broken =
             |found: String| Error::new(ErrorKind::Format, place, found, "a Hugging Face tokenizer");
+        limits::check(json, place)?;
         let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json))
             .map_err(broken)?
             .map_err(|e| broken(e.to_string()))?;
@@ -74,7 +81,15 @@ impl Tokenizer {
         let room = self.max_length - self.special;
         let dropped = own.len().saturating_sub(room);
         own.truncate(room, 0, TruncationDirection::Right);
+        // The library keeps what was cut off, and would join each part of it with each copy in a template.
+        own.take_overflowing();
         let encoding = run(|| self.inner.post_process(own, None, true), "text")?;
+        // A template may name the text more than once.
+        if encoding.len() > self.max_length {
+            let found = format!("{} positions", encoding.len());
+            let expected = format!("at most max_length, {}, as the model reads", self.max_length);
+            return Err(Error::new(ErrorKind::Model, "tokenizer", found, expected));
+        }
         let positions = encoding
             .get_ids()
             .iter()
