@@ -233,6 +233,22 @@ fn a_gpu_that_is_not_there_is_an_error() {
 }
 
 #[test]
+fn a_library_that_is_gone_after_the_start_serves_on() {
+    for named in ["copy", "copy/libonnxruntime.so"] {
+        let case = Case::new("ort-cpu");
+        let copy = case.path("copy/libonnxruntime.so");
+        fs::copy(library(), &copy).expect("the library is copied");
+        let named = case.path(named);
+        let mut case = case.library(&named);
+        case.arguments.push(copy.display().to_string());
+        let answer = case.answer();
+        assert_eq!(answer["device"]["library"], copy.display().to_string());
+        assert_eq!(answer["without"], serde_json::json!([answer["label"], answer["label"]]));
+        assert!(!copy.exists());
+    }
+}
+
+#[test]
 fn a_process_keeps_its_library() {
     let bytes = exported("tests/models/tiny", &ExportOptions::default());
     let mut options = LoadOptions::default();

@@ -130,10 +130,12 @@ fn version(path: &Path) -> Vec<u32> {
     name.split('.').filter_map(|part| part.parse().ok()).collect()
 }
 
-/// Whether `file` is one of those that asking for `asked` would load.
+/// Whether `file` is one of those that asking for `asked` would load, or would have loaded: a library that is
+/// loaded serves on when its file is gone.
 pub(super) fn holds(asked: &Path, file: &Path) -> bool {
     let place = Place { what: String::new(), path: Some(asked.into()), asked: true };
     candidates(&place).is_ok_and(|files| files.iter().any(|candidate| candidate == file))
+        || (!file.exists() && file.starts_with(asked))
 }
 
 /// Why `candidate` is not the library that is needed.
