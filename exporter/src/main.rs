@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Export, inspect and run sparse concept bottleneck text models.
+/// Export, run, explain and correct sparse concept bottleneck text models.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(name = "sparsecbm", version)]
 struct Cli {
     #[command(subcommand)]
     command: commands::Command,

@@ -12,6 +12,8 @@ use super::{input, print, print_json, tables};
 
 #[derive(Args)]
 #[command(group(ArgGroup::new("texts").required(true).args(["text", "input"])))]
+// clap would name the group before the model, which comes first.
+#[command(override_usage = "sparsecbm predict [OPTIONS] <MODEL> <TEXT|--input <FILE>>")]
 pub struct Arguments {
     /// The exported model.
     model: PathBuf,

@@ -3,6 +3,15 @@ use serde_json::Value;
 use crate::support::{assert_fails, json, printed, run, run_with, tiny, tiny_executed, write};
 
 #[test]
+fn the_command_says_its_name_and_what_it_takes() {
+    let version = printed(run([&"--version"]));
+    assert_eq!(version.trim_end(), concat!("sparsecbm ", env!("CARGO_PKG_VERSION")));
+    let usage = "Usage: sparsecbm predict [OPTIONS] <MODEL> <TEXT|--input <FILE>>";
+    assert!(printed(run([&"predict", &"--help"])).contains(usage));
+    assert_fails(run([&"predict"]), &[usage]);
+}
+
+#[test]
 fn a_text_gives_label_and_concepts() {
     let answer = json(run([&"predict", &tiny(), &"a film", &"--json"]));
     assert_eq!(answer["text"], "a film");
