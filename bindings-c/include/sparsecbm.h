@@ -128,8 +128,9 @@ typedef struct scbm_load_options {
    */
   uint32_t ort_threads;
   /**
-   * ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: it is looked
-   * for where the platform keeps libraries.
+   * ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: what the
+   * variable `SPARSECBM_ORT_LIB` or `ORT_DYLIB_PATH` names, else it is looked for beside the program, in
+   * the active Python environment and where the platform keeps libraries.
    */
   const char *ort_library;
   /**

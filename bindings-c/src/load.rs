@@ -38,8 +38,9 @@ pub struct LoadOptions {
     pub cuda_device: u32,
     /// Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread a core.
     pub ort_threads: u32,
-    /// ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: it is looked
-    /// for where the platform keeps libraries.
+    /// ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: what the
+    /// variable `SPARSECBM_ORT_LIB` or `ORT_DYLIB_PATH` names, else it is looked for beside the program, in
+    /// the active Python environment and where the platform keeps libraries.
     pub ort_library: *const c_char,
     /// The most runs of ONNX Runtime at one time; more callers than that wait. 0: one a core.
     pub ort_sessions: u32,

@@ -131,7 +131,7 @@ pub unsafe extern "C" fn scbm_model_find_concept(
 impl Model {
     pub(crate) fn new(inner: sparsecbm::Model) -> Result<*mut Model, Failure> {
         let names = Arc::new(Names::new(inner.schema())?);
-        let engine = engine_number(&inner.engine())?;
+        let engine = engine_number(inner.engine())?;
         let device = c_string(&inner.device().to_string())?;
         Ok(Box::into_raw(Box::new(Model { inner, names, engine, device })))
     }

@@ -74,7 +74,7 @@ impl RawModel {
 
     /// The engine in use, for people.
     pub fn engine(&self) -> String {
-        self.model.engine()
+        self.model.engine().into()
     }
 
     /// The original model with these patches, given as JavaScript's objects or as JSON, and no others.

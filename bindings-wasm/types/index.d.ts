@@ -57,7 +57,8 @@ export class Model {
   private constructor()
   /**
    * Loads a file that `sparsecbm export` wrote.
-   * @throws {SparseCbmError} `io`, `format`, `version` or `model`
+   * @throws {SparseCbmError} `io`, `format`, `version`, `model`, or `unavailable` where the file is sound but its
+   * backbone is one that this package cannot run
    */
   static load(source: ModelSource, options?: LoadOptions): Promise<Model>
   /** The same from bytes that are here, at once. */
@@ -71,8 +72,9 @@ export class Model {
   /** Predicts several texts; the results stand in their order. */
   predict(texts: readonly string[]): Prediction[]
   /**
-   * Predicts from token ids, special tokens included.
-   * @throws {SparseCbmError} `input` where an id is not in the vocabulary
+   * Predicts from token ids, special tokens included, without padding.
+   * @throws {SparseCbmError} `input` where there are no ids, more than the model's `max_length`, or one that the
+   * vocabulary does not have
    */
   predictTokens(ids: readonly number[] | Uint32Array): Prediction
 
@@ -145,7 +147,10 @@ export class Prediction {
    * @throws {SparseCbmError} `input` where the model has no such concept or class
    */
   intervene(overrides: Overrides): Prediction
-  /** Another prediction, without the override of `concept`, or without any. */
+  /**
+   * Another prediction, without the override of `concept`, or without any.
+   * @throws {SparseCbmError} `input` where the model has no such concept
+   */
   undo(concept?: string): Prediction
   /** Why: contributions, what-ifs, a counterfactual, suggestions and evidence. */
   explain(options?: ExplainOptions): Explanation

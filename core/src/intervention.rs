@@ -3,6 +3,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// What a concept is to be, whatever the model believes.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum ConceptValue {
     /// One class, by name.
     Class(String),

@@ -18,6 +18,30 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What to read first
+//!
+//! - [`Model`] and [`LoadOptions`]: which engine runs a model, and how. Models are made by the command
+//!   `sparsecbm export`.
+//! - [`Prediction`]: concepts, label, tokens; [`intervene`](Prediction::intervene) and
+//!   [`undo`](Prediction::undo).
+//! - [`Prediction::explain`] and [`explain`]: why, by concepts, words and subnetworks.
+//! - [`Model::with_patches`], [`Gradients`] and [`edit`]: corrections of the model instead of one answer.
+//! - [`Error`]: every failure says where, what was found, and what was expected.
+//!
+//! [`onnx`], [`sparse`] and [`gradients::Trial`] are there for the exporter and for measuring; programs that
+//! run models need none of them.
+//!
+//! # Features
+//!
+//! - `tract` (default): the engine tract. Without it [`EngineChoice::Sparse`] is what runs without another
+//!   library.
+//! - `ort`: ONNX Runtime as an engine, whose library is looked for when a model is loaded.
+//!
+//! # Letters
+//!
+//! Shapes are written with K concepts of C classes each, L label classes, S positions (tokens with their
+//! special tokens) and W words.
 
 mod caught;
 pub mod edit;

@@ -25,6 +25,14 @@ pub struct Model {
 }
 
 /// How a model is to be loaded.
+///
+/// ```
+/// use sparsecbm::{EngineChoice, LoadOptions};
+///
+/// let mut options = LoadOptions::default();
+/// options.engine = EngineChoice::Sparse;
+/// options.threads = std::num::NonZeroUsize::new(4);
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LoadOptions {
@@ -207,8 +215,8 @@ impl Model {
     }
 
     /// The engine really in use: `sparse`, `tract`, `ort-cpu` or `ort-cuda:N`.
-    pub fn engine(&self) -> String {
-        self.inner.device.engine.clone()
+    pub fn engine(&self) -> &str {
+        &self.inner.device.engine
     }
 
     /// Where the model really runs: the engine, which provider runs how many nodes, and why it was chosen.
@@ -230,7 +238,8 @@ impl Model {
     /// The text as the model reads it: cut to the schema's `max_length` positions.
     ///
     /// # Errors
-    /// `Format` where the tokenizer cannot read the text.
+    /// `Format` where the tokenizer cannot read the text, `Model` where it makes more positions of it than
+    /// `max_length`: neither happens with a sound tokenizer.
     pub fn tokenize(&self, text: &str) -> Result<Tokens> {
         self.inner.tokenizer.encode(text)
     }
@@ -239,7 +248,7 @@ impl Model {
     /// `max_length` is cut and [`Prediction::dropped_tokens`] says so.
     ///
     /// # Errors
-    /// `Engine` where the engine fails.
+    /// `Engine` where the engine fails; as [`Model::tokenize`] where the model's tokenizer is broken.
     pub fn predict(&self, text: &str) -> Result<Prediction> {
         self.predict_one(self.tokenize(text)?)
     }

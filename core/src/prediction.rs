@@ -30,6 +30,7 @@ pub(crate) struct Reading {
 
 /// One concept of a prediction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptPrediction<'a> {
     /// The concept's name.
     pub name: &'a str,
@@ -47,6 +48,7 @@ pub struct ConceptPrediction<'a> {
 
 /// The label of a prediction, after overrides.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LabelPrediction<'a> {
     /// The label's name.
     pub name: &'a str,

@@ -16,6 +16,7 @@ const LONGEST: usize = 1 << 16;
 /// What a model's concepts and label mean, and how it is to be used: `sparsecbm.json` in a checkpoint,
 /// `sparsecbm.schema` in an exported file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Schema {
     /// `major.minor`; see [`FORMAT_MAJOR`].
     pub version: String,
@@ -120,6 +121,7 @@ pub struct DataFields {
 
 /// Numbers measured on training examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Calibration {
     /// Label logits are divided by it; above 0.
     pub temperature: f32,

@@ -21,6 +21,7 @@ pub enum EditOutcome {
 
 /// A change of one concept's mask, and what it does to the texts it was made for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Edit {
     /// How the search ended.
     pub outcome: EditOutcome,
@@ -46,6 +47,7 @@ pub struct Edit {
 
 /// How many bits of one matrix are flipped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LayerFlips {
     /// The linear layer's name in the backbone.
     pub name: String,
@@ -57,6 +59,7 @@ pub struct LayerFlips {
 
 /// What an edit does to one text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct TextChange {
     /// The text; `None` where token ids were given.
     pub text: Option<String>,

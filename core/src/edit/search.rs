@@ -39,6 +39,7 @@ impl Default for EditOptions {
 
 /// How far the search for an edit has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EditProgress {
     /// Runs of the model done; how many there will be is not known.
     pub runs: usize,

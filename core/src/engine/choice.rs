@@ -10,7 +10,8 @@ use crate::{Error, ErrorKind};
 #[non_exhaustive]
 pub enum EngineChoice {
     /// ONNX Runtime on the processor where this build has it and its library is found, else tract.
-    /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
+    /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU, and never the engine
+    /// `sparse`: they are asked for.
     #[default]
     Auto,
     /// This crate's own kernels, whose products cost what the kept weights cost: on any processor, no

@@ -8,6 +8,7 @@ use crate::{Prediction, Schema};
 /// The head is linear, so this is no estimate: `baseline` plus the sum over `concepts` is the label's
 /// logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Contributions {
     /// The label's name.
     pub label: String,
@@ -23,6 +24,7 @@ pub struct Contributions {
 
 /// What one concept adds to each label logit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptContribution {
     /// The concept's name.
     pub name: String,

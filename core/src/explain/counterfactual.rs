@@ -4,6 +4,7 @@ use crate::{ConceptValue, Prediction, Result};
 
 /// The label under every class of one concept, the other concepts as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WhatIf {
     /// The concept's name.
     pub concept: String,
@@ -16,6 +17,7 @@ pub struct WhatIf {
 
 /// The label where one concept is asserted to be of one class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The class asserted.
     pub class: String,
@@ -33,6 +35,7 @@ pub struct Outcome {
 
 /// A smallest set of concept changes that gives another label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Counterfactual {
     /// What to change: as few concepts as possible.
     pub changes: Vec<ConceptChange>,
@@ -48,6 +51,7 @@ pub struct Counterfactual {
 
 /// One concept, taken from one class to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptChange {
     /// The concept's name.
     pub concept: String,

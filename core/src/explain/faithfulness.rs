@@ -26,6 +26,7 @@ impl Default for FaithfulnessOptions {
 /// After Petsiuk et al., *RISE*, BMVC 2018: under a good order deletion falls early (small area) and
 /// insertion rises early (large area).
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Faithfulness {
     /// The concept's name.
     pub concept: String,

@@ -1,5 +1,6 @@
 //! Why a model says what it says, at three levels: concepts, words, subnetworks. Forward passes only, so
-//! every engine can; but for integrated gradients, which need the file of gradients. `docs/explanations.md` tells what each number means and how to read it.
+//! every engine can; but for integrated gradients, which need the file of gradients.
+//! `docs/explanations.md` tells what each number means and how to read it.
 
 mod contributions;
 mod counterfactual;
@@ -45,6 +46,7 @@ pub struct ExplainOptions {
 
 /// Why a model says what it says of one text: every part is also a function of [`Prediction`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The text; `None` where token ids were given.
     pub text: Option<String>,
@@ -63,7 +65,8 @@ pub struct Explanation {
     /// What each word adds by the integral of its gradient, where asked for.
     pub integrated: Option<IntegratedGradients>,
     /// How well the words with the most support for each concept's class are the words that matter, by
-    /// evidence and, where they were computed for all words, by occlusion and integrated gradients; empty where not asked for.
+    /// evidence and, where they were computed for all words, by occlusion and integrated gradients; empty
+    /// where not asked for.
     pub faithfulness: Vec<Faithfulness>,
 }
 

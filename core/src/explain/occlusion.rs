@@ -22,6 +22,7 @@ pub struct OcclusionOptions {
 
 /// How far a computation of many runs has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Runs done.
     pub done: usize,
@@ -34,6 +35,7 @@ pub struct Progress {
 /// Unlike evidence, which says where the concept's value was read off, this counts what a word does to
 /// the reading of the others; it is what a model is really sensitive to, and costs a run a word.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Occlusion {
     /// The W words that were occluded, in the order of the text.
     pub words: Vec<Word>,
@@ -47,6 +49,7 @@ pub struct Occlusion {
 
 /// What one concept loses with each word.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptOcclusion {
     /// The concept's name.
     pub name: String,

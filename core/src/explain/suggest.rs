@@ -59,6 +59,7 @@ impl From<Policy> for SuggestOptions {
 
 /// What asking a person about one concept may gain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Suggestion {
     /// The concept's name.
     pub concept: String,

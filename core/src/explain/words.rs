@@ -24,6 +24,7 @@ pub struct Word {
 /// Pooling and head are linear, so this is exact: for each concept and class, the sum over the words
 /// plus `special` plus `bias` is the logit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct WordEvidence {
     /// The W words that the model read, in the order of the text.
     pub words: Vec<Word>,
@@ -33,6 +34,7 @@ pub struct WordEvidence {
 
 /// What each word adds to one concept's logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptEvidence {
     /// The concept's name.
     pub name: String,

@@ -5,6 +5,7 @@ use crate::Result;
 
 /// How dense a model's masks are and how much they share: `sparsecbm.masks` in an exported file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MaskStatistics {
     /// One entry a masked matrix, in the order of the backbone.
     pub layers: Vec<LayerMasks>,
@@ -16,6 +17,7 @@ pub struct MaskStatistics {
 
 /// The masks of one matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LayerMasks {
     /// The linear layer's name in the backbone.
     pub name: String,

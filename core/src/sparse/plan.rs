@@ -4,6 +4,7 @@ use super::cost::Layout;
 
 /// How one product of a model is run, and what it is estimated to cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct PlannedProduct {
     /// The concept and the linear layer; several of one input are named together.
     pub name: String,

@@ -69,7 +69,7 @@ pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<
         .collect();
     let reference = encode.iter().find(|encode| encode.tokens == REFERENCE_LENGTH);
     Ok(BenchReport {
-        engine: model.engine(),
+        engine: model.engine().into(),
         load,
         intervention_per_encode_32: reference
             .map(|reference| intervention.median_us / reference.timing.median_us),

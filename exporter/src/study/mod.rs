@@ -90,7 +90,7 @@ pub fn study(
         subnetworks.responsibility(&concept.name, &texts, &options.load)
     };
     Ok(Study {
-        engine: model.engine(),
+        engine: model.engine().into(),
         reviews: reviews.len(),
         sample: sample.len(),
         policies,

@@ -40,6 +40,7 @@ impl IntegratedOptions {
 /// For each concept and class the sum over the words, plus `special`, plus `baseline`, is the logit, but for
 /// `convergence_error`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct IntegratedGradients {
     /// The W words that the model read, in the order of the text.
     pub words: Vec<Word>,
@@ -55,6 +56,7 @@ pub struct IntegratedGradients {
 
 /// What each word adds to one concept's logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConceptAttribution {
     /// The concept's name.
     pub name: String,

@@ -6,6 +6,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// How dense the subnetworks are, what they share and what each has to itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct SubnetworkReport {
     /// The K concepts' names.
     pub concepts: Vec<String>,
@@ -23,6 +24,7 @@ pub struct SubnetworkReport {
 
 /// The same of one matrix.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LayerSubnetworks {
     /// The linear layer's name in the backbone.
     pub name: String,
@@ -50,6 +52,7 @@ pub struct LayerSubnetworks {
 /// Which concepts use which neurons, or attention heads, of a matrix. A unit serves a concept that
 /// keeps at least one weight into it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Units {
     /// How many there are.
     pub count: usize,

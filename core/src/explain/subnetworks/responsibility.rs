@@ -22,6 +22,7 @@ pub enum SwitchedOff {
 ///
 /// Other concepts lose nothing, by construction: their masks stay as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Responsibility {
     /// The concept's name.
     pub concept: String,
@@ -37,6 +38,7 @@ pub struct Responsibility {
 
 /// How predictions of a concept change when weights are switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Loss {
     /// Share of the texts for which the concept's class is another one.
     pub class_changed: f64,

@@ -87,7 +87,7 @@ pub fn study_edits(
     let wrong = rules.first().map_or(0, |rule| rule.cases);
     let (others, carry_over) = carry::measure(&known, options, &mut progress)?;
     Ok(EditStudy {
-        engines: [model.engine(), gradients.device().engine.clone()],
+        engines: [model.engine().into(), gradients.device().engine.clone()],
         sample: sample.len(),
         wrong,
         rules,
