@@ -1,8 +1,8 @@
 //! The C library. Its documentation for callers is the header, `include/sparsecbm.h`, which is made from
 //! the comments here; `README.md` tells how to build and install it.
 //!
-//! Every function that can fail runs inside [`status::entry`], which turns errors and panics into a status
-//! and a message; every pointer is read through [`arguments`].
+//! Every function that can fail runs inside `status::entry`, which turns errors and panics into a status
+//! and a message; every pointer is read through `arguments`.
 
 // The header says for each exported function what its pointers must be; that is its safety section.
 #![allow(clippy::missing_safety_doc)]

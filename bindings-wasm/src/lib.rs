@@ -1,5 +1,5 @@
 //! What the npm package's WebAssembly exports. The package's own scripts in `js/` wrap it: they turn
-//! [`error::to_js`]'s objects into `SparseCbmError`, fetch, and add the shapes that JavaScript expects.
+//! `error::to_js`'s objects into `SparseCbmError`, fetch, and add the shapes that JavaScript expects.
 
 mod error;
 mod explain;
