@@ -35,7 +35,7 @@ struct Branch {
     heads: Product,
 }
 
-/// Memory of one thread. Every buffer is `[channels, stride]`.
+/// Memory of one thread. Every buffer is panels of some channels.
 #[derive(Default)]
 struct Buffers {
     hidden: Buffer,
@@ -157,10 +157,10 @@ impl Encoder {
             let found = format!("{} positions, all of them padding", ids.len());
             return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
         }
-        let tokens = self.tokens(ids.len());
+        let tokens = Tokens::new(ids.len(), self.set);
         let mut embedded = self.buffers();
         self.embed(ids, tokens, &mut embedded.hidden)?;
-        let size = self.embedding.norm.weight.len() * tokens.stride;
+        let size = self.embedding.norm.weight.len() * tokens.count();
         let scores = self.run_branches(&embedded.hidden[..size], tokens, attended);
         self.idle().push(embedded);
         let pooled = match self.pooling {
@@ -170,10 +170,14 @@ impl Encoder {
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
         for &(branch, place) in &self.places {
+            let rows = self.branches[branch].heads.rows();
             for class in place * self.classes..(place + 1) * self.classes {
-                let row = &scores[branch][class * tokens.stride..][..ids.len()];
-                token_evidence.extend(row[..pooled].iter().map(|score| score * share));
-                token_evidence.extend(row[pooled..].iter().map(|_| 0.0));
+                let score = |token| {
+                    let (first, step) = tokens.place(token, rows);
+                    scores[branch][first + class * step]
+                };
+                token_evidence.extend((0..pooled).map(|token| score(token) * share));
+                token_evidence.extend((pooled..ids.len()).map(|_| 0.0));
             }
         }
         let rows = token_evidence.chunks(ids.len());
@@ -181,20 +185,10 @@ impl Encoder {
         Ok(Evidence { concept_logits: concept_logits.collect(), token_evidence })
     }
 
-    fn tokens(&self, length: usize) -> Tokens {
-        let vectors = length.div_ceil(self.set.lanes());
-        let mut stride = vectors * self.set.lanes();
-        // Channels that lie a large power of two apart would share few places of the cache.
-        if stride > 64 && stride.is_multiple_of(32) {
-            stride += 16;
-        }
-        Tokens { vectors, stride }
-    }
-
     /// The shared embedding into `hidden`; zeros beyond the sequence.
     fn embed(&self, ids: &[i64], tokens: Tokens, hidden: &mut Buffer) -> Result<()> {
         let Norm { weight, bias, epsilon } = &self.embedding.norm;
-        let size = weight.len() * tokens.stride;
+        let size = weight.len() * tokens.count();
         hidden.room(size);
         let hidden = &mut hidden[..size];
         hidden.fill(0.0);
@@ -216,7 +210,8 @@ impl Encoder {
                         expected,
                     ));
                 }
-                let column = hidden[position..].iter_mut().step_by(tokens.stride);
+                let (first, step) = tokens.place(position, weight.len());
+                let column = hidden[first..].iter_mut().step_by(step).take(weight.len());
                 for (channel, value) in column.enumerate() {
                     *value += table.weight(row, channel);
                 }
@@ -227,7 +222,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// `[concepts of the branch · C, stride]` for each branch: the heads' scores of every position.
+    /// Panels of the heads' scores, concepts of the branch · C, for each branch.
     fn run_branches(&self, embedded: &[f32], tokens: Tokens, attended: usize) -> Vec<Vec<f32>> {
         let run_all = |branches: &[Branch]| -> Vec<Vec<f32>> {
             let mut buffers = self.buffers();
@@ -276,25 +271,20 @@ impl Branch {
         let Buffers { hidden, next, wide, mixed, scratch } = buffers;
         hidden.room(embedded.len());
         hidden[..embedded.len()].copy_from_slice(embedded);
-        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.stride);
+        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
         for layer in &self.layers {
             room(next, layer.norm.weight.len());
             match &layer.block {
                 Block::Attention(attention) => {
-                    let channels = attention.heads[attention.heads.len() - 1] * tokens.stride;
                     let values = attention.value_heads[attention.value_heads.len() - 1];
                     room(wide, attention.reading.rows());
                     room(mixed, values);
                     attention.reading.run(set, Activation::Identity, tokens, hidden, wide, scratch);
-                    let (query, rest) = wide.split_at(channels);
-                    let (key, value) = rest.split_at(channels);
                     let (heads, value_heads) = (&attention.heads, &attention.value_heads);
                     let scale = attention.scale;
                     let output = &mut **mixed;
                     Attention {
-                        query,
-                        key,
-                        value,
+                        read: wide,
                         heads,
                         value_heads,
                         tokens,
@@ -317,7 +307,7 @@ impl Branch {
             AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
             std::mem::swap(hidden, next);
         }
-        let mut scores = vec![0.0; self.heads.rows() * tokens.stride];
+        let mut scores = vec![0.0; self.heads.rows() * tokens.count()];
         self.heads.run(set, Activation::Identity, tokens, hidden, &mut scores, scratch);
         scores
     }

@@ -22,6 +22,18 @@ pub(crate) struct Part<'a> {
 pub(super) struct Line {
     pub(super) entries: Vec<(usize, f32)>,
     pub(super) bias: f32,
+    /// What the weights of an [`Form::Int8`] row are whole multiples of.
+    pub(super) scale: f32,
+}
+
+/// How packed weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Single,
+    /// They came from 16-bit floats.
+    Half,
+    /// They came from whole numbers of 8 bits, times one factor a row.
+    Int8,
 }
 
 /// Parts, one below the other, as one matrix over `channels` inputs, in the layout that costs least.
@@ -34,8 +46,9 @@ pub(crate) fn pack(
     let lines: Vec<Line> = parts.iter().flat_map(lines).collect();
     let count = PackCount::of(&lines, channels);
     let layout = count.cheapest(set);
-    let half = parts.iter().all(|part| matches!(part.weight.weights, Weights::Half(_)));
-    let product = assemble(&lines, channels, layout, half);
+    let all = |form| parts.iter().all(|part| part.weight.form() == form);
+    let form = [Form::Half, Form::Int8].into_iter().find(|&form| all(form)).unwrap_or(Form::Single);
+    let product = assemble(&lines, channels, layout, form);
     let planned = PlannedProduct {
         name: name.into(),
         layout,
@@ -59,7 +72,26 @@ pub(super) fn lines<'a>(part: &'a Part) -> impl Iterator<Item = Line> + 'a {
             .filter_map(|(column, weight)| Some((part.channels[column]?, weight)))
             .collect(),
         bias: part.bias[row],
+        scale: part.weight.scale(row),
     })
+}
+
+impl Masked {
+    fn form(&self) -> Form {
+        match self.weights {
+            Weights::Single(_) => Form::Single,
+            Weights::Half(_) => Form::Half,
+            Weights::Int8 { .. } => Form::Int8,
+        }
+    }
+
+    /// What the weights of a row are whole multiples of; 1 where they are not.
+    fn scale(&self, row: usize) -> f32 {
+        match &self.weights {
+            Weights::Single(_) | Weights::Half(_) => 1.0,
+            Weights::Int8 { scales, .. } => scales[row],
+        }
+    }
 }
 
 impl PackCount {
@@ -82,8 +114,8 @@ fn union(lines: &[Line]) -> Vec<usize> {
     channels
 }
 
-/// Lines in a given layout; `half`: their weights came from 16-bit floats.
-pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, half: bool) -> Product {
+/// Lines in a given layout.
+pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, form: Form) -> Product {
     let height = layout.height();
     let (mut counts, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for group in lines.chunks(height) {
@@ -96,7 +128,10 @@ pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, half: bo
         for (row, line) in group.iter().enumerate() {
             for &(channel, weight) in &line.entries {
                 let entry = own.binary_search(&channel).expect("the union has every channel");
-                values[first + entry * height + row] = weight;
+                values[first + entry * height + row] = match form {
+                    Form::Int8 => (weight / line.scale).round(),
+                    Form::Single | Form::Half => weight,
+                };
             }
         }
         counts.push(own.len());
@@ -106,10 +141,15 @@ pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, half: bo
         Layout::Dense => Columns::All,
         Layout::Blocks | Layout::Rows => Columns::Listed(indices),
     };
-    let values = match half {
-        true => Values::Half(values.into_iter().map(half_bits).collect()),
-        false => Values::Single(values),
+    let values = match form {
+        Form::Single => Values::Single(values),
+        Form::Half => Values::Half(values.into_iter().map(half_bits).collect()),
+        Form::Int8 => Values::Int8(values.into_iter().map(|value| value as i8).collect()),
     };
     let bias = lines.iter().map(|line| line.bias).collect();
-    Product::new(channels, height, &counts, indices, values, bias)
+    let scales = match form {
+        Form::Single | Form::Half => Vec::new(),
+        Form::Int8 => lines.iter().map(|line| line.scale).collect(),
+    };
+    Product::new(channels, height, &counts, indices, values, bias, scales)
 }

@@ -8,7 +8,7 @@ use super::cost::{Layout, PackCount};
 use super::half::{finite_half, half_bits};
 use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
 use super::masked::{Mask, Masked, Weights};
-use super::pack::{Line, Part, assemble, lines};
+use super::pack::{self, Line, Part, assemble, lines};
 
 /// A matrix under a mask, in every form that a file may have.
 #[derive(Debug, Clone, Copy)]
@@ -124,9 +124,10 @@ impl Case {
     }
 }
 
-fn tokens(set: InstructionSet, count: usize, gap: usize) -> Tokens {
-    let vectors = count.div_ceil(set.lanes());
-    Tokens { vectors, stride: vectors * set.lanes() + gap }
+/// Where a token's channel lies among panels of `channels`.
+fn at(tokens: Tokens, channels: usize, channel: usize, token: usize) -> usize {
+    let (first, step) = tokens.place(token, channels);
+    first + channel * step
 }
 
 /// x · Φ(x) in 64-bit floats, Φ by its series (Abramowitz, Stegun 26.2.10 and, far out, 0 or 1).
@@ -149,7 +150,7 @@ fn close(found: f32, expected: f64, tolerance: f64, place: &dyn Debug) {
 
 proptest! {
     #[test]
-    fn products_are_those_of_the_dense_matrix(case in cases(), gap in prop::sample::select(vec![0_usize, 7, 16])) {
+    fn products_are_those_of_the_dense_matrix(case in cases()) {
         let random = &mut Random(case.seed);
         let (weight, dense) = case.weight(random);
         prop_assert!(weight.is_sound());
@@ -163,18 +164,23 @@ proptest! {
             (0..case.columns).map(|column| columns.binary_search(&column).ok()).collect();
         let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
         for set in InstructionSet::available() {
-            let tokens = tokens(set, case.tokens, gap);
-            let input = random.many(columns.len() * tokens.stride);
+            let tokens = Tokens::new(case.tokens, set);
+            let input = random.many(columns.len() * tokens.count());
             for layout in Layout::ALL {
                 let own: Vec<Line> = lines(&part).collect();
-                let product = assemble(&own, columns.len(), layout, matches!(case.form, Form::Half));
-                let mut output = vec![f32::NAN; rows.len() * tokens.stride];
+                let form = match case.form {
+                    Form::Single | Form::Folded => pack::Form::Single,
+                    Form::Half => pack::Form::Half,
+                    Form::Int8 => pack::Form::Int8,
+                };
+                let product = assemble(&own, columns.len(), layout, form);
+                let mut output = vec![f32::NAN; rows.len() * tokens.count()];
                 product.run(set, case.activation, tokens, &input, &mut output, &mut Buffer::default());
                 for (row, &from) in rows.iter().enumerate() {
                     for token in 0..case.tokens {
                         let sum: f64 = columns.iter().enumerate().map(|(channel, &column)| {
                             f64::from(dense[from * case.columns + column])
-                                * f64::from(input[channel * tokens.stride + token])
+                                * f64::from(input[at(tokens, columns.len(), channel, token)])
                         }).sum::<f64>() + f64::from(bias[from]);
                         let expected = match case.activation {
                             Activation::Identity => sum,
@@ -182,7 +188,7 @@ proptest! {
                             Activation::Gelu => exact_gelu(sum),
                         };
                         let place = (set, layout, row, token);
-                        close(output[row * tokens.stride + token], expected, 2e-5, &place);
+                        close(output[at(tokens, rows.len(), row, token)], expected, 2e-5, &place);
                     }
                 }
             }
@@ -207,29 +213,30 @@ proptest! {
         let (heads, value_heads) = (bounds(|pair| pair.0), bounds(|pair| pair.1));
         let (channels, values) = (heads[sizes.len()], value_heads[sizes.len()]);
         for set in InstructionSet::available() {
-            let tokens = tokens(set, count, 5);
-            let stride = tokens.stride;
-            let (query, key) = (random.many(channels * stride), random.many(channels * stride));
-            let value = random.many(values * stride);
-            let mut output = vec![f32::NAN; values * stride];
+            let tokens = Tokens::new(count, set);
+            let all = 2 * channels + values;
+            let read = random.many(all * tokens.count());
+            let mut output = vec![f32::NAN; values * tokens.count()];
             let scale = 0.7;
             Attention {
-                query: &query, key: &key, value: &value, heads: &heads, value_heads: &value_heads,
+                read: &read, heads: &heads, value_heads: &value_heads,
                 tokens, attended, scale, output: &mut output, scratch: &mut Buffer::default(),
             }.run(set);
-            let at = |x: &[f32], channel: usize, token: usize| f64::from(x[channel * stride + token]);
+            let query = |channel, token| f64::from(read[at(tokens, all, channel, token)]);
+            let key = |channel, token| query(channels + channel, token);
+            let value = |channel, token| query(2 * channels + channel, token);
             for head in 0..sizes.len() {
                 for from in 0..count {
                     let shares: Vec<f64> = (0..attended).map(|to| {
                         let own = heads[head]..heads[head + 1];
-                        let score: f64 = own.map(|c| at(&query, c, from) * at(&key, c, to)).sum();
+                        let score: f64 = own.map(|c| query(c, from) * key(c, to)).sum();
                         (score * f64::from(scale)).exp()
                     }).collect();
                     let total: f64 = shares.iter().sum();
                     for channel in value_heads[head]..value_heads[head + 1] {
-                        let mixed = shares.iter().enumerate().map(|(to, share)| share * at(&value, channel, to));
+                        let mixed = shares.iter().enumerate().map(|(to, share)| share * value(channel, to));
                         let expected = mixed.sum::<f64>() / total;
-                        close(output[channel * stride + from], expected, 1e-5, &(set, head, channel, from));
+                        close(output[at(tokens, values, channel, from)], expected, 1e-5, &(set, head, channel, from));
                     }
                 }
             }
@@ -245,17 +252,16 @@ proptest! {
     ) {
         let random = &mut Random(seed);
         for set in InstructionSet::available() {
-            let tokens = tokens(set, count, 3);
-            let stride = tokens.stride;
-            let before = random.many(channels * stride);
-            let residual = random.many(channels * stride);
+            let tokens = Tokens::new(count, set);
+            let before = random.many(channels * tokens.count());
+            let residual = random.many(channels * tokens.count());
             let (weight, bias) = (random.many(channels), random.many(channels));
             let (mut x, epsilon) = (before.clone(), 1e-3);
             let added = with_residual.then_some(residual.as_slice());
             AddNorm { x: &mut x, residual: added, weight: &weight, bias: &bias, epsilon, tokens }.run(set);
             for token in 0..count {
                 let sum: Vec<f64> = (0..channels).map(|channel| {
-                    let at = channel * stride + token;
+                    let at = at(tokens, channels, channel, token);
                     f64::from(before[at]) + if with_residual { f64::from(residual[at]) } else { 0.0 }
                 }).collect();
                 let mean = sum.iter().sum::<f64>() / channels as f64;
@@ -263,7 +269,7 @@ proptest! {
                 for (channel, value) in sum.iter().enumerate() {
                     let normal = (value - mean) / (variance + f64::from(epsilon)).sqrt();
                     let expected = normal * f64::from(weight[channel]) + f64::from(bias[channel]);
-                    close(x[channel * stride + token], expected, 2e-5, &(set, channel, token));
+                    close(x[at(tokens, channels, channel, token)], expected, 2e-5, &(set, channel, token));
                 }
             }
         }

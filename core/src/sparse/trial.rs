@@ -3,10 +3,8 @@
 
 use super::cost::{Layout, PackCount};
 use super::half::finite_half;
-use super::kernel::{
-    Activation, BLOCK_ROWS, Buffer, InstructionSet, MultiplyAdds, Product, Tokens,
-};
-use super::pack::{Line, assemble};
+use super::kernel::{Activation, Buffer, InstructionSet, MultiplyAdds, Product, Tokens};
+use super::pack::{Form, Line, assemble};
 
 /// Which weights of a trial are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,17 +49,23 @@ impl ProductTrial {
             }
             // Sixteen bits of an ordinary number near 1: what it is does not matter to the time.
             let weight = |channel: usize| (channel, finite_half(0x3800 | (channel as u16 & 0x3ff)));
-            lines.push(Line { entries: kept.iter().copied().map(weight).collect(), bias: 0.0 });
+            lines.push(Line {
+                entries: kept.iter().copied().map(weight).collect(),
+                bias: 0.0,
+                scale: 1.0,
+            });
         }
         let count = PackCount::of(&lines, columns);
-        let vectors = tokens.div_ceil(set.lanes());
-        let tokens = Tokens { vectors, stride: vectors * set.lanes() };
+        let tokens = Tokens::new(tokens, set);
         ProductTrial {
             set,
-            product: assemble(&lines, columns, layout, true),
+            product: assemble(&lines, columns, layout, Form::Half),
             tokens,
-            input: (0..columns * tokens.stride).map(|_| random() as f32).collect::<Vec<_>>().into(),
-            output: vec![0.0; rows.next_multiple_of(BLOCK_ROWS) * tokens.stride].into(),
+            input: (0..columns * tokens.count())
+                .map(|_| random() as f32)
+                .collect::<Vec<_>>()
+                .into(),
+            output: vec![0.0; rows * tokens.count()].into(),
             scratch: Buffer::default(),
             count,
             layout,

@@ -1,8 +1,8 @@
 use super::buffer::Buffer;
 use super::functions::exp_of_negative;
-use super::product::Tokens;
+use super::tokens::{Panel, Tokens};
 use super::vector::Vector;
-use super::{InstructionSet, Kernel, panels, widest};
+use super::{InstructionSet, Kernel};
 
 /// Keys, or channels of a value, that are worked on at once.
 const BLOCK: usize = 4;
@@ -12,13 +12,9 @@ const BLOCK: usize = 4;
 /// The scores of a head lie as `[keys, queries]`, so that lanes are queries and neither the softmax nor
 /// the sums over keys run across lanes.
 pub(crate) struct Attention<'a> {
-    /// `[channels, stride]`
-    pub(crate) query: &'a [f32],
-    /// `[channels, stride]`
-    pub(crate) key: &'a [f32],
-    /// `[value channels, stride]`
-    pub(crate) value: &'a [f32],
-    /// Where each head's channels of query and key begin, and at last their number.
+    /// Panels of the channels of query, key and value, one below the other.
+    pub(crate) read: &'a [f32],
+    /// Where each head's channels of the query, and of the key, begin, and at last their number.
     pub(crate) heads: &'a [usize],
     /// The same of value and output.
     pub(crate) value_heads: &'a [usize],
@@ -26,28 +22,30 @@ pub(crate) struct Attention<'a> {
     /// How many tokens, from the first on, are attended to.
     pub(crate) attended: usize,
     pub(crate) scale: f32,
-    /// `[value channels, stride]`
+    /// Panels of the channels of the value.
     pub(crate) output: &'a mut [f32],
     /// Any buffer.
     pub(crate) scratch: &'a mut Buffer,
 }
 
 impl Attention<'_> {
+    /// Channels of the query, and of the key; and those of the value.
+    fn channels(&self) -> (usize, usize) {
+        (self.heads[self.heads.len() - 1], self.value_heads[self.value_heads.len() - 1])
+    }
+
     /// # Panics
     /// Where a buffer is too small, or nothing is attended to.
     pub(crate) fn run(self, set: InstructionSet) {
-        let Tokens { vectors, stride } = self.tokens;
+        let count = self.tokens.count();
         let ascending = |bounds: &[usize]| bounds.windows(2).all(|pair| pair[0] <= pair[1]);
-        assert!(vectors * set.lanes() <= stride, "tokens beyond the stride");
-        assert!((1..=vectors * set.lanes()).contains(&self.attended), "attended tokens");
+        assert_eq!(self.tokens.lanes(), set.lanes(), "tokens of the instruction set");
+        assert!((1..=count).contains(&self.attended), "attended tokens");
         assert!(!self.heads.is_empty() && self.heads.len() == self.value_heads.len(), "heads");
         assert!(ascending(self.heads) && ascending(self.value_heads), "heads in order");
-        let channels = self.heads[self.heads.len() - 1];
-        let value_channels = self.value_heads[self.value_heads.len() - 1];
-        assert!(self.query.len() >= channels * stride, "size of the query");
-        assert!(self.key.len() >= channels * stride, "size of the key");
-        assert!(self.value.len() >= value_channels * stride, "size of the value");
-        assert!(self.output.len() >= value_channels * stride, "size of the output");
+        let (channels, values) = self.channels();
+        assert!(self.read.len() >= (2 * channels + values) * count, "size of what is read");
+        assert!(self.output.len() >= values * count, "size of the output");
         // A panel of scores, its rows rounded up to whole blocks of keys.
         let needed = self.attended.next_multiple_of(BLOCK) * 4 * set.lanes();
         self.scratch.room(needed);
@@ -60,20 +58,19 @@ impl Kernel for Attention<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        let vectors = self.tokens.vectors;
         let pairs = self.heads.windows(2).zip(self.value_heads.windows(2));
         for (channels, value_channels) in pairs {
             let channels = (channels[0], channels[1]);
             let values = (value_channels[0], value_channels[1]);
-            for (from, width) in panels(vectors, widest::<V>()) {
-                let at = from * V::LANES;
-                // SAFETY: `run` checked that every buffer holds all its channels of `stride` floats.
+            for queries in self.tokens.panels() {
+                // SAFETY: `run` checked that every buffer holds panels of all its channels.
                 unsafe {
-                    match width {
-                        1 => self.panel::<V, 1>(channels, values, at),
-                        2 => self.panel::<V, 2>(channels, values, at),
-                        3 => self.panel::<V, 3>(channels, values, at),
-                        _ => self.panel::<V, 4>(channels, values, at),
+                    match queries.width {
+                        1 => self.panel::<V, 1>(channels, values, queries),
+                        2 => self.panel::<V, 2>(channels, values, queries),
+                        3 if V::WIDEST > 2 => self.panel::<V, 3>(channels, values, queries),
+                        4 if V::WIDEST > 2 => self.panel::<V, 4>(channels, values, queries),
+                        _ => unreachable!("no panel is wider"),
                     }
                 }
             }
@@ -82,7 +79,15 @@ impl Kernel for Attention<'_> {
 }
 
 impl Attention<'_> {
-    /// One head for WIDTH registers of queries from token `at` on.
+    /// Panels of keys, and how many of the tokens of each are attended to.
+    fn attended(&self) -> impl Iterator<Item = (Panel, usize)> + use<> {
+        let attended = self.attended;
+        let of_panel =
+            move |panel: Panel| (panel, panel.tokens().min(attended.saturating_sub(panel.first)));
+        self.tokens.panels().map(of_panel)
+    }
+
+    /// One head for a panel of queries, WIDTH registers.
     ///
     /// # Safety
     /// All buffers must be as large as [`Attention::run`] asks for.
@@ -91,27 +96,32 @@ impl Attention<'_> {
         &mut self,
         (first, end): (usize, usize),
         (first_value, end_value): (usize, usize),
-        at: usize,
+        queries: Panel,
     ) {
+        let (channels, values) = self.channels();
+        let rows = 2 * channels + values;
         // SAFETY: the caller vouches for the buffers; scores are `[attended, WIDTH registers]`.
         unsafe {
-            let stride = self.tokens.stride;
             let width = WIDTH * V::LANES;
+            let query = self.read.as_ptr().add(queries.first * rows);
             let scores = self.scratch.as_mut_ptr();
             let mut largest = [V::splat(f32::MIN); WIDTH];
-            for key in (0..self.attended).step_by(BLOCK) {
-                let mut sums = [[V::splat(0.0); WIDTH]; BLOCK];
-                for channel in first..end {
-                    let query = self.query.as_ptr().add(channel * stride + at);
-                    // Keys of the last block beyond the tokens lie within the stride.
-                    let keys = self.key.as_ptr().add(channel * stride + key);
-                    accumulate(&mut sums, query, |row| *keys.add(row));
-                }
-                for (row, sums) in sums.iter().enumerate() {
-                    store(sums, scores.add((key + row) * width));
-                    if key + row < self.attended {
-                        for (largest, &sum) in largest.iter_mut().zip(sums) {
-                            *largest = largest.max(sum);
+            for (keys, attended) in self.attended() {
+                let stride = keys.tokens();
+                let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
+                // Registers, and so panels, are whole blocks of keys.
+                for key in (0..attended).step_by(BLOCK) {
+                    let mut sums = [[V::splat(0.0); WIDTH]; BLOCK];
+                    for channel in first..end {
+                        let from = all.add(channel * stride + key);
+                        accumulate(&mut sums, query.add(channel * width), |row| *from.add(row));
+                    }
+                    for (row, sums) in sums.iter().enumerate() {
+                        store(sums, scores.add((keys.first + key + row) * width));
+                        if key + row < attended {
+                            for (largest, &sum) in largest.iter_mut().zip(sums) {
+                                *largest = largest.max(sum);
+                            }
                         }
                     }
                 }
@@ -131,19 +141,20 @@ impl Attention<'_> {
             for (inverse, &total) in inverse.iter_mut().zip(&totals) {
                 *inverse = inverse.div(total);
             }
+            let output = self.output.as_mut_ptr().add(queries.first * values);
             let mut channel = first_value;
             while channel + BLOCK <= end_value {
-                self.mix::<V, WIDTH, BLOCK>(channel, at, &inverse);
+                self.mix::<V, WIDTH, BLOCK>(channel, output, &inverse);
                 channel += BLOCK;
             }
             while channel < end_value {
-                self.mix::<V, WIDTH, 1>(channel, at, &inverse);
+                self.mix::<V, WIDTH, 1>(channel, output, &inverse);
                 channel += 1;
             }
         }
     }
 
-    /// The sums over keys for HEIGHT channels of the value.
+    /// The sums over keys for HEIGHT channels of the value, into their panel of the output.
     ///
     /// # Safety
     /// As [`panel`](Attention::panel), which has filled the scores.
@@ -151,24 +162,30 @@ impl Attention<'_> {
     unsafe fn mix<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         &mut self,
         channel: usize,
-        at: usize,
+        output: *mut f32,
         inverse: &[V; WIDTH],
     ) {
+        let (channels, values) = self.channels();
+        let rows = 2 * channels + values;
         // SAFETY: the caller vouches for the buffers.
         unsafe {
-            let stride = self.tokens.stride;
             let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
-            let values = self.value.as_ptr().add(channel * stride);
-            for key in 0..self.attended {
-                let shares = self.scratch.as_ptr().add(key * WIDTH * V::LANES);
-                accumulate(&mut sums, shares, |row| *values.add(row * stride + key));
+            for (keys, attended) in self.attended() {
+                let stride = keys.tokens();
+                let first = keys.first * rows + (2 * channels + channel) * stride;
+                let values = self.read.as_ptr().add(first);
+                let shares = self.scratch.as_ptr().add(keys.first * WIDTH * V::LANES);
+                for key in 0..attended {
+                    let shares = shares.add(key * WIDTH * V::LANES);
+                    accumulate(&mut sums, shares, |row| *values.add(row * stride + key));
+                }
             }
             for (row, sums) in sums.iter().enumerate() {
                 let mut scaled = *sums;
                 for (sum, &inverse) in scaled.iter_mut().zip(inverse) {
                     *sum = sum.mul(inverse);
                 }
-                store(&scaled, self.output.as_mut_ptr().add((channel + row) * stride + at));
+                store(&scaled, output.add((channel + row) * WIDTH * V::LANES));
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::ops::{Deref, DerefMut};
 
 /// Bytes of a line of the cache, and of the widest register.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Memory for floats that begins where a line of the cache does. From anywhere else, a register as wide as a line
 /// is read from two of them.

@@ -1,7 +1,7 @@
 //! The inner loops, written once over [`vector::Vector`] and compiled for each instruction set.
 //!
-//! Activations lie as `[channels, stride]`: a channel's values of all tokens stand side by side, so one
-//! register holds several tokens of one channel and no sum runs across lanes.
+//! Activations lie as panels `[channels, width]`: a channel's values of a few tokens stand side by side, so
+//! one register holds several tokens of one channel and no sum runs across lanes.
 
 mod attention;
 mod buffer;
@@ -12,6 +12,7 @@ mod norm;
 mod peak;
 mod portable;
 mod product;
+mod tokens;
 mod vector;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
@@ -23,7 +24,8 @@ pub(crate) use buffer::Buffer;
 pub(crate) use functions::Activation;
 pub(crate) use norm::AddNorm;
 pub(crate) use peak::MultiplyAdds;
-pub(crate) use product::{BLOCK_ROWS, Columns, Product, Tokens, Values};
+pub(crate) use product::{BLOCK_ROWS, Columns, Product, Values};
+pub(crate) use tokens::Tokens;
 use vector::Vector;
 
 use super::cost::{Cost, Layout};
@@ -104,7 +106,7 @@ impl InstructionSet {
     /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers anew.
     ///
     /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation. NEON and
-    /// SIMD128 could not be measured there: theirs are twice AVX2's, as their registers are half as wide.
+    /// SIMD128 have not been measured: theirs are twice AVX2's, as their registers are half as wide.
     pub fn cost(self, layout: Layout) -> Cost {
         let (entry, group) = match (self.0, layout) {
             #[cfg(target_arch = "x86_64")]
@@ -144,6 +146,18 @@ impl InstructionSet {
         self.run(Lanes)
     }
 
+    /// Registers that a panel of tokens may take.
+    fn widest(self) -> usize {
+        struct Widest;
+        impl Kernel for Widest {
+            type Output = usize;
+            fn run<V: Vector>(self) -> usize {
+                V::WIDEST
+            }
+        }
+        self.run(Widest)
+    }
+
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             // SAFETY: `available` alone makes this value, and only where the processor has the features.
@@ -159,26 +173,4 @@ impl InstructionSet {
             Kind::Portable => kernel.run::<portable::Portable>(),
         }
     }
-}
-
-/// Registers that a panel of tokens may take at once: four rows of accumulators this wide, and the
-/// registers that feed them, still fit.
-#[inline(always)]
-const fn widest<V: Vector>() -> usize {
-    if V::LANES == 16 { 4 } else { 2 }
-}
-
-/// Cuts `vectors` registers of tokens into panels of nearly one width, none wider than `widest`: the
-/// first register and the width of each.
-///
-/// An iterator, because a closure is compiled without the instruction set of the function around it:
-/// nothing that holds registers may be one.
-fn panels(vectors: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> {
-    let count = vectors.div_ceil(widest);
-    let mut first = 0;
-    (0..count).map(move |index| {
-        let (from, width) = (first, (vectors - first).div_ceil(count - index));
-        first += width;
-        (from, width)
-    })
 }

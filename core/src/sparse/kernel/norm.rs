@@ -1,4 +1,4 @@
-use super::product::Tokens;
+use super::tokens::Tokens;
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
@@ -9,9 +9,9 @@ const CHAINS: usize = 4;
 ///
 /// y = (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros, Hinton: *Layer Normalization*, 2016).
 pub(crate) struct AddNorm<'a> {
-    /// `[channels, stride]`
+    /// Panels of all channels.
     pub(crate) x: &'a mut [f32],
-    /// Added to `x` first; `[channels, stride]`.
+    /// Added to `x` first; as `x`.
     pub(crate) residual: Option<&'a [f32]>,
     /// One a channel.
     pub(crate) weight: &'a [f32],
@@ -25,10 +25,9 @@ impl AddNorm<'_> {
     /// # Panics
     /// Where a buffer is too small.
     pub(crate) fn run(self, set: InstructionSet) {
-        let Tokens { vectors, stride } = self.tokens;
-        let size = self.weight.len() * stride;
+        let size = self.weight.len() * self.tokens.count();
         assert_eq!(self.weight.len(), self.bias.len(), "channels");
-        assert!(vectors * set.lanes() <= stride, "tokens beyond the stride");
+        assert_eq!(self.tokens.lanes(), set.lanes(), "tokens of the instruction set");
         assert!(self.x.len() >= size, "size of the input");
         assert!(self.residual.is_none_or(|residual| residual.len() >= size), "residual");
         set.run(self);
@@ -40,22 +39,24 @@ impl Kernel for AddNorm<'_> {
 
     #[inline(always)]
     fn run<V: Vector>(mut self) {
-        for register in 0..self.tokens.vectors {
-            // SAFETY: `run` checked that x and the residual hold all channels of `stride` floats.
-            unsafe { self.column::<V>(register * V::LANES) };
+        for panel in self.tokens.panels() {
+            let start = panel.of(self.weight.len()).start;
+            for register in 0..panel.width {
+                // SAFETY: `run` checked that x and the residual hold panels of all channels.
+                unsafe { self.column::<V>(start + register * V::LANES, panel.tokens()) };
+            }
         }
     }
 }
 
 impl AddNorm<'_> {
-    /// One register of tokens.
+    /// One register of tokens: its first channel lies at `at`, the others `stride` floats apart.
     ///
     /// # Safety
     /// The buffers must be as large as [`AddNorm::run`] asks for.
     #[inline(always)]
-    unsafe fn column<V: Vector>(&mut self, at: usize) {
+    unsafe fn column<V: Vector>(&mut self, at: usize, stride: usize) {
         let channels = self.weight.len();
-        let stride = self.tokens.stride;
         // SAFETY: the caller vouches for every channel's register from `at` on.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);

@@ -1,10 +1,21 @@
-use super::buffer::Buffer;
+use std::ops::Range;
+
+use super::buffer::{Buffer, LINE};
 use super::functions::Activation;
+use super::tokens::{Panel, Tokens};
 use super::vector::{MOST_LANES, Vector};
-use super::{InstructionSet, Kernel, panels, widest};
+use super::{InstructionSet, Kernel};
 
 /// Rows that share their column indices.
 pub(crate) const BLOCK_ROWS: usize = 4;
+
+/// Values of a chunk: few enough that they stay in the nearest cache, widened, and so many that few loops end where
+/// the processor does not expect it.
+const CHUNK: usize = 4096;
+
+/// Floats that the second cache holds beside other things. Where the input is larger, each panel of it is brought
+/// nearer for as many values as this.
+const NEAR: usize = 65536;
 
 /// A matrix, packed for the kernel, and a bias.
 ///
@@ -20,6 +31,8 @@ pub(crate) struct Product {
     values: Values,
     /// One a row; its length is the number of rows.
     bias: Vec<f32>,
+    /// What a row's sums are multiplied by before the bias is added: one a row, or none at all.
+    scales: Vec<f32>,
     /// Most entries of a group.
     longest: usize,
 }
@@ -38,8 +51,20 @@ pub(crate) enum Columns {
 pub(crate) enum Values {
     /// As they are used.
     Single(Vec<f32>),
-    /// As bits of finite 16-bit floats, turned into 32-bit ones row by row when used.
+    /// As bits of finite 16-bit floats.
     Half(Vec<u16>),
+    /// As whole numbers, times one factor a row.
+    Int8(Vec<i8>),
+}
+
+impl Values {
+    fn count(&self) -> usize {
+        match self {
+            Values::Single(values) => values.len(),
+            Values::Half(values) => values.len(),
+            Values::Int8(values) => values.len(),
+        }
+    }
 }
 
 impl Product {
@@ -55,9 +80,11 @@ impl Product {
         indices: Columns,
         mut values: Values,
         bias: Vec<f32>,
+        scales: Vec<f32>,
     ) -> Product {
         assert!(height == 1 || height == BLOCK_ROWS, "height of a group");
         assert_eq!(entries.len(), bias.len().div_ceil(height), "number of groups");
+        assert!(scales.is_empty() || scales.len() == bias.len(), "number of scales");
         let mut starts = vec![0_u32];
         for &count in entries {
             let end = starts[starts.len() - 1] as usize + count;
@@ -71,16 +98,15 @@ impl Product {
                 assert!(list.iter().all(|&index| (index as usize) < columns), "indices");
             }
         }
+        assert_eq!(values.count(), total * height, "number of values");
+        // The last register of values that are widened may reach beyond them.
         match &mut values {
-            Values::Single(values) => assert_eq!(values.len(), total * height, "number of values"),
-            Values::Half(values) => {
-                assert_eq!(values.len(), total * height, "number of values");
-                // The last register of values may reach beyond them.
-                values.resize(values.len() + MOST_LANES, 0);
-            }
+            Values::Single(_) => {}
+            Values::Half(values) => values.resize(values.len() + MOST_LANES, 0),
+            Values::Int8(values) => values.resize(values.len() + MOST_LANES, 0),
         }
         let longest = entries.iter().copied().max().unwrap_or(0);
-        Product { columns, height, starts, indices, values, bias, longest }
+        Product { columns, height, starts, indices, values, bias, scales, longest }
     }
 
     /// Number of rows: outputs.
@@ -97,12 +123,13 @@ impl Product {
         let values = match &self.values {
             Values::Single(values) => 4 * values.len(),
             Values::Half(values) => 2 * values.len(),
+            Values::Int8(values) => values.len(),
         };
-        indices + values + 4 * (self.starts.len() + self.bias.len())
+        indices + values + 4 * (self.starts.len() + self.bias.len() + self.scales.len())
     }
 
-    /// `output[r] = activation(Σ_c matrix[r, c] · input[c] + bias[r])` for the first `vectors` registers
-    /// of tokens. `input` is `[columns, stride]`, `output` is `[rows, stride]`; `scratch` is any buffer.
+    /// `output[r] = activation(Σ_c matrix[r, c] · input[c] + bias[r])` for all tokens. `input` is panels of all
+    /// columns, `output` is panels of all rows; `scratch` is any buffer.
     ///
     /// # Panics
     /// Where a buffer is too small.
@@ -115,22 +142,16 @@ impl Product {
         output: &mut [f32],
         scratch: &mut Buffer,
     ) {
-        assert!(tokens.vectors * set.lanes() <= tokens.stride, "tokens beyond the stride");
-        assert!(input.len() >= self.columns * tokens.stride, "size of the input");
-        assert!(output.len() >= self.rows() * tokens.stride, "size of the output");
-        let needed = self.longest * self.height + MOST_LANES;
-        scratch.room(needed);
-        set.run(Run { product: self, activation, tokens, input, output, scratch });
+        assert_eq!(tokens.lanes(), set.lanes(), "tokens of the instruction set");
+        assert!(input.len() >= self.columns * tokens.count(), "size of the input");
+        assert!(output.len() >= self.rows() * tokens.count(), "size of the output");
+        let most = match self.columns * tokens.count() > NEAR {
+            false => CHUNK,
+            true => NEAR,
+        };
+        scratch.room(most.max(self.longest * self.height) + MOST_LANES);
+        set.run(Run { product: self, activation, tokens, input, output, scratch, most });
     }
-}
-
-/// How many tokens there are, and how far apart channels lie.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tokens {
-    /// Registers of tokens.
-    pub(crate) vectors: usize,
-    /// Floats from one channel to the next.
-    pub(crate) stride: usize,
 }
 
 struct Run<'a> {
@@ -140,6 +161,8 @@ struct Run<'a> {
     input: &'a [f32],
     output: &'a mut [f32],
     scratch: &'a mut [f32],
+    /// Values of a chunk, where a group has no more.
+    most: usize,
 }
 
 impl Kernel for Run<'_> {
@@ -148,15 +171,15 @@ impl Kernel for Run<'_> {
     #[inline(always)]
     fn run<V: Vector>(self) {
         match (&self.product.indices, self.product.height) {
-            (Columns::All, 1) => self.groups::<V, 1>(|_, entry| entry),
-            (Columns::All, _) => self.groups::<V, BLOCK_ROWS>(|_, entry| entry),
+            (Columns::All, 1) => self.chunks::<V, 1>(|_, entry| entry),
+            (Columns::All, _) => self.chunks::<V, BLOCK_ROWS>(|_, entry| entry),
             (Columns::Listed(list), height) => {
-                // SAFETY: `groups` asks for entries below the number of indices alone.
+                // SAFETY: `Tile` asks for entries below the number of indices alone.
                 let column =
                     |first: usize, entry| unsafe { *list.get_unchecked(first + entry) as usize };
                 match height {
-                    1 => self.groups::<V, 1>(column),
-                    _ => self.groups::<V, BLOCK_ROWS>(column),
+                    1 => self.chunks::<V, 1>(column),
+                    _ => self.chunks::<V, BLOCK_ROWS>(column),
                 }
             }
         }
@@ -164,60 +187,147 @@ impl Kernel for Run<'_> {
 }
 
 impl Run<'_> {
-    /// `column` gives the column of an entry, from the group's first entry and the entry's number.
+    /// Chunk by chunk of groups, and each chunk for one panel after the other. `column` gives the column of an
+    /// entry, from the group's first entry and the entry's number.
     #[inline(always)]
-    fn groups<V: Vector, const HEIGHT: usize>(self, column: impl Fn(usize, usize) -> usize + Copy) {
-        let Run { product, activation, tokens, input, output, scratch } = self;
-        for (group, bounds) in product.starts.windows(2).enumerate() {
-            let (first, count) = (bounds[0] as usize, (bounds[1] - bounds[0]) as usize);
+    fn chunks<V: Vector, const HEIGHT: usize>(
+        mut self,
+        column: impl Fn(usize, usize) -> usize + Copy,
+    ) {
+        let product = self.product;
+        let mut next = 0;
+        while next + 1 < product.starts.len() {
+            let (group, first) = (next, product.starts[next] as usize);
+            let fits = |end: &u32| (*end as usize - first) * HEIGHT <= self.most;
+            next += product.starts[group + 1..].partition_point(fits).max(1);
+            let (start, count) = (first * HEIGHT, (product.starts[next] as usize - first) * HEIGHT);
             let values = match &product.values {
-                Values::Single(values) => values[first * HEIGHT..].as_ptr(),
-                Values::Half(halves) => {
-                    // SAFETY: both are longer than the group's values by a register; see `new`, `run`.
-                    unsafe {
-                        widen::<V>(&halves[first * HEIGHT..], count * HEIGHT, scratch);
-                    }
-                    scratch.as_ptr()
-                }
+                Values::Single(values) => values[start..].as_ptr(),
+                // SAFETY: both are longer than these values by a register; see `new`, `run`.
+                Values::Half(halves) => unsafe {
+                    widen::<_, V>(&halves[start..], count, self.scratch)
+                },
+                // SAFETY: as above.
+                Values::Int8(bytes) => unsafe {
+                    widen::<_, V>(&bytes[start..], count, self.scratch)
+                },
             };
-            let rows = group * HEIGHT..product.rows().min((group + 1) * HEIGHT);
-            let bias = &product.bias[rows.clone()];
-            for (from, width) in panels(tokens.vectors, widest::<V>()) {
-                let tile = Tile {
-                    values,
-                    count,
-                    column: |entry| column(first, entry),
-                    input: input[from * V::LANES..].as_ptr(),
-                    stride: tokens.stride,
-                    bias,
-                    activation,
-                    output: output[rows.start * tokens.stride + from * V::LANES..].as_mut_ptr(),
-                };
-                // SAFETY: `new` checked that columns lie within the matrix, `run` that input and output
-                // hold all columns and rows of `stride` floats, of which the panel is a part.
-                unsafe {
-                    match width {
-                        1 => tile.run::<V, HEIGHT, 1>(),
-                        2 => tile.run::<V, HEIGHT, 2>(),
-                        3 => tile.run::<V, HEIGHT, 3>(),
-                        _ => tile.run::<V, HEIGHT, 4>(),
-                    }
+            let count = count / HEIGHT;
+            let chunk = Chunk { groups: group..next, first, end: first + count, values };
+            for panel in self.tokens.panels() {
+                match panel.width {
+                    1 => self.groups::<V, HEIGHT, 1>(&chunk, panel, column),
+                    2 => self.groups::<V, HEIGHT, 2>(&chunk, panel, column),
+                    3 if V::WIDEST > 2 => self.groups::<V, HEIGHT, 3>(&chunk, panel, column),
+                    4 if V::WIDEST > 2 => self.groups::<V, HEIGHT, 4>(&chunk, panel, column),
+                    _ => unreachable!("no panel is wider"),
                 }
             }
         }
     }
+
+    /// The groups of a chunk for a panel of WIDTH registers.
+    #[inline(always)]
+    fn groups<V: Vector, const HEIGHT: usize, const WIDTH: usize>(
+        &mut self,
+        chunk: &Chunk,
+        panel: Panel,
+        column: impl Fn(usize, usize) -> usize,
+    ) {
+        let Product { columns, starts, indices, values, bias, scales, .. } = self.product;
+        let input = &self.input[panel.of(*columns)];
+        let output = &mut self.output[panel.of(bias.len())];
+        for group in chunk.groups.clone() {
+            let (first, end) = (starts[group] as usize, starts[group + 1] as usize);
+            if panel.first == 0 {
+                // As much of the next chunk as this group has.
+                let (first, count) = (first + chunk.end - chunk.first, end - first);
+                match values {
+                    Values::Single(values) => ahead::<V, _>(values, first * HEIGHT, count * HEIGHT),
+                    Values::Half(halves) => ahead::<V, _>(halves, first * HEIGHT, count * HEIGHT),
+                    Values::Int8(bytes) => ahead::<V, _>(bytes, first * HEIGHT, count * HEIGHT),
+                }
+                if let Columns::Listed(list) = indices {
+                    ahead::<V, _>(list, first, count);
+                }
+            }
+            let rows = group * HEIGHT..bias.len().min((group + 1) * HEIGHT);
+            let tile = Tile {
+                values: chunk.values.wrapping_add((first - chunk.first) * HEIGHT),
+                count: end - first,
+                column: |entry| column(first, entry),
+                input: input.as_ptr(),
+                bias: &bias[rows.clone()],
+                scales: scales.get(rows.clone()),
+                activation: self.activation,
+                output: output[rows.start * WIDTH * V::LANES..].as_mut_ptr(),
+            };
+            // SAFETY: `new` checked that columns lie within the matrix, `run` that input and output hold all
+            // columns and rows of a panel of WIDTH registers.
+            unsafe { tile.run::<V, HEIGHT, WIDTH>() };
+        }
+    }
 }
 
-/// Turns 16-bit floats into 32-bit ones.
+/// Groups whose values lie ready.
+struct Chunk {
+    groups: Range<usize>,
+    /// Its first entry.
+    first: usize,
+    /// Where its entries end.
+    end: usize,
+    values: *const f32,
+}
+
+/// Asks for `count` numbers of `all` from `first` on, which may lie beyond its end.
+#[inline(always)]
+fn ahead<V: Vector, T>(all: &[T], first: usize, count: usize) {
+    let from = all.as_ptr().wrapping_add(first).cast::<u8>();
+    for line in (0..count * size_of::<T>()).step_by(LINE) {
+        V::prefetch(from.wrapping_add(line));
+    }
+}
+
+/// A number narrower than 32 bits.
+trait Narrow {
+    /// Reads a register of them as 32-bit floats.
+    ///
+    /// # Safety
+    /// They must lie within one allocation.
+    unsafe fn load<V: Vector>(from: *const Self) -> V;
+}
+
+impl Narrow for u16 {
+    #[inline(always)]
+    unsafe fn load<V: Vector>(from: *const u16) -> V {
+        // SAFETY: the caller vouches for the memory.
+        unsafe { V::load_half(from) }
+    }
+}
+
+impl Narrow for i8 {
+    #[inline(always)]
+    unsafe fn load<V: Vector>(from: *const i8) -> V {
+        // SAFETY: the caller vouches for the memory.
+        unsafe { V::load_bytes(from) }
+    }
+}
+
+/// Turns narrower numbers into 32-bit floats, and tells where these are.
 ///
 /// # Safety
-/// `halves` and `floats` must hold `count` numbers and a register beyond.
+/// `narrow` and `floats` must hold `count` numbers and a register beyond.
 #[inline(always)]
-unsafe fn widen<V: Vector>(halves: &[u16], count: usize, floats: &mut [f32]) {
+unsafe fn widen<T: Narrow, V: Vector>(
+    narrow: &[T],
+    count: usize,
+    floats: &mut [f32],
+) -> *const f32 {
     for at in (0..count).step_by(V::LANES) {
         // SAFETY: the caller vouches for a register from every number below `count`.
-        unsafe { V::load_half(halves.as_ptr().add(at)).store(floats.as_mut_ptr().add(at)) };
+        unsafe { T::load::<V>(narrow.as_ptr().add(at)).store(floats.as_mut_ptr().add(at)) };
     }
+    floats.as_ptr()
 }
 
 /// One group of rows for one panel of tokens.
@@ -226,9 +336,10 @@ struct Tile<'a, C> {
     count: usize,
     column: C,
     input: *const f32,
-    stride: usize,
     /// Of the rows that there are: HEIGHT at most.
     bias: &'a [f32],
+    /// Of the same rows; where there are none, 1.
+    scales: Option<&'a [f32]>,
     activation: Activation,
     output: *mut f32,
 }
@@ -261,11 +372,24 @@ impl<C: Fn(usize) -> usize> Tile<'_, C> {
             unsafe { self.step(entry, &mut sums) };
             entry += 1;
         }
-        for (row, &bias) in self.bias.iter().enumerate() {
-            for (at, &sum) in sums[row].iter().enumerate() {
-                let result = self.activation.apply(sum.add(V::splat(bias)));
-                // SAFETY: a row and a register of the output, for which the caller vouches.
-                unsafe { result.store(self.output.add(row * self.stride + at * V::LANES)) };
+        // All rows, so that the sums stay in registers; those that there are get stored.
+        let (mut bias, mut scales) = ([0.0; HEIGHT], [1.0; HEIGHT]);
+        bias[..self.bias.len()].copy_from_slice(self.bias);
+        if let Some(own) = self.scales {
+            scales[..own.len()].copy_from_slice(own);
+        }
+        for (sums, (&scale, &bias)) in sums.iter_mut().zip(scales.iter().zip(&bias)) {
+            for sum in sums {
+                *sum = sum.mul_add(V::splat(scale), V::splat(bias));
+            }
+        }
+        let sums = self.activation.apply(sums);
+        for (row, sums) in sums.iter().enumerate() {
+            if row < self.bias.len() {
+                for (at, sum) in sums.iter().enumerate() {
+                    // SAFETY: a row and a register of the output, for which the caller vouches.
+                    unsafe { sum.store(self.output.add((row * WIDTH + at) * V::LANES)) };
+                }
             }
         }
     }
@@ -282,7 +406,7 @@ impl<C: Fn(usize) -> usize> Tile<'_, C> {
     ) {
         // SAFETY: the caller vouches for the entry's column and values.
         unsafe {
-            let from = self.input.add((self.column)(entry) * self.stride);
+            let from = self.input.add((self.column)(entry) * WIDTH * V::LANES);
             let mut inputs = [V::splat(0.0); WIDTH];
             for (at, input) in inputs.iter_mut().enumerate() {
                 *input = V::load(from.add(at * V::LANES));

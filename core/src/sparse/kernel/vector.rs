@@ -9,6 +9,10 @@ pub(super) trait Vector: Copy {
     /// Floats in one register.
     const LANES: usize;
 
+    /// Registers that a panel of tokens may take: four rows of accumulators this wide, and the registers that
+    /// feed them, still fit.
+    const WIDEST: usize = 2;
+
     /// `value` in every lane.
     fn splat(value: f32) -> Self;
 
@@ -32,6 +36,25 @@ pub(super) trait Vector: Copy {
         // SAFETY: no register has more lanes.
         unsafe { Self::load(lanes.as_ptr()) }
     }
+
+    /// Reads as many whole numbers of 8 bits.
+    ///
+    /// # Safety
+    /// They must lie within one allocation.
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        let mut lanes = [0.0; MOST_LANES];
+        for (lane, value) in lanes[..Self::LANES].iter_mut().enumerate() {
+            // SAFETY: the caller vouches for the memory.
+            *value = f32::from(unsafe { *from.add(lane) });
+        }
+        // SAFETY: no register has more lanes.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+
+    /// Has the memory at `_from` brought nearer, where the processor can be asked to; any address will do.
+    #[inline(always)]
+    fn prefetch(_from: *const u8) {}
 
     /// Writes [`LANES`](Vector::LANES) floats.
     ///

@@ -35,6 +35,13 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        // SAFETY: the caller vouches for the memory.
+        let bytes = unsafe { v128_load32_zero(from.cast()) };
+        Self(f32x4_convert_i32x4(i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(bytes))))
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller vouches for the memory.
         unsafe { v128_store(to.cast(), self.0) }

@@ -27,6 +27,7 @@ pub(super) fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
+    const WIDEST: usize = 4;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
@@ -44,6 +45,18 @@ impl Vector for Avx512 {
     unsafe fn load_half(from: *const u16) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        // SAFETY: as `splat`; the caller vouches for the memory.
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))) }
+    }
+
+    #[inline(always)]
+    fn prefetch(from: *const u8) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 
     #[inline(always)]
@@ -99,6 +112,18 @@ impl Vector for Avx2 {
     unsafe fn load_half(from: *const u16) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const i8) -> Self {
+        // SAFETY: as `splat`; the caller vouches for the memory.
+        unsafe { Self(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))) }
+    }
+
+    #[inline(always)]
+    fn prefetch(from: *const u8) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 
     #[inline(always)]

@@ -1,0 +1,84 @@
+use std::ops::Range;
+
+use super::InstructionSet;
+
+/// The tokens of a text as they lie in memory: in panels of a few registers each. A panel holds all channels
+/// of its tokens, `[channels, width]`, and the panels stand one after the other.
+///
+/// So what works on one panel after the other finds its input in the nearest cache, and channels that are read
+/// in any order never fight for the same places of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens {
+    /// Floats of a register.
+    lanes: usize,
+    /// Panels.
+    panels: usize,
+    /// Registers of a panel, at least.
+    width: usize,
+    /// Panels that have one register more; they come first.
+    wider: usize,
+}
+
+/// Some registers of tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel {
+    /// Tokens before it.
+    pub(super) first: usize,
+    /// Registers.
+    pub(super) width: usize,
+    /// Floats of a register.
+    lanes: usize,
+}
+
+impl Tokens {
+    /// Of a text of `length` tokens, one at least; the last register is filled up. Panels are of nearly one width,
+    /// none wider than the registers of `set` can hold.
+    pub(crate) fn new(length: usize, set: InstructionSet) -> Tokens {
+        let lanes = set.lanes();
+        let vectors = length.div_ceil(lanes);
+        let panels = vectors.div_ceil(set.widest());
+        Tokens { lanes, panels, width: vectors / panels, wider: vectors % panels }
+    }
+
+    /// How many there are, those included that fill up the last register.
+    pub(crate) fn count(self) -> usize {
+        (self.panels * self.width + self.wider) * self.lanes
+    }
+
+    /// Floats of a register of the instruction set that these are for.
+    pub(super) fn lanes(self) -> usize {
+        self.lanes
+    }
+
+    /// Where, among panels of `channels`, a token's first channel lies, and how far it is to the next one.
+    pub(crate) fn place(self, token: usize, channels: usize) -> (usize, usize) {
+        let holds = |panel: &Panel| token < panel.first + panel.tokens();
+        let panel = self.panels().find(holds).expect("the token is one of these");
+        (panel.of(channels).start + token - panel.first, panel.tokens())
+    }
+
+    /// All of them in order.
+    ///
+    /// An iterator, because a closure is compiled without the instruction set of the function around it:
+    /// nothing that holds registers may be one.
+    pub(super) fn panels(self) -> impl Iterator<Item = Panel> {
+        let Tokens { lanes, panels, width, wider } = self;
+        (0..panels).map(move |index| Panel {
+            first: (index * width + index.min(wider)) * lanes,
+            width: width + usize::from(index < wider),
+            lanes,
+        })
+    }
+}
+
+impl Panel {
+    /// How many tokens it holds.
+    pub(super) fn tokens(self) -> usize {
+        self.width * self.lanes
+    }
+
+    /// Where it lies among panels of `channels`.
+    pub(super) fn of(self, channels: usize) -> Range<usize> {
+        self.first * channels..(self.first + self.tokens()) * channels
+    }
+}
