@@ -9,9 +9,10 @@ use crate::{Error, ErrorKind};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EngineChoice {
-    /// ONNX Runtime on the processor where this build has it and its library is found, else tract.
-    /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU, and never the engine
-    /// `sparse`: they are asked for.
+    /// The sparse kernels where they know the encoder and are estimated to need at most half of the processor time
+    /// that all weights would; else ONNX Runtime on the processor where this build has it and its library is found,
+    /// else tract. Where [`OrtOptions::library`] names one, ONNX Runtime.
+    /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
     #[default]
     Auto,
     /// This crate's own kernels, whose products cost what the kept weights cost: on any processor, no

@@ -111,10 +111,20 @@ pub(crate) fn load(
         choice @ (EngineChoice::OrtCpu | EngineChoice::OrtCuda { .. }) => {
             (parts.on_ort(choice, &options.ort)?, None)
         }
-        EngineChoice::Auto => parts.ort_or_tract(options)?,
+        EngineChoice::Auto => parts.on_any()?,
     };
     let device = Device { reason, ..engine.device() };
     Ok((engine, device))
+}
+
+/// Up to this share of the estimated time of all weights the sparse kernels are chosen. Engines that multiply all of
+/// them are up to twice as fast at that as the kernels that the estimate is for.
+const WORTH: f64 = 0.5;
+
+/// What the products of a plan are estimated to take, as a share of what they would if every weight were multiplied.
+fn estimated_share(plan: &[PlannedProduct]) -> f64 {
+    let sum = |time: fn(&PlannedProduct) -> f64| plan.iter().map(time).sum::<f64>();
+    sum(|product| product.microseconds) / sum(|product| product.dense_microseconds)
 }
 
 /// The engine for `model`, which differs from that of `current` in the masks of the products `changed` alone.
@@ -154,16 +164,38 @@ impl Parts<'_> {
         Ok(Box::new(engine))
     }
 
-    /// ONNX Runtime where there is one, else tract, and why.
-    fn ort_or_tract(&self, options: &LoadOptions) -> Result<(Box<dyn Engine>, Option<String>)> {
-        match self.on_ort(EngineChoice::OrtCpu, &options.ort) {
-            Ok(engine) => Ok((engine, Some("ONNX Runtime's library was found".into()))),
+    /// The sparse kernels where they know the encoder and are estimated to be worth it, else ONNX Runtime where
+    /// there is one, else tract; and why.
+    fn on_any(&self) -> Result<(Box<dyn Engine>, Option<String>)> {
+        let options = &self.options.ort;
+        if options.library.is_some() {
             // A library that was named must serve.
-            Err(e) if e.kind() == ErrorKind::Unavailable && options.ort.library.is_none() => {
-                Ok((self.on_tract()?, Some(e.to_string())))
-            }
-            Err(e) => Err(e),
+            let engine = self.on_ort(EngineChoice::OrtCpu, options)?;
+            return Ok((engine, Some("ONNX Runtime's library was named".into())));
         }
+        let passed_over = match self.on_sparse() {
+            Ok(engine) => {
+                let share = estimated_share(engine.plan());
+                let estimate = format!(
+                    "the sparse kernels are estimated to need {:.0} % of the time of all weights",
+                    100.0 * share
+                );
+                if share <= WORTH {
+                    return Ok((engine, Some(estimate)));
+                }
+                estimate
+            }
+            Err(e) if e.kind() == ErrorKind::Unavailable => {
+                "the sparse kernels do not know this encoder".into()
+            }
+            Err(e) => return Err(e),
+        };
+        let (engine, reason) = match self.on_ort(EngineChoice::OrtCpu, options) {
+            Ok(engine) => (engine, "ONNX Runtime's library was found".into()),
+            Err(e) if e.kind() == ErrorKind::Unavailable => (self.on_tract()?, e.to_string()),
+            Err(e) => return Err(e),
+        };
+        Ok((engine, Some(format!("{passed_over}; {reason}"))))
     }
 
     #[cfg(feature = "tract")]
