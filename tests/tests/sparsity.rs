@@ -19,7 +19,7 @@ fn backbone(plan: &[PlannedProduct]) -> impl Iterator<Item = &PlannedProduct> {
 
 #[test]
 fn packed_weights_take_at_most_half_more_than_kept_weights_and_their_indices() {
-    for (form, width) in [(WeightForm::F16, 2), (WeightForm::F32, 4)] {
+    for (form, width) in [(WeightForm::F16, 2), (WeightForm::F32, 4), (WeightForm::Int8, 1)] {
         for masks in [MaskForm::Packed, MaskForm::Folded] {
             for product in backbone(&plan(form, masks)) {
                 // An index of 16 bits for each block of four weights, which is how this mask keeps them.
@@ -65,6 +65,52 @@ fn concepts_taken_in_turns_say_what_the_first_ones_say() {
         for k in 0..count {
             let (found, expected) = (grown.concept_logits(), own.concept_logits());
             assert_eq!(found.row(k), expected.row(k % concepts), "concept {k} of {count}");
+        }
+    }
+}
+
+#[test]
+fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
+    let device = |model: &str| {
+        let bytes = exported(model, &ExportOptions::default());
+        let model = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
+        let reason = model.device().reason.clone().expect("why it was chosen");
+        (model.engine().to_owned(), reason)
+    };
+    let (engine, reason) = device("examples/models/cebab");
+    assert_eq!(engine, "sparse", "{reason}");
+    assert!(reason.contains("% of the time"), "{reason}");
+    // So small that its masks are not worth indices, and one that the kernels do not know.
+    for (model, why) in
+        [("tests/models/tiny", "% of the time"), ("tests/models/gpt2", "do not know")]
+    {
+        let (engine, reason) = device(model);
+        assert!(["tract", "ort-cpu"].contains(&&*engine), "{engine}: {reason}");
+        assert!(reason.contains(why), "{reason}");
+    }
+}
+
+/// The checkpoints that `bench curve` measures.
+#[test]
+fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
+    let options = ExportOptions { check: false, ..ExportOptions::default() };
+    let mut load = LoadOptions::default();
+    load.engine = EngineChoice::Sparse;
+    for (block_rows, layout) in [(4, Layout::Blocks), (1, Layout::Rows)] {
+        let checkpoint = Checkpoint::open(repository().join("examples/models/cebab"));
+        let checkpoint =
+            checkpoint.and_then(|c| c.with_masks_by_chance(0.95, block_rows)).expect("its weights");
+        for mask in checkpoint.mask_statistics().expect("masks can be read").layers {
+            assert_eq!(mask.block_rows, block_rows, "{}", mask.name);
+            for density in mask.density {
+                assert!((density - 0.05).abs() < 1e-4, "{}: {density}", mask.name);
+            }
+        }
+        let bytes =
+            export(&checkpoint, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
+        let model = Model::from_bytes(bytes, &load).expect("the model loads");
+        for product in backbone(model.plan()) {
+            assert_eq!(product.layout, layout, "{}", product.name);
         }
     }
 }

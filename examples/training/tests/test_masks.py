@@ -9,7 +9,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import magnitude, masks, saliency  # noqa: E402
+from sparsecbm_training import masks, saliency  # noqa: E402
 
 
 class Packing(unittest.TestCase):
@@ -34,15 +34,6 @@ class WholeBlocks(unittest.TestCase):
         model = types.SimpleNamespace(layers=["a", "b"], weights=weights)
         with self.assertRaisesRegex(ValueError, "b has 6 outputs, not a multiple of 4"):
             saliency.expect_whole_blocks(model)
-
-
-class Largest(unittest.TestCase):
-    def test_blocks_with_the_largest_squares_stay(self):
-        weight = torch.tensor([[3.0, 0.1, 0.0, 1.0], [0.0, 0.1, 2.0, 1.0]])
-        whole = magnitude.keep_largest(weight, 0.5, 2)
-        self.assertEqual(whole.tolist(), [[[True, False, True, False]] * 2])
-        single = magnitude.keep_largest(weight, 0.75, 1)
-        self.assertEqual(single.tolist(), [[[True, False, False, False], [False, False, True, False]]])
 
 
 class Choosing(unittest.TestCase):
@@ -106,3 +97,4 @@ class Saliency(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+

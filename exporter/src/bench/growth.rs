@@ -1,14 +1,14 @@
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use plotters::prelude::SeriesLabelPosition;
 use serde::Serialize;
 use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 
+use super::load::{exported, one_thread};
 use super::model::token_ids;
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::charts::{Area, Line, lines_chart, write_charts};
-use crate::{Checkpoint, ExportOptions, MaskForm, export};
+use crate::{Checkpoint, MaskForm};
 
 const CONCEPTS: [usize; 6] = [1, 2, 4, 8, 12, 16];
 const LENGTHS: [usize; 8] = [8, 16, 32, 48, 64, 80, 96, 128];
@@ -50,12 +50,7 @@ pub fn bench_growth(
     rounds: usize,
 ) -> Result<GrowthReport> {
     let load = |checkpoint: &Checkpoint, engine, masks| {
-        let form = ExportOptions { masks, check: false, ..ExportOptions::default() };
-        let mut options = options.clone();
-        options.engine = engine;
-        options.threads = NonZeroUsize::new(1);
-        options.ort.threads = NonZeroUsize::new(1);
-        Model::from_bytes(export(checkpoint, &form)?.to_bytes()?, &options)
+        one_thread(exported(checkpoint, masks)?, engine, options)
     };
     let both = |checkpoint: &Checkpoint| -> Result<[Model; 2]> {
         Ok([

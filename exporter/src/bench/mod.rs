@@ -1,14 +1,19 @@
 //! How long a model takes, measured so that a busy machine does not decide the answer: everything
 //! that is compared takes turns, and medians are told.
 
+mod curve;
 mod engines;
 mod growth;
 mod kernel;
+mod load;
 mod memory;
 mod model;
 mod sparse;
 mod timing;
 
+pub use curve::{
+    Accuracy, CurvePoint, CurveReport, DensePass, MaskShape, Trained, bench_curve, write_curve,
+};
 pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
 pub use kernel::{Fit, KernelReport, Peak, bench_kernel};

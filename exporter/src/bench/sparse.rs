@@ -1,13 +1,12 @@
-use std::num::NonZeroUsize;
-
 use serde::Serialize;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Model, Result};
 
 use super::kernel::peak;
+use super::load::{exported, one_thread};
 use super::model::{LENGTHS, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
-use crate::{Checkpoint, ExportOptions, MaskForm, export};
+use crate::{Checkpoint, MaskForm};
 
 /// The engines must say the same of the same text, to this in concept logits.
 const TOLERANCE: f32 = 1e-3;
@@ -69,23 +68,13 @@ pub struct SparseRow {
 ///
 /// # Errors
 /// `Unavailable` where ONNX Runtime's library is not found or the kernels do not know the backbone;
-/// `Model` where the ways do not agree; those of [`export`].
+/// `Model` where the ways do not agree; those of [`export`](crate::export).
 pub fn bench_sparse(
     open: impl Fn() -> Result<Checkpoint>,
     options: &LoadOptions,
     rounds: usize,
 ) -> Result<SparseReport> {
-    let exported = |checkpoint: &Checkpoint, masks| {
-        let options = ExportOptions { masks, check: false, ..ExportOptions::default() };
-        export(checkpoint, &options)?.to_bytes()
-    };
-    let load = |bytes: Vec<u8>, engine| {
-        let mut options = options.clone();
-        options.engine = engine;
-        options.threads = NonZeroUsize::new(1);
-        options.ort.threads = NonZeroUsize::new(1);
-        Model::from_bytes(bytes, &options)
-    };
+    let load = |bytes, engine| one_thread(bytes, engine, options);
     let checkpoint = open()?;
     let packed = exported(&checkpoint, MaskForm::Packed)?;
     let folded = exported(&checkpoint, MaskForm::Folded)?;

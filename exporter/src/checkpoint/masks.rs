@@ -97,6 +97,27 @@ impl Masks {
         Ok(Masks { rows: layer.rows, columns: layer.columns, block_rows: 1, bits })
     }
 
+    /// A mask for each concept that leaves out the share `sparsity` of the blocks of `block_rows` outputs by one
+    /// input, those that `random` says.
+    pub(super) fn by_chance(
+        layer: &LinearLayer,
+        sparsity: f64,
+        block_rows: usize,
+        concepts: usize,
+        random: &mut fastrand::Rng,
+    ) -> Masks {
+        let LinearLayer { rows, columns, .. } = *layer;
+        let blocks = rows / block_rows * columns;
+        let count = ((1.0 - sparsity) * blocks as f64).round() as usize;
+        let mut kept: Vec<bool> = (0..blocks).map(|block| block < count).collect();
+        let mut bits = Vec::new();
+        for _ in 0..concepts {
+            random.shuffle(&mut kept);
+            bits.extend(kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack)));
+        }
+        Masks { rows, columns, block_rows, bits }
+    }
+
     /// Puts these in the place of the masks of `layer`, `concepts` of them now, in `tensors`.
     pub(super) fn replace(self, tensors: &mut Tensors, layer: &LinearLayer, concepts: usize) {
         for k in 0.. {

@@ -4,9 +4,13 @@ use sparsecbm::Result;
 use sparsecbm::schema::Semantics;
 
 use super::{Checkpoint, MaskedLayer, Masks, head_shapes};
+use crate::backbone::LinearLayer;
 
 /// In the place of zeros: ordinary, and exact in 16 bits.
 const SOME_WEIGHT: f32 = 1.0 / 1024.0;
+
+/// Where masks by chance begin.
+const SEED: u64 = 0;
 
 impl Checkpoint {
     /// The same backbone without masks, run once for all concepts: what the price of subnetworks is
@@ -27,12 +31,41 @@ impl Checkpoint {
                 row[width - 1] = last;
             }
             masks.replace(&mut self.tensors, layer, concepts);
+            let weight = self.without_zeros(layer)?;
             let name = format!("{}.weight", layer.name);
-            let mut weight = self.tensors.floats(&name)?;
-            weight.iter_mut().filter(|w| **w == 0.0).for_each(|w| *w = SOME_WEIGHT);
-            self.tensors.replace(&name, vec![layer.rows, layer.columns], &weight);
+            self.tensors.replace(&name, layer.stored_shape().to_vec(), &weight);
         }
         Ok(self.with_schema_written())
+    }
+
+    /// The same model under masks by chance, each of which leaves out the share `sparsity` of a layer's weights, in
+    /// blocks of `block_rows` outputs (one where they do not divide the layer's): what is measured to see how costs
+    /// fall with sparsity. Its answers mean nothing, and weights that are 0 are given a value, as
+    /// [`into_one_dense_pass`](Checkpoint::into_one_dense_pass) does.
+    ///
+    /// # Errors
+    /// `Model` where a weight cannot be read.
+    pub fn with_masks_by_chance(mut self, sparsity: f64, block_rows: usize) -> Result<Checkpoint> {
+        let concepts = self.schema.concept_count();
+        let mut random = fastrand::Rng::with_seed(SEED);
+        for place in 0..self.layers.len() {
+            let layer = self.layers[place].layer.clone();
+            let block_rows = if layer.rows.is_multiple_of(block_rows) { block_rows } else { 1 };
+            let masks = Masks::by_chance(&layer, sparsity, block_rows, concepts, &mut random);
+            masks.replace(&mut self.tensors, &layer, concepts);
+            let weight = self.without_zeros(&layer)?;
+            let name = format!("{}.weight", layer.name);
+            self.tensors.replace(&name, layer.stored_shape().to_vec(), &weight);
+            self.layers[place].block_rows = block_rows;
+        }
+        Ok(self.with_schema_written())
+    }
+
+    /// A layer's weights as they are stored.
+    fn without_zeros(&self, layer: &LinearLayer) -> Result<Vec<f32>> {
+        let mut weight = self.tensors.floats(&format!("{}.weight", layer.name))?;
+        weight.iter_mut().filter(|w| **w == 0.0).for_each(|w| *w = SOME_WEIGHT);
+        Ok(weight)
     }
 
     /// A model of `count` concepts, made by taking this one's in turns, each with its mask and heads: what

@@ -1,4 +1,4 @@
-//! What sparsity is worth: four measurements of a checkpoint, or of the kernels alone.
+//! What sparsity is worth: five measurements of a checkpoint, or of the kernels alone.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use clap::{Args, Subcommand};
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
 use sparsecbm_exporter::Checkpoint;
 use sparsecbm_exporter::bench::{
-    Growth, GrowthReport, KernelReport, MemoryRow, SparseReport, bench_growth, bench_kernel,
-    bench_memory, bench_sparse, resident, write_growth,
+    Accuracy, CurveReport, DensePass, Growth, GrowthReport, KernelReport, MemoryRow, SparseReport,
+    Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse, resident,
+    write_curve, write_growth,
 };
 
 use super::super::{print, print_json, tables};
@@ -24,6 +25,18 @@ pub enum Command {
     Growth {
         #[command(flatten)]
         measured: Measured,
+        /// Draw figures: SVG files in this folder.
+        #[arg(long, value_name = "FOLDER")]
+        figures: Option<PathBuf>,
+    },
+    /// How times fall with sparsity, in blocks and in single weights, beside one dense pass of ONNX Runtime; one
+    /// thread.
+    Curve {
+        #[command(flatten)]
+        measured: Measured,
+        /// What models trained at these sparsities reached: a JSON list of sparsity, block_rows, concepts and label.
+        #[arg(long, value_name = "FILE")]
+        accuracies: Option<PathBuf>,
         /// Draw figures: SVG files in this folder.
         #[arg(long, value_name = "FOLDER")]
         figures: Option<PathBuf>,
@@ -93,6 +106,18 @@ impl Command {
                 }
                 if measured.json { print_json(&report) } else { print(&describe_growth(&report)) }
             }
+            Command::Curve { measured, accuracies, figures } => {
+                let trained = match accuracies {
+                    Some(file) => read_accuracies(file)?,
+                    None => Vec::new(),
+                };
+                let (options, rounds) = (measured.options(), measured.rounds.get());
+                let report = bench_curve(|| measured.open(), &trained, &options, rounds)?;
+                if let Some(folder) = figures {
+                    write_curve(&report, folder)?;
+                }
+                if measured.json { print_json(&report) } else { print(&describe_curve(&report)) }
+            }
             Command::Memory(measured) => {
                 let child = |file: &Path, engine| resident_process(measured, file, engine);
                 let rows = bench_memory(&measured.open()?, child)?;
@@ -111,6 +136,16 @@ impl Command {
             }
         }
     }
+}
+
+fn read_accuracies(file: &Path) -> Result<Vec<Trained>> {
+    let place = file.display().to_string();
+    let text = std::fs::read_to_string(file)
+        .map_err(|e| Error::new(ErrorKind::Io, &place, e.to_string(), "a file").caused_by(e))?;
+    serde_json::from_str(&text).map_err(|e| {
+        let expected = "a JSON list of sparsity, block_rows, concepts and label";
+        Error::new(ErrorKind::Format, place, e.to_string(), expected)
+    })
 }
 
 /// This program once more, to load one file on one engine.
@@ -185,6 +220,39 @@ fn describe_growth(report: &GrowthReport) -> String {
     };
     let concepts = format!("concepts, {} tokens", report.tokens);
     [table(&concepts, &report.by_concepts), table("tokens", &report.by_tokens)].join("\n\n")
+}
+
+fn describe_curve(report: &CurveReport) -> String {
+    let passes = &report.one_dense_pass;
+    let tokens = || passes.iter().map(|pass| format!("{} tokens", pass.tokens));
+    let header = ["sparsity", "form", "concepts", "label"].map(String::from).into_iter();
+    let mut table = tables::table([""]);
+    table.set_header(header.chain(tokens()).chain(["packed, MB".into()]));
+    for point in &report.points {
+        let shape = match point.masks {
+            None => ["own masks".into(), String::new()],
+            Some(masks) if masks.sparsity == 0.0 => ["0 %".into(), "all weights".into()],
+            Some(masks) => {
+                let form = if masks.block_rows == 1 { "single" } else { "blocks" };
+                [format!("{:.0} %", 100.0 * masks.sparsity), form.into()]
+            }
+        };
+        let accuracy = |share: fn(Accuracy) -> f64| point.accuracy.map(share).map(tables::percent);
+        let accuracies =
+            [accuracy(|a| a.concepts), accuracy(|a| a.label)].map(Option::unwrap_or_default);
+        let ratios = point.ours_over_ort_one_dense_pass.iter().map(|ratio| format!("{ratio:.2}"));
+        let packed = format!("{:.1}", point.packed_bytes as f64 / 1e6);
+        table.add_row(shape.into_iter().chain(accuracies).chain(ratios).chain([packed]));
+    }
+    let pass = |pass: &DensePass| format!("{} tokens {}", pass.tokens, time(pass.timing.median_us));
+    format!(
+        "{} concepts; ours on {}; {}\nOne dense pass, processor time of one thread, medians: {}\n\n\
+         Ours / one dense pass:\n{table}",
+        report.concepts,
+        report.instructions,
+        report.onnxruntime,
+        passes.iter().map(pass).collect::<Vec<_>>().join(", "),
+    )
 }
 
 fn describe_memory(rows: &[MemoryRow]) -> String {
