@@ -1,11 +1,11 @@
 import { Loader } from './bindings.js'
 import { SparseCbmError, guarded } from './error.js'
-import { needModule } from './module.js'
+import { inner, needModule } from './module.js'
 import { Prediction } from './prediction.js'
 import { read } from './source.js'
 
 /** A loader that has taken the whole of `source`. */
-async function fill(source, open, { onProgress, signal } = {}) {
+export async function fill(source, open, { onProgress, signal } = {}) {
   needModule()
   const { total, pieces } = await read(source, open, signal)
   const loader = guarded(() => new Loader(total ?? 0))
@@ -66,34 +66,34 @@ export function modelClass(open) {
       if (typeof text !== 'string') {
         throw new SparseCbmError('input', 'text', text === null ? 'null' : typeof text, 'a string')
       }
-      return new Prediction(guarded(() => this.#get().predict(text)))
+      return new Prediction(guarded(() => this[inner]().predict(text)))
     }
 
     predictTokens(ids) {
-      return new Prediction(guarded(() => this.#get().predictTokens(Uint32Array.from(ids))))
+      return new Prediction(guarded(() => this[inner]().predictTokens(Uint32Array.from(ids))))
     }
 
     withPatches(patches) {
       if (!Array.isArray(patches)) {
         throw new SparseCbmError('input', 'patches', patches === null ? 'null' : typeof patches, 'an array')
       }
-      return new Model(guarded(() => this.#get().withPatches(patches)))
+      return new Model(guarded(() => this[inner]().withPatches(patches)))
     }
 
     get patches() {
-      return guarded(() => this.#get().patches())
+      return guarded(() => this[inner]().patches())
     }
 
     get schema() {
-      return (this.#schema ??= guarded(() => this.#get().schema()))
+      return (this.#schema ??= guarded(() => this[inner]().schema()))
     }
 
     get masks() {
-      return (this.#masks ??= guarded(() => this.#get().masks()))
+      return (this.#masks ??= guarded(() => this[inner]().masks()))
     }
 
     get engine() {
-      return guarded(() => this.#get().engine())
+      return guarded(() => this[inner]().engine())
     }
 
     free() {
@@ -101,7 +101,7 @@ export function modelClass(open) {
       this.#raw = undefined
     }
 
-    #get() {
+    [inner]() {
       if (!this.#raw) throw new SparseCbmError('input', 'model', 'a model that was freed', 'one that was not')
       return this.#raw
     }

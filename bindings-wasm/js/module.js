@@ -1,6 +1,9 @@
 import instantiate, { initSync as instantiateSync } from './bindings.js'
 import { SparseCbmError } from './error.js'
 
+/** The method of models and predictions that gives the module's own object, for the package's scripts alone. */
+export const inner = Symbol('inner')
+
 let exports
 let pending
 

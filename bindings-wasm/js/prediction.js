@@ -1,4 +1,5 @@
 import { SparseCbmError, guarded } from './error.js'
+import { inner } from './module.js'
 
 /** What a model says of a text; never changes. */
 export class Prediction {
@@ -24,11 +25,11 @@ export class Prediction {
   }
 
   get tokens() {
-    return (this.#tokens ??= guarded(() => this.#get().tokens()))
+    return (this.#tokens ??= guarded(() => this[inner]().tokens()))
   }
 
   get tokenEvidence() {
-    return guarded(() => this.#get().tokenEvidence())
+    return guarded(() => this[inner]().tokenEvidence())
   }
 
   concept(name) {
@@ -39,19 +40,19 @@ export class Prediction {
   }
 
   intervene(overrides) {
-    return new Prediction(guarded(() => this.#get().intervene(overrides)))
+    return new Prediction(guarded(() => this[inner]().intervene(overrides)))
   }
 
   undo(concept) {
-    return new Prediction(guarded(() => this.#get().undo(concept)))
+    return new Prediction(guarded(() => this[inner]().undo(concept)))
   }
 
   explain(options = {}) {
-    return guarded(() => this.#get().explain(options))
+    return guarded(() => this[inner]().explain(options))
   }
 
   suggestInterventions(options = {}) {
-    return guarded(() => this.#get().suggestInterventions(options))
+    return guarded(() => this[inner]().suggestInterventions(options))
   }
 
   toJSON() {
@@ -64,7 +65,7 @@ export class Prediction {
     this.#raw = undefined
   }
 
-  #get() {
+  [inner]() {
     if (!this.#raw) {
       throw new SparseCbmError('input', 'prediction', 'a prediction that was freed', 'one that was not')
     }

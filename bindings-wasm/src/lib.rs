@@ -3,9 +3,13 @@
 
 mod error;
 mod explain;
+#[cfg(feature = "gradients")]
+mod gradients;
 mod model;
 mod overrides;
 mod prediction;
 
+#[cfg(feature = "gradients")]
+pub use gradients::{RawEditTask, RawGradients};
 pub use model::{Loader, RawModel};
 pub use prediction::RawPrediction;

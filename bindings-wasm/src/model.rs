@@ -12,7 +12,7 @@ use crate::prediction::RawPrediction;
 /// not at all.
 #[wasm_bindgen]
 pub struct Loader {
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -57,7 +57,7 @@ impl Loader {
 /// A loaded model.
 #[wasm_bindgen]
 pub struct RawModel {
-    model: Model,
+    pub(crate) model: Model,
 }
 
 #[wasm_bindgen]

@@ -10,7 +10,7 @@ use crate::overrides;
 /// A prediction and its overrides.
 #[wasm_bindgen]
 pub struct RawPrediction {
-    prediction: Prediction,
+    pub(crate) prediction: Prediction,
 }
 
 /// What a prediction says, under the names that JavaScript has for it.

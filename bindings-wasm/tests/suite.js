@@ -5,12 +5,12 @@ const TOLERANCE = 1e-5
 /** Bytes of WebAssembly memory that the shipped model may need. */
 const FOOTPRINT = 150e6
 
-function check(condition, message) {
+export function check(condition, message) {
   if (!condition) throw new Error(message)
 }
 
 /** The largest absolute difference; NaN anywhere gives infinity. */
-function difference(found, expected, place) {
+export function difference(found, expected, place) {
   check(found.length === expected.length, `${place}: ${found.length} values, expected ${expected.length}`)
   let largest = 0
   for (let i = 0; i < found.length; i++) {
@@ -117,7 +117,7 @@ export async function interventions(api, read, name) {
 }
 
 /** Numbers within the tolerance, all else the same. */
-function same(found, expected, place, tolerance) {
+export function same(found, expected, place, tolerance) {
   if (typeof expected === 'number') return check(Math.abs(found - expected) <= tolerance, `${place}: ${found}, expected ${expected}`)
   if (expected === null || typeof expected !== 'object') return check(found === expected, `${place}: ${found}, expected ${expected}`)
   check(String(Object.keys(found)) === String(Object.keys(expected)), `${place}: other fields: ${Object.keys(found)}`)

@@ -342,7 +342,7 @@ export interface Explanation {
   readonly evidence: WordEvidence
   /** What the model loses with each word; null where not asked for. */
   readonly occlusion: Occlusion | null
-  /** Always null here: integrating gradients needs an engine that runs graphs, which this package has not. */
+  /** Always null here: `sparsecbm/gradients` integrates them by themselves. */
   readonly integrated: null
   /** Empty where not asked for. */
   readonly faithfulness: readonly Faithfulness[]

@@ -1,0 +1,162 @@
+use std::ops::ControlFlow;
+
+use js_sys::{Date, Function};
+use serde::{Deserialize, Serialize};
+use sparsecbm::edit::{EditOptions, EditTask};
+use sparsecbm::explain::IntegratedOptions;
+use sparsecbm::{EngineChoice, Gradients, LoadOptions};
+use wasm_bindgen::prelude::*;
+
+use crate::error::{to_js, wrong_input};
+use crate::model::{Loader, RawModel, plain};
+use crate::prediction::RawPrediction;
+
+/// The gradients of a model.
+#[wasm_bindgen]
+pub struct RawGradients {
+    gradients: Gradients,
+}
+
+/// What an edit is to bring about.
+#[wasm_bindgen]
+pub struct RawEditTask {
+    task: EditTask,
+}
+
+/// How far the search for an edit may go, as JavaScript writes it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Limits {
+    max_share: Option<f64>,
+    guard_weight: Option<f32>,
+    rounds: Option<usize>,
+    /// Milliseconds.
+    time_limit: Option<f64>,
+}
+
+/// How integrated gradients are computed, as JavaScript writes it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Integrated {
+    steps: Option<usize>,
+    baseline: Option<u32>,
+}
+
+/// How far a search has come.
+#[derive(Serialize)]
+struct Searched {
+    runs: usize,
+    flips: usize,
+    turned: usize,
+    broken: usize,
+}
+
+/// How many classes of concepts are done.
+#[derive(Serialize)]
+struct Done {
+    done: usize,
+    total: usize,
+}
+
+#[wasm_bindgen]
+impl Loader {
+    /// The gradients of `model`, where the bytes are its file of gradients; the loader is used up.
+    pub fn gradients(self, model: &RawModel) -> Result<RawGradients, JsValue> {
+        let mut options = LoadOptions::default();
+        options.engine = EngineChoice::Tract;
+        let gradients = Gradients::from_bytes(self.bytes, &model.model, &options).map_err(to_js)?;
+        Ok(RawGradients { gradients })
+    }
+}
+
+#[wasm_bindgen]
+impl RawEditTask {
+    /// A task for `concept` of the model that `prediction` is of.
+    #[wasm_bindgen(constructor)]
+    pub fn new(prediction: &RawPrediction, concept: &str) -> Result<RawEditTask, JsValue> {
+        let task = EditTask::new(prediction.prediction.model(), concept).map_err(to_js)?;
+        Ok(RawEditTask { task })
+    }
+
+    /// Adds a text whose concept is to be of `class`.
+    pub fn example(&mut self, prediction: &RawPrediction, class: &str) -> Result<(), JsValue> {
+        self.task.example(&prediction.prediction, class).map_err(to_js)
+    }
+
+    /// Adds a text whose concept is to stay of the class that the model reads.
+    pub fn guard(&mut self, prediction: &RawPrediction) -> Result<(), JsValue> {
+        self.task.guard(&prediction.prediction).map_err(to_js)
+    }
+}
+
+#[wasm_bindgen]
+impl RawGradients {
+    /// The engine in use, for people.
+    pub fn engine(&self) -> String {
+        self.gradients.device().engine.clone()
+    }
+
+    /// Searches the smallest edit that does what `task` asks for. `progress` is told how far it is, and ends
+    /// the search where it returns false.
+    pub fn edit(
+        &self,
+        task: &RawEditTask,
+        limits: JsValue,
+        progress: Option<Function>,
+    ) -> Result<JsValue, JsValue> {
+        let limits: Limits = serde_wasm_bindgen::from_value(limits).map_err(|e| {
+            let expected = "{guards, maxShare, guardWeight, rounds, timeLimit, onProgress}, each of \
+                            them optional";
+            wrong_input("edit: options", &e.to_string(), expected)
+        })?;
+        let mut options = EditOptions::default();
+        options.max_share = limits.max_share.unwrap_or(options.max_share);
+        options.guard_weight = limits.guard_weight.unwrap_or(options.guard_weight);
+        options.rounds = limits.rounds.unwrap_or(options.rounds);
+        let limit = limits.time_limit.unwrap_or(f64::INFINITY);
+        if limit.is_nan() || limit < 0.0 {
+            return Err(wrong_input("timeLimit", &limit.to_string(), "milliseconds, 0 or more"));
+        }
+        // The crate itself has no clock here.
+        let end = Date::now() + limit;
+        let edit = self.gradients.edit(&task.task, &options, |now| {
+            let (runs, flips) = (now.runs, now.flips);
+            tell(&progress, &Searched { runs, flips, turned: now.turned, broken: now.broken })?;
+            if Date::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        plain(&edit.map_err(to_js)?)
+    }
+
+    /// What each word adds to each concept logit on the way from a text without words. `progress` is told
+    /// how far it is, and ends it where it returns false.
+    #[wasm_bindgen(js_name = integratedGradients)]
+    pub fn integrated_gradients(
+        &self,
+        prediction: &RawPrediction,
+        options: JsValue,
+        progress: Option<Function>,
+    ) -> Result<JsValue, JsValue> {
+        let given: Integrated = serde_wasm_bindgen::from_value(options).map_err(|e| {
+            let expected = "{steps, baseline, onProgress}, each of them optional";
+            wrong_input("integratedGradients: options", &e.to_string(), expected)
+        })?;
+        let mut options = IntegratedOptions::new(&self.gradients);
+        options.steps = given.steps.unwrap_or(options.steps);
+        options.baseline = given.baseline;
+        let found = prediction.prediction.integrated_gradients(&options, |now| {
+            tell(&progress, &Done { done: now.done, total: now.total })
+        });
+        plain(&found.map_err(to_js)?)
+    }
+}
+
+/// Calls `progress`, where there is one: breaks where it returns false. The package's scripts see to it that it
+/// throws nothing.
+fn tell(progress: &Option<Function>, state: &impl Serialize) -> ControlFlow<()> {
+    let Some(progress) = progress else { return ControlFlow::Continue(()) };
+    let answer = plain(state).and_then(|state| progress.call1(&JsValue::NULL, &state));
+    match answer {
+        Ok(answer) if answer != JsValue::FALSE => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    }
+}

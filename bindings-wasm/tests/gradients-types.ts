@@ -1,0 +1,30 @@
+// Compiled, never run: what the types of `sparsecbm/gradients` declare beside those of the main entry.
+import init, { Gradients, Model, type Edit, type IntegratedGradients, type MaskPatch } from 'sparsecbm/gradients'
+
+type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function is<_ extends true>(): void {}
+
+await init()
+const model = await Model.load('model.onnx')
+using gradients = await Gradients.load('model.gradients.onnx', model, { signal: AbortSignal.timeout(1000) })
+const prediction = model.predict('a text')
+const edit = gradients.edit('noise', [{ prediction, class: 'positive' }], {
+  guards: model.predict(['another']),
+  maxShare: 0.02,
+  timeLimit: 10_000,
+  onProgress: ({ runs, turned }) => runs < 100 || turned > 0,
+})
+is<Is<typeof edit, Edit>>()
+is<Is<typeof edit.outcome, 'turned' | 'not-turned' | 'stopped'>>()
+is<Is<typeof edit.patch, MaskPatch>>()
+model.withPatches([edit.patch])
+const found = gradients.integratedGradients(prediction, { steps: 20, onProgress: ({ done, total }) => void (done / total) })
+is<Is<typeof found, IntegratedGradients>>()
+const share: number | undefined = found.concepts[0]?.attributions[0]?.[0]
+
+// @ts-expect-error made by Gradients.load alone
+new Gradients()
+// @ts-expect-error a prediction, not its text
+gradients.edit('noise', [{ prediction: 'a text', class: 'positive' }])
+// @ts-expect-error no such option
+gradients.integratedGradients(prediction, { maxShare: 1 })

@@ -1,0 +1,149 @@
+// What the entry `sparsecbm/gradients` must do in every host; arguments and results as in suite.js. NAME.onnx was
+// exported with NAME.gradients.onnx beside it.
+import { check, difference, same } from './suite.js'
+
+const json = async (read, file) => JSON.parse(new TextDecoder().decode(await read(file)))
+
+async function load(api, read, name) {
+  const model = api.Model.loadSync(await read(`${name}.onnx`))
+  return { model, gradients: await api.Gradients.load(await read(`${name}.gradients.onnx`), model) }
+}
+
+/** What Captum says (tests/goldens/integrated.json), and sums that are the logits. */
+export async function integrated(api, read, name) {
+  const { model, gradients } = await load(api, read, name)
+  check(gradients.engine === 'tract', `gradients on ${gradients.engine}`)
+  let [count, worst] = [0, 0]
+  for (const { model: folder, text, steps, cases } of await json(read, 'integrated.json')) {
+    if (folder.split('/').at(-1) !== name) continue
+    const prediction = model.predict(text)
+    const told = []
+    const found = gradients.integratedGradients(prediction, { steps, onProgress: (now) => told.push(now) && undefined })
+    check(found.complete && found.steps === steps, 'not complete')
+    const classes = found.concepts.reduce((sum, concept) => sum + concept.classes.length, 0)
+    check(told.length === classes && told.at(-1).done === classes, `${told.length} of ${classes} steps told`)
+    for (const { concept, attributions } of cases) {
+      const largest = Math.max(...attributions.data.map(Math.abs))
+      const positions = found.concepts[concept].positions.flat()
+      const apart = difference(positions, attributions.data, text) / largest
+      check(apart < 1e-3, `${text}: concept ${concept} differs by ${apart}`)
+      worst = Math.max(worst, apart)
+      count++
+    }
+    found.concepts.forEach(({ name, attributions, special, baseline, convergence_error }, k) => {
+      attributions.forEach((words, c) => {
+        const sum = words.reduce((sum, word) => sum + word, special[c] + baseline[c])
+        const apart = Math.abs(sum - prediction.concepts[k].logits[c])
+        check(apart <= convergence_error[c] + 1e-3, `${name}: words sum to ${sum}, ${apart} from the logit`)
+      })
+    })
+    const one = gradients.integratedGradients(prediction, { steps, onProgress: ({ done }) => done < found.concepts[0].classes.length })
+    check(!one.complete && one.concepts.length === 1, `${one.concepts.length} concepts after one`)
+    prediction.free()
+  }
+  for (const one of [gradients, model]) one.free()
+  check(count > 0, 'no golden attributions')
+  return { count, worst }
+}
+
+/** The edit that the command found (NAME-edit.json) is found here; it does what it says, and is undone exactly. */
+export async function edits(api, read, name, options) {
+  const { model, gradients } = await load(api, read, name)
+  const expected = await json(read, `${name}-edit.json`)
+  const [{ text, wanted }] = expected.examples
+  const before = model.predict(text)
+  const first = JSON.stringify(before)
+  const told = []
+  const onProgress = (now) => void told.push(now)
+  const edit = gradients.edit(expected.concept, [{ prediction: before, class: wanted }], { ...options, onProgress })
+  check(edit.outcome === 'turned' && edit.flips > 0, `${edit.outcome} with ${edit.flips} bits`)
+  const { engine, seconds, patch, ...rest } = expected
+  const { patch: own, ...found } = edit
+  same(found, rest, 'edit', 1e-4)
+  check(JSON.stringify(own.layers) === JSON.stringify(patch.layers), `other bits than the command's on ${engine}`)
+  // The last run of all may be one that is told of no more.
+  check(told.length > 0 && told.every(({ runs }) => runs <= edit.runs), 'progress')
+  const edited = model.withPatches([own])
+  const after = edited.predict(text)
+  check(after.concept(expected.concept).class === wanted, `${expected.concept} is ${after.concept(expected.concept).class}`)
+  check(difference(after.concept(expected.concept).logits, edit.examples[0].logits_after, 'logits') < 1e-4, 'other logits')
+  const undone = edited.withPatches([])
+  check(JSON.stringify(undone.predict(text)) === first, 'undoing is not exact')
+  // What is right already needs no bit, and the edited model is the one that is edited.
+  const none = gradients.edit(expected.concept, [{ prediction: after, class: wanted }])
+  check(none.outcome === 'turned' && none.flips === 0, `${none.flips} bits for what is right`)
+  for (const one of [before, after, undone, edited, gradients, model]) one.free()
+  return { flips: edit.flips, runs: edit.runs }
+}
+
+/** A search ends when it is told to, and what is wrong is said. */
+export async function limits(api, read, name, foreign) {
+  const { model, gradients } = await load(api, read, name)
+  const prediction = model.predict('bad plot, unwatched acting!')
+  const { name: concept, classes } = model.schema.concepts[1]
+  const other = classes.find((one) => one !== prediction.concept(concept).class)
+  const examples = [{ prediction, class: other }]
+  const stopped = (options, runs) => {
+    const edit = gradients.edit(concept, examples, options)
+    check(edit.outcome === 'stopped' && edit.flips === 0 && edit.runs === runs, `${edit.outcome} after ${edit.runs} runs`)
+  }
+  stopped({ timeLimit: 0 }, 1)
+  stopped({ onProgress: () => false }, 1)
+  const guarded = gradients.edit(concept, examples, { maxShare: 0.2, guards: [prediction], timeLimit: 1e6 })
+  check(guarded.outcome === 'not-turned' && guarded.guards === 1, 'a text that is to change and to stay')
+  const thrown = (run) => {
+    try {
+      run()
+    } catch (error) {
+      return error
+    }
+  }
+  const mine = new Error('mine')
+  const throwing = () => {
+    throw mine
+  }
+  check(thrown(() => gradients.edit(concept, examples, { onProgress: throwing })) === mine, 'a callback that throws')
+  const refused = (run, ...parts) => {
+    const error = thrown(run)
+    check(error instanceof api.SparseCbmError && error.code === 'input', `no input error but ${error}`)
+    for (const part of parts) check(error.message.includes(part), `no '${part}' in: ${error.message}`)
+  }
+  refused(() => gradients.edit('colour', examples), 'colour', concept)
+  refused(() => gradients.edit(7, examples), 'number')
+  refused(() => gradients.edit(concept, [{ prediction, class: 'purple' }]), 'purple')
+  refused(() => gradients.edit(concept, [{ prediction }]), 'undefined')
+  refused(() => gradients.edit(concept, []), 'examples', 'none')
+  refused(() => gradients.edit(concept, [null]), 'prediction')
+  refused(() => gradients.edit(concept, examples, { guards: [model] }), 'guard', 'sparsecbm/gradients')
+  refused(() => gradients.edit(concept, examples, { maxshare: 1 }), 'maxshare', 'maxShare')
+  refused(() => gradients.edit(concept, examples, { maxShare: 2 }), 'max_share')
+  refused(() => gradients.edit(concept, examples, { rounds: 0 }), 'rounds')
+  refused(() => gradients.edit(concept, examples, { timeLimit: -1 }), 'timeLimit', '-1')
+  refused(() => gradients.integratedGradients(prediction, { steps: 0 }), 'steps')
+  refused(() => gradients.integratedGradients(prediction, { baseline: 4_000_000_000 }), '4000000000')
+  refused(() => gradients.integratedGradients(prediction, { step: 1 }), 'step', 'steps')
+  refused(() => gradients.integratedGradients(null), 'null')
+  const bytes = await read(`${name}.gradients.onnx`)
+  const loading = async (code, source, of, ...parts) => {
+    const error = await api.Gradients.load(source, of).catch((error) => error)
+    check(error instanceof api.SparseCbmError && error.code === code, `no ${code} error but ${error}`)
+    for (const part of parts) check(error.message.includes(part), `no '${part}' in: ${error.message}`)
+  }
+  const strange = api.Model.loadSync(await read(`${foreign}.onnx`))
+  await loading('input', bytes, strange, 'sparsecbm.checkpoint')
+  await loading('format', await read(`${name}.onnx`), model, 'sparsecbm.gradients')
+  await loading('format', bytes.slice(0, 1000), model)
+  await loading('input', bytes, prediction, 'sparsecbm/gradients')
+  refused(() => gradients.edit(concept, [{ prediction: strange.predict('good'), class: other }]))
+  gradients.free()
+  refused(() => gradients.edit(concept, examples), 'freed')
+  for (const one of [strange, prediction, model]) one.free()
+}
+
+/** Models of the main entry are not of this one. */
+export async function apart(api, read, name, main) {
+  const model = main.Model.loadSync(await read(`${name}.onnx`))
+  const error = await api.Gradients.load(await read(`${name}.gradients.onnx`), model).catch((error) => error)
+  check(error.code === 'input' && error.message.includes('sparsecbm/gradients'), `${error}`)
+  model.free()
+}
