@@ -2,6 +2,7 @@ import { RawEditTask, RawModel, RawPrediction } from './bindings.js'
 import { SparseCbmError, guarded } from './error.js'
 import { fill } from './model.js'
 import { inner } from './module.js'
+import { only } from './options.js'
 
 /** The class Gradients, for a host that opens URLs by `open`. */
 export function gradientsClass(open) {
@@ -20,7 +21,7 @@ export function gradientsClass(open) {
     }
 
     edit(concept, examples, { guards = [], onProgress, ...limits } = {}) {
-      only(limits, ['maxShare', 'guardWeight', 'rounds', 'timeLimit'], 'edit: options')
+      only(limits, ['guards', 'maxShare', 'guardWeight', 'rounds', 'timeLimit', 'onProgress'], 'edit: options')
       if (!Array.isArray(examples) || examples.length === 0) {
         const found = Array.isArray(examples) ? 'none' : typeof examples
         throw new SparseCbmError('input', 'examples of the edit', found, 'an array of one or more')
@@ -39,7 +40,7 @@ export function gradientsClass(open) {
     }
 
     integratedGradients(prediction, { onProgress, ...options } = {}) {
-      only(options, ['steps', 'baseline'], 'integratedGradients: options')
+      only(options, ['steps', 'baseline', 'onProgress'], 'integratedGradients: options')
       return told(onProgress, (progress) => {
         return this.#get().integratedGradients(own(prediction, RawPrediction, 'prediction'), options, progress)
       })
@@ -71,12 +72,6 @@ function own(object, kind, place) {
   if (found instanceof kind) return found
   const what = object === null ? 'null' : typeof object
   throw new SparseCbmError('input', place, what, 'one that sparsecbm/gradients made, of this kind')
-}
-
-/** Refuses options that there are not: those of the module pass them over. */
-function only(options, known, place) {
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new SparseCbmError('input', place, `'${unknown}'`, `some of ${known.join(', ')}, onProgress`)
 }
 
 function named(text, place) {

@@ -1,5 +1,6 @@
 import { SparseCbmError, guarded } from './error.js'
 import { inner } from './module.js'
+import { only } from './options.js'
 
 /** What a model says of a text; never changes. */
 export class Prediction {
@@ -48,10 +49,13 @@ export class Prediction {
   }
 
   explain(options = {}) {
+    only(options, ['policy', 'costs', 'occlusion', 'faithfulness'], 'explain: options')
+    only(options?.occlusion, ['maxWords'], 'explain: occlusion')
     return guarded(() => this[inner]().explain(options))
   }
 
   suggestInterventions(options = {}) {
+    only(options, ['policy', 'costs'], 'suggestInterventions: options')
     return guarded(() => this[inner]().suggestInterventions(options))
   }
 

@@ -9,7 +9,7 @@ use crate::error::wrong_input;
 
 /// `ExplainOptions` as JavaScript writes them.
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 struct Options {
     policy: Policy,
     costs: BTreeMap<String, f32>,
@@ -18,7 +18,7 @@ struct Options {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Occlusion {
     max_words: Option<usize>,
 }
@@ -44,7 +44,7 @@ pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
 
 /// `SuggestOptions` as JavaScript writes them.
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 struct Suggest {
     policy: Policy,
     costs: BTreeMap<String, f32>,
