@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 
 use super::load::{exported, one_thread};
-use super::model::{LENGTHS, token_ids};
+use super::model::{Encode, LENGTHS, predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::charts::{Area, Line, lines_chart, write_charts};
 use crate::{Checkpoint, MaskForm};
@@ -27,19 +27,9 @@ pub struct CurveReport {
     /// ONNX Runtime as it reports itself.
     pub onnxruntime: String,
     /// ONNX Runtime's one pass of the backbone without masks, one entry a length.
-    pub one_dense_pass: Vec<DensePass>,
+    pub one_dense_pass: Vec<Encode>,
     /// The checkpoint's own masks first, then one entry a sparsity and form.
     pub points: Vec<CurvePoint>,
-}
-
-/// One dense pass of the backbone.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DensePass {
-    /// Positions, special tokens included.
-    pub tokens: usize,
-    /// How long it takes.
-    #[serde(flatten)]
-    pub timing: Timing,
 }
 
 /// One sparsity in one form.
@@ -110,13 +100,12 @@ pub fn bench_curve(
     let lengths: Vec<usize> = LENGTHS.into_iter().filter(|&n| n <= longest).collect();
     let inputs = lengths.iter().map(|&n| token_ids(&dense, n)).collect::<Result<Vec<_>>>()?;
 
-    let case = |model, ids| Case { run: predicting(model, ids), repeats: 1 };
     let all = || std::iter::once(&dense).chain(models.iter().map(|(_, model)| model));
     let mut cases: Vec<Case> =
-        all().flat_map(|model| inputs.iter().map(move |ids| case(model, ids))).collect();
+        all().flat_map(|model| inputs.iter().map(move |ids| predicting(model, ids))).collect();
     let timings = take_turns(&mut cases, rounds, Clock::Thread)?;
     let (passes, ours) = timings.split_at(lengths.len());
-    let pass = |(&tokens, timing): (&usize, &Timing)| DensePass { tokens, timing: timing.clone() };
+    let pass = |(&tokens, timing): (&usize, &Timing)| Encode { tokens, timing: timing.clone() };
     let point = |((masks, model), ours): (&(Option<MaskShape>, Model), &[Timing])| CurvePoint {
         masks: *masks,
         accuracy: trained.iter().find(|t| Some(t.masks) == *masks).map(|t| t.accuracy),
@@ -135,10 +124,6 @@ pub fn bench_curve(
         one_dense_pass: lengths.iter().zip(passes).map(pass).collect(),
         points: models.iter().zip(ours.chunks(lengths.len())).map(point).collect(),
     })
-}
-
-fn predicting<'a>(model: &'a Model, ids: &'a [u32]) -> Box<dyn FnMut() -> Result<()> + 'a> {
-    Box::new(|| model.predict_tokens(ids).map(drop))
 }
 
 /// All sparsities in all forms; where nothing is left out, there is one.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 
 use super::load::{exported, one_thread};
-use super::model::token_ids;
+use super::model::{predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::charts::{Area, Line, lines_chart, write_charts};
 use crate::{Checkpoint, MaskForm};
@@ -80,10 +80,7 @@ pub fn bench_growth(
     let mut cases: Vec<Case> = points
         .iter()
         .flat_map(|(models, ids)| models.iter().map(move |model| (model, ids)))
-        .map(|(model, ids)| Case {
-            run: Box::new(|| model.predict_tokens(ids).map(drop)),
-            repeats: 1,
-        })
+        .map(|(model, ids)| predicting(model, ids))
         .collect();
     let timings = take_turns(&mut cases, rounds, Clock::Thread)?;
     let counts = CONCEPTS.into_iter().chain(lengths);

@@ -11,9 +11,7 @@ mod model;
 mod sparse;
 mod timing;
 
-pub use curve::{
-    Accuracy, CurvePoint, CurveReport, DensePass, MaskShape, Trained, bench_curve, write_curve,
-};
+pub use curve::{Accuracy, CurvePoint, CurveReport, MaskShape, Trained, bench_curve, write_curve};
 pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
 pub use kernel::{Fit, KernelReport, Peak, bench_kernel};

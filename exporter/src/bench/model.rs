@@ -55,10 +55,7 @@ pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<
     let inputs = lengths.iter().map(|&n| token_ids(&model, n)).collect::<Result<Vec<_>>>()?;
     let prediction = model.predict(TEXT)?;
 
-    let mut cases: Vec<Case> = inputs
-        .iter()
-        .map(|ids| Case { run: Box::new(|| model.predict_tokens(ids).map(drop)), repeats: 1 })
-        .collect();
+    let mut cases: Vec<Case> = inputs.iter().map(|ids| predicting(&model, ids)).collect();
     cases.push(Case { run: Box::new(intervention(&prediction)), repeats: INTERVENTIONS });
     let mut timings = take_turns(&mut cases, rounds, Clock::Wall)?;
     let intervention = timings.pop().expect("a timing a case");
@@ -76,6 +73,11 @@ pub fn bench_model(path: &Path, options: &LoadOptions, rounds: usize) -> Result<
         encode,
         intervention,
     })
+}
+
+/// A prediction of these token ids, once a turn.
+pub(super) fn predicting<'a>(model: &'a Model, ids: &'a [u32]) -> Case<'a> {
+    Case { run: Box::new(|| model.predict_tokens(ids).map(drop)), repeats: 1 }
 }
 
 /// `length` positions of text between the model's own special tokens.

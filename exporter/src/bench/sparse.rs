@@ -4,7 +4,7 @@ use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Model, Result};
 
 use super::kernel::peak;
 use super::load::{exported, one_thread};
-use super::model::{LENGTHS, token_ids};
+use super::model::{LENGTHS, predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::{Checkpoint, MaskForm};
 
@@ -95,10 +95,7 @@ pub fn bench_sparse(
     let mut cases: Vec<Case> = inputs
         .iter()
         .flat_map(|ids| models.iter().map(move |model| (model, ids)))
-        .map(|(model, ids)| Case {
-            run: Box::new(|| model.predict_tokens(ids).map(drop)),
-            repeats: 1,
-        })
+        .map(|(model, ids)| predicting(model, ids))
         .collect();
     let timings = take_turns(&mut cases, rounds, Clock::Thread)?;
     let peak = peak(InstructionSet::best(), rounds.max(20))?;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
 use sparsecbm_exporter::Checkpoint;
 use sparsecbm_exporter::bench::{
-    Accuracy, CurveReport, DensePass, Growth, GrowthReport, KernelReport, MemoryRow, SparseReport,
+    Accuracy, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow, SparseReport,
     Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse, resident,
     write_curve, write_growth,
 };
@@ -244,7 +244,7 @@ fn describe_curve(report: &CurveReport) -> String {
         let packed = format!("{:.1}", point.packed_bytes as f64 / 1e6);
         table.add_row(shape.into_iter().chain(accuracies).chain(ratios).chain([packed]));
     }
-    let pass = |pass: &DensePass| format!("{} tokens {}", pass.tokens, time(pass.timing.median_us));
+    let pass = |pass: &Encode| format!("{} tokens {}", pass.tokens, time(pass.timing.median_us));
     format!(
         "{} concepts; ours on {}; {}\nOne dense pass, processor time of one thread, medians: {}\n\n\
          Ours / one dense pass:\n{table}",
