@@ -37,6 +37,10 @@ class Part:
         indices = torch.nonzero(chosen).flatten()
         return Part([self.reviews[i] for i in indices], self.logits[indices])
 
+    def tempered(self, scale):
+        """With the concepts' temperatures, [K, C, C], applied."""
+        return Part(self.reviews, torch.einsum("nkc,kdc->nkd", self.logits, scale))
+
 
 def fitted(part, label_head_tensors, stars, options):
     """The label function for both factors at 1, and the concepts' temperatures [K, C, C] as matrices."""
@@ -49,12 +53,11 @@ def fitted(part, label_head_tensors, stars, options):
     return head, heads["concept_head.weight"]
 
 
-def measured(head, scale, strength, softness, part, stars):
+def measured(head, strength, softness, part, stars):
     """Accuracies of the label after 0, 1, … corrections, and the correlation on edits."""
     head = effect.Head(head.weight, head.bias, head.temperature * softness, head.effect * strength / softness)
-    logits = torch.einsum("nkc,kdc->nkd", part.logits, scale)
-    curve = metrics.intervention_curve(head, logits, part.gold, part.labels)
-    return torch.tensor([*curve, metrics.edit_effect(head, logits, part.edits, stars)["pearson"]])
+    curve = metrics.intervention_curve(head, part.logits, part.gold, part.labels)
+    return torch.tensor([*curve, metrics.edit_effect(head, part.logits, part.edits, stars)["pearson"]])
 
 
 def of_run(checkpoint, logits, factors):
@@ -71,12 +74,13 @@ def of_run(checkpoint, logits, factors):
     folds = torch.tensor([label_head.part(review, FOLDS, 2) for review in calibration.reviews])
     held = torch.zeros(len(factors), len(calibration.gold[0]) + 2)
     for fold in range(FOLDS):
-        head = fitted(calibration.where(folds != fold), heads, schema.stars, options)
-        part = calibration.where(folds == fold)
-        for row, (strength, softness) in enumerate(factors):
-            held[row] += measured(*head, strength, softness, part, schema.stars) / FOLDS
-    head = fitted(calibration, heads, schema.stars, options)
-    new = [measured(*head, *pair, validation, schema.stars) for pair in factors]
+        head, scale = fitted(calibration.where(folds != fold), heads, schema.stars, options)
+        part = calibration.where(folds == fold).tempered(scale)
+        for row, pair in enumerate(factors):
+            held[row] += measured(head, *pair, part, schema.stars) / FOLDS
+    head, scale = fitted(calibration, heads, schema.stars, options)
+    validation = validation.tempered(scale)
+    new = [measured(head, *pair, validation, schema.stars) for pair in factors]
     return torch.stack([held, torch.stack(new)], 1)
 
 
