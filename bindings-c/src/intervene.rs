@@ -35,7 +35,7 @@ pub unsafe extern "C" fn scbm_intervene_class_index(
     class_index: usize,
     changed: *mut *mut Prediction,
 ) -> Status {
-    let class = || Ok(ConceptValue::ClassIndex(class_index));
+    let class = || Ok(class_index.into());
     // SAFETY: as the caller promises.
     unsafe { intervene(prediction, concept_name, class, changed) }
 }
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn scbm_intervene_probabilities(
     let probabilities = || {
         // SAFETY: as the caller promises.
         let given = unsafe { array(probabilities, count, "probabilities") }?;
-        Ok(ConceptValue::Probabilities(given.to_vec()))
+        Ok(given.into())
     };
     // SAFETY: as the caller promises.
     unsafe { intervene(prediction, concept_name, probabilities, changed) }

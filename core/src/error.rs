@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::str::FromStr;
 
 /// What every fallible function of this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -38,6 +39,17 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [ErrorKind; 7] = [
+        ErrorKind::Io,
+        ErrorKind::Format,
+        ErrorKind::Version,
+        ErrorKind::Model,
+        ErrorKind::Input,
+        ErrorKind::Engine,
+        ErrorKind::Unavailable,
+    ];
+
     /// A short, stable name: `io`, `format`, `version`, `model`, `input`, `engine`, `unavailable`.
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +62,36 @@ impl ErrorKind {
             ErrorKind::Unavailable => "unavailable",
         }
     }
+}
+
+/// The [name](ErrorKind::name).
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// From the [name](ErrorKind::name).
+impl FromStr for ErrorKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<ErrorKind> {
+        named(&ErrorKind::ALL, ErrorKind::name, name, "kind of error")
+    }
+}
+
+/// The one of `all` that is called `name`; `what` they are is told where none is.
+pub(crate) fn named<T: Copy>(
+    all: &[T],
+    name_of: fn(T) -> &'static str,
+    name: &str,
+    what: &str,
+) -> Result<T> {
+    all.iter().copied().find(|&one| name_of(one) == name).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|&one| name_of(one)).collect();
+        let expected = format!("one of {}", names.join(", "));
+        Error::new(ErrorKind::Input, what, format!("'{name}'"), expected)
+    })
 }
 
 impl Error {
@@ -111,5 +153,23 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_from_the_names_that_they_show() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(kind.to_string().parse::<ErrorKind>().expect("its own name"), kind);
+        }
+        let error = "Io".parse::<ErrorKind>().expect_err("names are lower case");
+        assert_eq!(error.kind(), ErrorKind::Input);
+        assert_eq!(
+            error.to_string(),
+            "kind of error: found 'Io', expected one of io, format, version, model, input, engine, unavailable"
+        );
     }
 }

@@ -21,9 +21,35 @@ impl From<&str> for ConceptValue {
     }
 }
 
+impl From<&String> for ConceptValue {
+    fn from(class: &String) -> ConceptValue {
+        ConceptValue::Class(class.clone())
+    }
+}
+
 impl From<String> for ConceptValue {
     fn from(class: String) -> ConceptValue {
         ConceptValue::Class(class)
+    }
+}
+
+impl From<usize> for ConceptValue {
+    fn from(class_index: usize) -> ConceptValue {
+        ConceptValue::ClassIndex(class_index)
+    }
+}
+
+/// Probabilities, never logits: those are said by name.
+impl From<&[f32]> for ConceptValue {
+    fn from(probabilities: &[f32]) -> ConceptValue {
+        ConceptValue::Probabilities(probabilities.into())
+    }
+}
+
+/// Probabilities, never logits: those are said by name.
+impl From<Vec<f32>> for ConceptValue {
+    fn from(probabilities: Vec<f32>) -> ConceptValue {
+        ConceptValue::Probabilities(probabilities)
     }
 }
 

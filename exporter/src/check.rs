@@ -205,9 +205,7 @@ fn named<'a>(
     overrides: &'a Overrides,
 ) -> impl Iterator<Item = (&'a str, ConceptValue)> {
     let concepts = checkpoint.schema.concepts.iter().zip(overrides);
-    concepts.filter_map(|(concept, given)| {
-        Some((concept.name.as_str(), ConceptValue::Probabilities(given.clone()?)))
-    })
+    concepts.filter_map(|(concept, given)| Some((concept.name.as_str(), given.clone()?.into())))
 }
 
 /// The input as the graph reads it: padded to the maximum length where the mean goes over padding.

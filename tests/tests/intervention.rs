@@ -82,10 +82,16 @@ fn every_way_to_say_a_class_is_the_same() {
         let mut one_hot = vec![0.0; model.schema().class_count()];
         one_hot[0] = 1.0;
         let ways = [
-            ConceptValue::Class(class),
+            ConceptValue::Class(class.clone()),
             ConceptValue::ClassIndex(0),
-            ConceptValue::Probabilities(one_hot),
+            ConceptValue::Probabilities(one_hot.clone()),
         ];
+        let short: [ConceptValue; 3] = [(&class).into(), 0.into(), (&*one_hot).into()];
+        assert_eq!(short, ways, "{name}: each way has a short form");
+        assert_eq!(
+            [ConceptValue::from(class), one_hot.into()],
+            [&ways[0], &ways[2]].map(Clone::clone)
+        );
         let start = prediction(&model, &goldens);
         let labels = ways.map(|way| {
             start.intervene([(&concept, way)]).expect("the override holds").label().logits.to_vec()

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::{ConceptValue, Prediction, Result};
+use crate::{Prediction, Result};
 
 /// The label under every class of one concept, the other concepts as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -72,8 +72,7 @@ impl Prediction {
         let what_if = |k: usize| {
             let concept = &self.model().schema().concepts[k];
             let outcomes = (0..concept.classes.len()).map(|class| {
-                let asserted =
-                    self.intervene([(&concept.name, ConceptValue::ClassIndex(class))])?;
+                let asserted = self.intervene([(&concept.name, class)])?;
                 let label = asserted.label();
                 Ok(Outcome {
                     class: concept.classes[class].clone(),
@@ -126,8 +125,7 @@ impl Prediction {
     }
 
     fn take(&self, steps: &[Step], what_if: &[WhatIf]) -> Result<Counterfactual> {
-        let values =
-            steps.iter().map(|s| (&what_if[s.concept].concept, ConceptValue::ClassIndex(s.class)));
+        let values = steps.iter().map(|s| (&what_if[s.concept].concept, s.class));
         let changed = self.intervene(values)?;
         let label = changed.label();
         let change = |step: &Step| {

@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::WhatIf;
+use crate::error::named;
 use crate::{Error, ErrorKind, Prediction, Result};
 
 /// By what concepts are ranked: the larger, the sooner a person is asked about one.
@@ -38,6 +41,22 @@ impl Policy {
             Policy::ExpectedChange => "expected-change",
             Policy::Combined => "combined",
         }
+    }
+}
+
+/// The [name](Policy::name).
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// From the [name](Policy::name).
+impl FromStr for Policy {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Policy> {
+        named(&Policy::ALL, Policy::name, name, "policy")
     }
 }
 
@@ -148,4 +167,22 @@ fn expected_change(probabilities: &[f32], what_if: &WhatIf, now: &[f32]) -> f32 
     };
     let outcomes = probabilities.iter().zip(&what_if.outcomes);
     outcomes.map(|(p, outcome)| p * distance(&outcome.label_probabilities)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_read_from_the_names_that_they_show_and_that_json_has() {
+        for policy in Policy::ALL {
+            let name = policy.to_string();
+            assert_eq!(name.parse::<Policy>().expect("its own name"), policy);
+            assert_eq!(serde_json::to_value(policy).expect("a name"), name.as_str());
+        }
+        assert_eq!(
+            "random".parse::<Policy>().expect_err("there is no such policy").to_string(),
+            "policy: found 'random', expected one of uncertainty, contribution, expected-change, combined"
+        );
+    }
 }

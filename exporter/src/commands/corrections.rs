@@ -26,12 +26,12 @@ pub fn overrides(
     let value = |Correction { concept, value }: &Correction| -> Result<_> {
         let variable = &schema.concepts[schema.concept_index(concept)?];
         let numbers: Option<Vec<f32>> = value.split(',').map(|p| p.trim().parse().ok()).collect();
-        let given = match numbers {
+        let given: ConceptValue = match numbers {
             // A class may be called anything, so its name comes first.
             Some(numbers) if numbers.len() > 1 && variable.class_index(value).is_err() => {
-                ConceptValue::Probabilities(numbers)
+                numbers.into()
             }
-            _ => ConceptValue::Class(value.clone()),
+            _ => value.into(),
         };
         Ok((concept.clone(), given))
     };

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use sparsecbm::explain::Policy;
-use sparsecbm::{ConceptValue, Prediction, Result};
+use sparsecbm::{Prediction, Result};
 
 use super::metrics::accuracy;
 use super::reviews::Review;
@@ -66,7 +66,7 @@ pub fn policy_curves(
 /// The prediction once a person has said what concept k is.
 fn answered(prediction: &Prediction, k: usize, review: &Review) -> Result<Prediction> {
     let name = &prediction.model().schema().concepts[k].name;
-    prediction.intervene([(name, ConceptValue::ClassIndex(review.concepts[k]))])
+    prediction.intervene([(name, review.concepts[k])])
 }
 
 /// What the label was after each number of answers.

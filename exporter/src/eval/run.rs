@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use sparsecbm::{ConceptValue, Model, Prediction, Result};
+use sparsecbm::{Model, Prediction, Result};
 
 use super::edits::{EditEffect, HumanEdit, human_edits};
 use super::metrics::{accuracy, macro_f1, mean, paper_macro_f1};
@@ -146,7 +146,7 @@ impl Found {
 
 fn assert_class(prediction: &Prediction, concept: usize, class: usize) -> Result<Prediction> {
     let name = &prediction.model().schema().concepts[concept].name;
-    prediction.intervene([(name, ConceptValue::ClassIndex(class))])
+    prediction.intervene([(name, class)])
 }
 
 /// The label's mean value under its probabilities.

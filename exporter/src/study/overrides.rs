@@ -1,6 +1,6 @@
 use ndarray::ArrayView1;
 use serde::Serialize;
-use sparsecbm::{ConceptValue, Prediction, Result};
+use sparsecbm::{Prediction, Result};
 
 use crate::eval::{EditEffect, HumanEdit, Review, human_edits};
 
@@ -82,7 +82,7 @@ enum Way {
 
 fn overridden(prediction: &Prediction, edit: &HumanEdit) -> Result<Vec<f32>> {
     let name = &prediction.model().schema().concepts[edit.concept].name;
-    let after = prediction.intervene([(name, ConceptValue::ClassIndex(edit.class))])?;
+    let after = prediction.intervene([(name, edit.class)])?;
     Ok(after.label().probabilities.to_vec())
 }
 

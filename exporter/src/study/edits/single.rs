@@ -2,9 +2,9 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::Serialize;
+use sparsecbm::Result;
 use sparsecbm::edit::{EditOutcome, EditTask};
 use sparsecbm::gradients::Trial;
-use sparsecbm::{ConceptValue, Result};
 
 use super::{EditStudyOptions, Known, largest, unsigned};
 use crate::study::spread;
@@ -132,7 +132,7 @@ fn others(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
         });
     }
     let start = Instant::now();
-    let overridden = prediction.intervene([(name, ConceptValue::ClassIndex(gold))])?;
+    let overridden = prediction.intervene([(name, gold)])?;
     cases.push(Case {
         recovered: true,
         flips: 0,
