@@ -6,12 +6,11 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use sparsecbm::edit::{Edit, EditOptions, EditOutcome, EditTask, TextChange};
-use sparsecbm::{Model, Result};
+use sparsecbm::{Error, ErrorKind, Model, Result};
 
 use super::corrections::{self, Correction};
-use super::engine::EngineArguments;
 use super::gradients::GradientArguments;
-use super::patches::PatchArguments;
+use super::load::LoadArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -21,9 +20,11 @@ pub struct Arguments {
     /// The texts whose concept is to be of the class.
     #[arg(required = true)]
     texts: Vec<String>,
-    /// The concept and the class that it is to have (noise=positive).
+    /// The concept and the class that it is to have (noise=positive). Given once: an edit changes the mask
+    /// of one concept. For another concept make another edit, on top of the saved one by --patch.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
-    correction: Correction,
+    #[arg(required = true)]
+    corrections: Vec<Correction>,
     /// Texts whose class of the concept is to stay as the model reads it: lines as --input of `predict`
     /// takes them.
     #[arg(long, value_name = "FILE")]
@@ -40,9 +41,7 @@ pub struct Arguments {
     #[command(flatten)]
     gradients: GradientArguments,
     #[command(flatten)]
-    patches: PatchArguments,
-    #[command(flatten)]
-    engine: EngineArguments,
+    load: LoadArguments,
     /// Print JSON; all shares in 0 to 1.
     #[arg(long)]
     json: bool,
@@ -63,11 +62,11 @@ fn seconds(argument: &str) -> std::result::Result<Duration, String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &arguments.engine.options())?;
-    let model = arguments.patches.apply(model)?;
-    let gradients =
-        arguments.gradients.load(&arguments.model, &model, &arguments.engine.options())?;
-    let task = task(arguments, &model)?;
+    let correction = correction(arguments)?;
+    let model = arguments.load.model(&arguments.model)?;
+    let options = arguments.load.engine.options();
+    let gradients = arguments.gradients.load(&arguments.model, &model, &options)?;
+    let task = task(arguments, correction, &model)?;
     let mut options = EditOptions::default();
     options.max_share = arguments.max_share;
     options.time_limit = arguments.time_limit;
@@ -81,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.finish_and_clear();
     let mut edit = edit?;
     let seconds = start.elapsed().as_secs_f64();
-    let Correction { concept, value: class } = &arguments.correction;
+    let Correction { concept, value: class } = correction;
     edit.patch.note = Some(format!("{concept}={class} for {}", arguments.texts.join(" | ")));
     if let Some(path) = &arguments.save {
         edit.patch.save(path)?;
@@ -93,8 +92,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     print(&describe(&edit, seconds, arguments.save.as_deref()))
 }
 
-fn task(arguments: &Arguments, model: &Model) -> Result<EditTask> {
-    let Correction { concept, value: class } = &arguments.correction;
+/// The one `--set`.
+fn correction(arguments: &Arguments) -> Result<&Correction> {
+    let [correction] = &*arguments.corrections else {
+        let given = arguments.corrections.iter().map(|c| format!("{}={}", c.concept, c.value));
+        return Err(Error::new(
+            ErrorKind::Input,
+            "--set",
+            given.collect::<Vec<_>>().join(" and "),
+            "one concept: an edit changes one mask; --save it, and make the next with --patch",
+        ));
+    };
+    Ok(correction)
+}
+
+fn task(arguments: &Arguments, correction: &Correction, model: &Model) -> Result<EditTask> {
+    let Correction { concept, value: class } = correction;
     let mut task = EditTask::new(model, concept).map_err(|e| e.within("--set"))?;
     for text in &arguments.texts {
         task.example(&model.predict(text)?, class).map_err(|e| e.within("--set"))?;

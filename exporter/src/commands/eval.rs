@@ -4,8 +4,7 @@ use clap::Args;
 use sparsecbm::{Model, Result};
 use sparsecbm_exporter::eval::{Report, evaluate, read_reviews};
 
-use super::engine::EngineArguments;
-use super::patches::PatchArguments;
+use super::load::LoadArguments;
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -15,17 +14,14 @@ pub struct Arguments {
     /// Labelled reviews as JSON lines, whose fields the model's schema names; `-` for standard input.
     data: PathBuf,
     #[command(flatten)]
-    patches: PatchArguments,
-    #[command(flatten)]
-    engine: EngineArguments,
+    load: LoadArguments,
     /// Print JSON; all shares in 0 to 1.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &arguments.engine.options())?;
-    let model = arguments.patches.apply(model)?;
+    let model = arguments.load.model(&arguments.model)?;
     let (reader, place) = input::open(&arguments.data)?;
     let reviews = read_reviews(reader, &place, model.schema())?;
     let bar = input::progress_bar(reviews.len());

@@ -12,17 +12,19 @@ use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
 use sparsecbm_exporter::report;
 
 use super::corrections::{self, Correction};
-use super::engine::EngineArguments;
 use super::gradients::GradientArguments;
-use super::patches::PatchArguments;
-use super::{input, print_json, tables, write_file};
+use super::input::{self, TextArguments, Texts};
+use super::load::LoadArguments;
+use super::{print_json, tables, write_file};
 
 #[derive(Args)]
+// clap would name the group before the model, which comes first.
+#[command(override_usage = "sparsecbm explain [OPTIONS] <MODEL> <TEXT|--input <FILE>>")]
 pub struct Arguments {
     /// The exported model.
     model: PathBuf,
-    /// The text.
-    text: String,
+    #[command(flatten)]
+    texts: TextArguments,
     /// Correct a concept first: set it to a class (noise=positive) or to probabilities in the order of
     /// its classes (noise=0.1,0.8,0.1). May be given several times.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
@@ -40,34 +42,61 @@ pub struct Arguments {
     steps: usize,
     #[command(flatten)]
     gradients: GradientArguments,
-    #[command(flatten)]
-    patches: PatchArguments,
     /// Also test whether the words named are those that matter: deletion and insertion curves.
     #[arg(long)]
     faithfulness: bool,
     /// By what concepts to check are ranked: uncertainty, contribution, expected-change or combined.
-    #[arg(long, default_value = Policy::default().name(), value_parser = policy)]
+    #[arg(long, default_value_t)]
     policy: Policy,
     /// What checking a concept costs (noise=2); 1 where not given. May be given several times.
     #[arg(long = "cost", value_name = "CONCEPT=COST", value_parser = cost)]
     costs: Vec<(String, f32)>,
     /// Write a page about the text and the model's subnetworks: one HTML file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
     html: Option<PathBuf>,
     #[command(flatten)]
-    engine: EngineArguments,
-    /// Print JSON.
+    load: LoadArguments,
+    /// Print JSON: an object, or with --input one a line.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &arguments.engine.options())?;
-    let model = arguments.patches.apply(model)?;
+    let model = arguments.load.model(&arguments.model)?;
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
-    let prediction = model.predict(&arguments.text)?.intervene(overrides)?;
+    let options = options(arguments, &model)?;
+    let predict = |text: &str| model.predict(text)?.intervene(overrides.iter().cloned());
+    match arguments.texts.read(model.schema())? {
+        Texts::One(text) => explain_one(arguments, &predict(&text)?, &options),
+        Texts::Lines(texts) => {
+            let bar = input::progress_bar(texts.len());
+            let mut answers = String::new();
+            for text in bar.wrap_iter(texts.iter()) {
+                let prediction = predict(text)?;
+                let explanation = prediction.explain(&options)?;
+                if arguments.json {
+                    answers +=
+                        &serde_json::to_string(&explanation).expect("an explanation is plain data");
+                    answers.push('\n');
+                } else {
+                    answers += &format!("{text}\n\n{}\n", describe(&prediction, &explanation));
+                }
+            }
+            bar.finish_and_clear();
+            show(&format!("{}\n", answers.trim_end()))
+        }
+    }
+}
+
+/// Explains the text of the command line, with a bar for the runs of the model that it takes.
+fn explain_one(
+    arguments: &Arguments,
+    prediction: &Prediction,
+    options: &ExplainOptions,
+) -> Result<()> {
+    let model = prediction.model();
     let bar = input::progress_bar(0);
-    let explanation = prediction.explain_with_progress(&options(arguments, &model)?, |progress| {
+    let explanation = prediction.explain_with_progress(options, |progress| {
         bar.set_length(progress.total as u64);
         bar.set_position(progress.done as u64);
         ControlFlow::Continue(())
@@ -76,14 +105,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let explanation = explanation?;
     if let Some(path) = &arguments.html {
         let subnetworks = Subnetworks::load(&arguments.model)?.with_patches(model.patches())?;
-        let page = report::explanation_page(&prediction, &explanation, Some(&subnetworks))?;
+        let page = report::explanation_page(prediction, &explanation, Some(&subnetworks))?;
         write_file(path, &page)?;
     }
     if arguments.json {
         return print_json(&explanation);
     }
-    // Colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
-    write!(anstream::stdout(), "{}", describe(&prediction, &explanation)).map_err(|e| {
+    show(&describe(prediction, &explanation))
+}
+
+/// Prints a text; its colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
+fn show(text: &str) -> Result<()> {
+    write!(anstream::stdout(), "{text}").map_err(|e| {
         Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
     })
 }
@@ -98,7 +131,7 @@ fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
         options.occlusion = Some(occlusion);
     }
     if arguments.integrated {
-        let load = arguments.engine.options();
+        let load = arguments.load.engine.options();
         let gradients = arguments.gradients.load(&arguments.model, model, &load)?;
         let mut integrated = IntegratedOptions::new(&gradients);
         integrated.steps = arguments.steps;
@@ -106,13 +139,6 @@ fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
     }
     options.faithfulness = arguments.faithfulness.then(FaithfulnessOptions::default);
     Ok(options)
-}
-
-fn policy(argument: &str) -> std::result::Result<Policy, String> {
-    Policy::ALL.into_iter().find(|policy| policy.name() == argument).ok_or_else(|| {
-        let names: Vec<&str> = Policy::ALL.into_iter().map(Policy::name).collect();
-        format!("expected one of {}", names.join(", "))
-    })
 }
 
 fn cost(argument: &str) -> std::result::Result<(String, f32), String> {

@@ -1,11 +1,43 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 use sparsecbm::{Error, ErrorKind, Result, Schema};
+
+/// One text, or those of a file.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct TextArguments {
+    /// The text.
+    text: Option<String>,
+    /// Take every line of a file, or of standard input for `-`. Where the first line that is not
+    /// empty begins with `{`, every line is a JSON object whose field named by the model's schema
+    /// holds the text; else every line is a text. Empty lines are passed over.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+/// What was asked about.
+pub enum Texts {
+    /// The text of the command line.
+    One(String),
+    /// Those of a file.
+    Lines(Vec<String>),
+}
+
+impl TextArguments {
+    /// The texts, from a file where one was given.
+    pub fn read(&self, schema: &Schema) -> Result<Texts> {
+        match &self.input {
+            Some(path) => Ok(Texts::Lines(read_texts(path, schema)?)),
+            None => Ok(Texts::One(self.text.clone().unwrap_or_default())),
+        }
+    }
+}
 
 /// The file at `path`, or standard input for `-`, and what errors call it.
 pub fn open(path: &Path) -> Result<(Box<dyn Read>, String)> {

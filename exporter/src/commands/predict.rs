@@ -1,37 +1,29 @@
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use serde::Serialize;
 use sparsecbm::schema::Variable;
-use sparsecbm::{Model, Prediction, Result};
+use sparsecbm::{Prediction, Result};
 
 use super::corrections::{self, Correction};
-use super::engine::EngineArguments;
-use super::patches::PatchArguments;
-use super::{input, print, print_json, tables};
+use super::input::{self, TextArguments, Texts};
+use super::load::LoadArguments;
+use super::{print, print_json, tables};
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("texts").required(true).args(["text", "input"])))]
 // clap would name the group before the model, which comes first.
 #[command(override_usage = "sparsecbm predict [OPTIONS] <MODEL> <TEXT|--input <FILE>>")]
 pub struct Arguments {
     /// The exported model.
     model: PathBuf,
-    /// The text.
-    text: Option<String>,
-    /// Predict every line of a file, or of standard input for `-`. Where the first line that is not
-    /// empty begins with `{`, every line is a JSON object whose field named by the model's schema
-    /// holds the text; else every line is a text. Empty lines are passed over.
-    #[arg(long, value_name = "FILE")]
-    input: Option<PathBuf>,
+    #[command(flatten)]
+    texts: TextArguments,
     /// Correct a concept: set it to a class (noise=positive) or to probabilities in the order of its
     /// classes (noise=0.1,0.8,0.1). May be given several times.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
     corrections: Vec<Correction>,
     #[command(flatten)]
-    patches: PatchArguments,
-    #[command(flatten)]
-    engine: EngineArguments,
+    load: LoadArguments,
     /// Print JSON: an object, or with --input one a line.
     #[arg(long)]
     json: bool,
@@ -48,8 +40,7 @@ struct Answer {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = Model::load(&arguments.model, &arguments.engine.options())?;
-    let model = arguments.patches.apply(model)?;
+    let model = arguments.load.model(&arguments.model)?;
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let answer = |text: String| -> Result<Answer> {
         let prediction = model.predict(&text)?;
@@ -58,11 +49,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             .transpose()?;
         Ok(Answer { text, prediction, corrected })
     };
-    let Some(path) = &arguments.input else {
-        let answer = answer(arguments.text.clone().unwrap_or_default())?;
-        return if arguments.json { print_json(&answer) } else { print(&describe(&answer)) };
+    let texts = match arguments.texts.read(model.schema())? {
+        Texts::One(text) => {
+            let answer = answer(text)?;
+            return if arguments.json { print_json(&answer) } else { print(&describe(&answer)) };
+        }
+        Texts::Lines(texts) => texts,
     };
-    let texts = input::read_texts(path, model.schema())?;
     let bar = input::progress_bar(texts.len());
     let mut answers = String::new();
     for text in bar.wrap_iter(texts.into_iter()) {

@@ -84,6 +84,8 @@ fn edits_that_cannot_be_are_told() {
     assert_fails(edit("taste=good"), &["--set", "taste"]);
     assert_fails(edit("plot=good"), &["--set", "good"]);
     assert_fails(edit("plot"), &["CONCEPT=CLASS"]);
+    let two = run([&"edit", &tiny(), &TEXT, &"--set", &"plot=present", &"--set", &"acting=absent"]);
+    assert_fails(two, &["found plot=present and acting=absent", "one concept", "--patch"]);
     let nowhere = &"no/such/file.onnx";
     let missing =
         run([&"edit", &tiny(), &TEXT, &"--set", &"plot=present", &"--gradients", nowhere]);

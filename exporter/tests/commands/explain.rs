@@ -1,4 +1,6 @@
-use crate::support::{FOLDER, assert_fails, json, printed, run, tiny, tiny_executed, write};
+use crate::support::{
+    FOLDER, assert_fails, json, printed, run, run_with, tiny, tiny_executed, write,
+};
 
 #[test]
 fn json_holds_every_part_and_its_sums_hold() {
@@ -41,6 +43,34 @@ fn the_terminal_view_has_no_colours_where_it_is_no_terminal() {
     for part in ["verdict: ", "adds to", "an average text", "movie", "check first"] {
         assert!(view.contains(part), "no '{part}' in:\n{view}");
     }
+}
+
+#[test]
+fn every_line_of_an_input_is_explained() {
+    let (model, set) = (tiny(), "plot=present");
+    let lines = b"a film\n\nbad plot\n";
+    let asked = run_with(
+        [&"explain", &model, &"--input", &"-", &"--set", &set, &"--max-words", &"1", &"--json"],
+        lines,
+    );
+    let answers: Vec<serde_json::Value> = printed(asked)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    assert_eq!(answers.len(), 2);
+    assert_eq!(answers[0]["text"], "a film");
+    let alone =
+        run([&"explain", &model, &"bad plot", &"--set", &set, &"--max-words", &"1", &"--json"]);
+    assert_eq!(answers[1], json(alone));
+
+    let views = printed(run_with([&"explain", &model, &"--input", &"-"], lines));
+    for part in ["a film\n\nverdict: ", "bad plot\n\nverdict: "] {
+        assert!(views.contains(part), "no '{part}' in:\n{views}");
+    }
+    let page = FOLDER.path().join("lines.html");
+    let both = run_with([&"explain", &model, &"--input", &"-", &"--html", &page], lines);
+    assert_fails(both, &["--html", "cannot be used", "--input"]);
+    assert_fails(run([&"explain", &model]), &["--input"]);
 }
 
 #[test]
