@@ -64,11 +64,11 @@ impl Builder {
         let bounds = |channels: &[usize]| -> Vec<usize> {
             (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
         };
-        let query_lives = |row| query.bias[row] != 0.0 || !query.weight.kept(row).is_empty();
-        let key_lives = |row| !key.weight.kept(row).is_empty();
+        let query_lives = |row| query.bias[row] != 0.0 || !query.weight.is_killed(row);
+        let key_lives = |row| !key.weight.is_killed(row);
         let compared = units(&key.weight, |row| key_lives(row) && query_lives(row));
         let read = used_columns(&output.weight);
-        let mixed = units(&value.weight, |row| read[row] && !value.weight.kept(row).is_empty());
+        let mixed = units(&value.weight, |row| read[row] && !value.weight.is_killed(row));
         let all: Vec<Option<usize>> = (0..query.weight.columns).map(Some).collect();
         let part = |linear, rows| part(linear, rows, &all);
         let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];
@@ -86,7 +86,7 @@ impl Builder {
     /// An inner channel that nobody reads is left out; one without weights is a constant.
     fn feed_forward(&mut self, inner: &Linear, activation: Activation, outer: &Linear) -> Block {
         let read = used_columns(&outer.weight);
-        let rows = units(&inner.weight, |row| read[row] && !inner.weight.kept(row).is_empty());
+        let rows = units(&inner.weight, |row| read[row] && !inner.weight.is_killed(row));
         let all: Vec<Option<usize>> = (0..inner.weight.columns).map(Some).collect();
         let wide = self.product(&inner.name, &[part(inner, &rows, &all)], all.len());
         let outer = self.without(outer, &rows, |row| activation.of(inner.bias[row]));
@@ -107,8 +107,7 @@ impl Builder {
         }
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
         let absent = |row: usize| -> f32 {
-            let kept = linear.weight.kept(row).into_iter();
-            let added = kept.filter(|&(column, _)| channels[column].is_none());
+            let added = linear.weight.kept(row).filter(|&(column, _)| channels[column].is_none());
             added
                 .map(|(column, weight)| f64::from(weight) * f64::from(constant(column)))
                 .sum::<f64>() as f32

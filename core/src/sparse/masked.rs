@@ -51,36 +51,40 @@ impl Masked {
         stored && masked && self.is_finite()
     }
 
+    /// All weights are looked at, so that the processor takes many at once.
     fn is_finite(&self) -> bool {
         match &self.weights {
             Weights::Single(bytes) => {
-                bytes.as_chunks().0.iter().all(|&bytes| f32::from_le_bytes(bytes).is_finite())
+                let finite = |&bytes: &[u8; 4]| f32::from_le_bytes(bytes).is_finite();
+                bytes.as_chunks().0.iter().fold(true, |all, bytes| all & finite(bytes))
             }
-            // An exponent of all ones is infinity or no number.
             Weights::Half(bytes) => {
-                bytes.as_chunks().0.iter().all(|&b| u16::from_le_bytes(b) & 0x7c00 != 0x7c00)
+                // An exponent of all ones is infinity or no number.
+                let finite = |&bytes: &[u8; 2]| u16::from_le_bytes(bytes) & 0x7c00 != 0x7c00;
+                bytes.as_chunks().0.iter().fold(true, |all, bytes| all & finite(bytes))
             }
             Weights::Int8 { scales, .. } => scales.iter().all(|scale| scale.is_finite()),
         }
     }
 
     /// The columns that row `row` keeps, ascending, with their weights; those of weight 0 left out.
-    pub(crate) fn kept(&self, row: usize) -> Vec<(usize, f32)> {
-        let weighted = |column| (column, self.weight(row, column));
-        let counts = |&(_, weight): &(usize, f32)| weight != 0.0;
-        match &self.mask {
-            Mask::NonZero => (0..self.columns).map(weighted).filter(counts).collect(),
-            Mask::Bits { bits, block_rows } => {
-                let width = self.columns.div_ceil(8);
-                let line = &bits[row / block_rows * width..][..width];
-                let set = |(place, byte): (usize, u8)| {
-                    (0..8).filter(move |bit| byte >> bit & 1 == 1).map(move |bit| 8 * place + bit)
-                };
-                let bytes = line.iter().copied().enumerate().filter(|&(_, byte)| byte != 0);
-                let columns = bytes.flat_map(set).filter(|&column| column < self.columns);
-                columns.map(weighted).filter(counts).collect()
-            }
-        }
+    pub(crate) fn kept(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
+        let width = self.columns.div_ceil(8);
+        let line = match &self.mask {
+            Mask::NonZero => None,
+            Mask::Bits { bits, block_rows } => Some(&bits[row / block_rows * width..][..width]),
+        };
+        let byte = move |place: usize| line.map_or(u8::MAX, |line| line[place]);
+        let columns =
+            (0..width).flat_map(move |place| ones(byte(place)).map(move |bit| 8 * place + bit));
+        let within = columns.filter(|&column| column < self.columns);
+        let weighted = within.map(move |column| (column, self.weight(row, column)));
+        weighted.filter(|&(_, weight)| weight != 0.0)
+    }
+
+    /// Whether row `row` keeps nothing.
+    pub(crate) fn is_killed(&self, row: usize) -> bool {
+        self.kept(row).next().is_none()
     }
 
     /// Height of the blocks in which weights are kept. Where zeros are the mask, it is 4 if rows side by
@@ -113,4 +117,11 @@ impl Masked {
             Weights::Int8 { values, scales } => f32::from(values[at].cast_signed()) * scales[row],
         }
     }
+}
+
+/// Which bits of a byte are 1, the lowest first.
+fn ones(byte: u8) -> impl Iterator<Item = usize> {
+    let some = |byte: u8| (byte != 0).then_some(byte);
+    let rest = std::iter::successors(some(byte), move |byte| some(byte & (byte - 1)));
+    rest.map(|byte| byte.trailing_zeros() as usize)
 }

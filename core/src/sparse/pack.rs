@@ -68,7 +68,6 @@ pub(super) fn lines<'a>(part: &'a Part) -> impl Iterator<Item = Line> + 'a {
         entries: part
             .weight
             .kept(row)
-            .into_iter()
             .filter_map(|(column, weight)| Some((part.channels[column]?, weight)))
             .collect(),
         bias: part.bias[row],
@@ -100,18 +99,25 @@ impl PackCount {
             rows: lines.len(),
             channels,
             weights: lines.iter().map(|line| line.entries.len()).sum(),
-            blocks: lines.chunks(BLOCK_ROWS).map(|group| union(group).len()).sum(),
+            blocks: lines.chunks(BLOCK_ROWS).map(|group| union(group, channels).len()).sum(),
         }
     }
 }
 
-/// The channels that at least one line reads, ascending.
-fn union(lines: &[Line]) -> Vec<usize> {
-    let mut channels: Vec<usize> =
-        lines.iter().flat_map(|line| line.entries.iter().map(|&(channel, _)| channel)).collect();
-    channels.sort_unstable();
-    channels.dedup();
-    channels
+/// The channels, of so many, that at least one line reads, ascending.
+fn union(lines: &[Line], channels: usize) -> Vec<usize> {
+    let mut read = vec![0_u64; channels.div_ceil(64)];
+    for &(channel, _) in lines.iter().flat_map(|line| &line.entries) {
+        read[channel / 64] |= 1 << (channel % 64);
+    }
+    let mut union = Vec::new();
+    for (place, mut word) in read.into_iter().enumerate() {
+        while word != 0 {
+            union.push(64 * place + word.trailing_zeros() as usize);
+            word &= word - 1;
+        }
+    }
+    union
 }
 
 /// Lines in a given layout.
@@ -121,13 +127,15 @@ pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, form: Fo
     for group in lines.chunks(height) {
         let own = match layout {
             Layout::Dense => (0..channels).collect(),
-            Layout::Blocks | Layout::Rows => union(group),
+            Layout::Blocks | Layout::Rows => union(group, channels),
         };
         let first = values.len();
         values.resize(first + own.len() * height, 0.0);
         for (row, line) in group.iter().enumerate() {
+            let mut entry = 0;
             for &(channel, weight) in &line.entries {
-                let entry = own.binary_search(&channel).expect("the union has every channel");
+                // Both ascend, and the union has every channel.
+                entry += own[entry..].iter().take_while(|&&other| other < channel).count();
                 values[first + entry * height + row] = match form {
                     Form::Int8 => (weight / line.scale).round(),
                     Form::Single | Form::Half => weight,

@@ -12,27 +12,28 @@ pub(crate) enum Activation {
 }
 
 impl Activation {
-    /// Of the sums of some rows.
+    /// Of the sums of some rows, for `then`: every case goes on by itself, so that the sums stay in registers.
     #[inline(always)]
     pub(super) fn apply<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         self,
         mut sums: [[V; WIDTH]; HEIGHT],
-    ) -> [[V; WIDTH]; HEIGHT] {
+        then: impl FnOnce([[V; WIDTH]; HEIGHT]),
+    ) {
         match self {
-            Activation::Identity => sums,
+            Activation::Identity => then(sums),
             // Two rows side by side keep the processor busy and still fit its registers.
             Activation::Gelu if HEIGHT.is_multiple_of(2) => {
                 for row in (0..HEIGHT).step_by(2) {
                     [sums[row], sums[row + 1]] = gelu([sums[row], sums[row + 1]]);
                 }
-                sums
+                then(sums);
             }
-            Activation::Gelu => gelu(sums),
+            Activation::Gelu => then(gelu(sums)),
             Activation::Relu => {
                 for sum in sums.as_flattened_mut() {
                     *sum = sum.max(V::splat(0.0));
                 }
-                sums
+                then(sums);
             }
         }
     }
@@ -46,9 +47,9 @@ impl Activation {
             #[inline(always)]
             fn run<V: Vector>(self) -> f32 {
                 let mut lanes = [0.0; MOST_LANES];
-                let [[result]] = self.0.apply([[V::splat(self.1)]]);
                 // SAFETY: no register has more lanes.
-                unsafe { result.store(lanes.as_mut_ptr()) };
+                let store = |[[result]]: [[V; 1]; 1]| unsafe { result.store(lanes.as_mut_ptr()) };
+                self.0.apply([[V::splat(self.1)]], store);
                 lanes[0]
             }
         }

@@ -60,28 +60,22 @@ impl AddNorm<'_> {
         // SAFETY: the caller vouches for every channel's register from `at` on.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
-            let mut sums = [V::splat(0.0); CHAINS];
-            for first in (0..channels).step_by(CHAINS) {
-                for (channel, sum) in (first..channels).zip(&mut sums) {
-                    let place = x.add(channel * stride);
-                    let mut value = V::load(place);
-                    if let Some(residual) = self.residual {
-                        value = value.add(V::load(residual.as_ptr().add(channel * stride + at)));
-                        value.store(place);
-                    }
-                    *sum = sum.add(value);
+            let sums = in_chains(channels, |channel, sum: V| {
+                let place = x.add(channel * stride);
+                let mut value = V::load(place);
+                if let Some(residual) = self.residual {
+                    value = value.add(V::load(residual.as_ptr().add(channel * stride + at)));
+                    value.store(place);
                 }
-            }
+                sum.add(value)
+            });
             let share = V::splat(1.0 / channels as f32);
-            let mean = total(sums).mul(share);
-            let mut squares = [V::splat(0.0); CHAINS];
-            for first in (0..channels).step_by(CHAINS) {
-                for (channel, sum) in (first..channels).zip(&mut squares) {
-                    let distance = V::load(x.add(channel * stride)).sub(mean);
-                    *sum = distance.mul_add(distance, *sum);
-                }
-            }
-            let variance = total(squares).mul_add(share, V::splat(self.epsilon));
+            let mean = sums.mul(share);
+            let squares = in_chains(channels, |channel, sum: V| {
+                let distance = V::load(x.add(channel * stride)).sub(mean);
+                distance.mul_add(distance, sum)
+            });
+            let variance = squares.mul_add(share, V::splat(self.epsilon));
             let factor = V::splat(1.0).div(variance.sqrt());
             for channel in 0..channels {
                 let place = x.add(channel * stride);
@@ -93,7 +87,19 @@ impl AddNorm<'_> {
     }
 }
 
+/// What `add` makes of 0 and all channels, added up.
 #[inline(always)]
-fn total<V: Vector>(sums: [V; CHAINS]) -> V {
+fn in_chains<V: Vector>(channels: usize, add: impl Fn(usize, V) -> V) -> V {
+    let mut sums = [V::splat(0.0); CHAINS];
+    let whole = channels - channels % CHAINS;
+    // As many as there are chains each time, so that these stay in registers.
+    for first in (0..whole).step_by(CHAINS) {
+        for (chain, sum) in sums.iter_mut().enumerate() {
+            *sum = add(first + chain, *sum);
+        }
+    }
+    for channel in whole..channels {
+        sums[0] = add(channel, sums[0]);
+    }
     sums[0].add(sums[1]).add(sums[2].add(sums[3]))
 }

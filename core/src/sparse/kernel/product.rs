@@ -23,15 +23,16 @@ const NEAR: usize = 65536;
 /// one of its rows keeps, each with `height` values.
 #[derive(Debug)]
 pub(crate) struct Product {
+    rows: usize,
     columns: usize,
     height: usize,
     /// Where each group's entries begin, and at last their number.
     starts: Vec<u32>,
     indices: Columns,
     values: Values,
-    /// One a row; its length is the number of rows.
+    /// One a row of the groups.
     bias: Vec<f32>,
-    /// What a row's sums are multiplied by before the bias is added: one a row, or none at all.
+    /// What a row's sums are multiplied by before the bias is added: one a row of the groups, or none at all.
     scales: Vec<f32>,
     /// Most entries of a group.
     longest: usize,
@@ -79,8 +80,8 @@ impl Product {
         entries: &[usize],
         indices: Columns,
         mut values: Values,
-        bias: Vec<f32>,
-        scales: Vec<f32>,
+        mut bias: Vec<f32>,
+        mut scales: Vec<f32>,
     ) -> Product {
         assert!(height == 1 || height == BLOCK_ROWS, "height of a group");
         assert_eq!(entries.len(), bias.len().div_ceil(height), "number of groups");
@@ -105,13 +106,18 @@ impl Product {
             Values::Half(values) => values.resize(values.len() + MOST_LANES, 0),
             Values::Int8(values) => values.resize(values.len() + MOST_LANES, 0),
         }
+        let (rows, filled) = (bias.len(), entries.len() * height);
+        bias.resize(filled, 0.0);
+        if !scales.is_empty() {
+            scales.resize(filled, 1.0);
+        }
         let longest = entries.iter().copied().max().unwrap_or(0);
-        Product { columns, height, starts, indices, values, bias, scales, longest }
+        Product { rows, columns, height, starts, indices, values, bias, scales, longest }
     }
 
     /// Number of rows: outputs.
     pub(crate) fn rows(&self) -> usize {
-        self.bias.len()
+        self.rows
     }
 
     /// Bytes that the packed matrix takes.
@@ -234,9 +240,10 @@ impl Run<'_> {
         panel: Panel,
         column: impl Fn(usize, usize) -> usize,
     ) {
-        let Product { columns, starts, indices, values, bias, scales, .. } = self.product;
+        let Product { rows, columns, starts, indices, values, bias, scales, .. } = self.product;
         let input = &self.input[panel.of(*columns)];
-        let output = &mut self.output[panel.of(bias.len())];
+        let output = &mut self.output[panel.of(*rows)];
+        let (bias, scales) = (bias.as_chunks::<HEIGHT>().0, scales.as_chunks::<HEIGHT>().0);
         for group in chunk.groups.clone() {
             let (first, end) = (starts[group] as usize, starts[group + 1] as usize);
             if panel.first == 0 {
@@ -251,20 +258,20 @@ impl Run<'_> {
                     ahead::<V, _>(list, first, count);
                 }
             }
-            let rows = group * HEIGHT..bias.len().min((group + 1) * HEIGHT);
             let tile = Tile {
                 values: chunk.values.wrapping_add((first - chunk.first) * HEIGHT),
                 count: end - first,
                 column: |entry| column(first, entry),
                 input: input.as_ptr(),
-                bias: &bias[rows.clone()],
-                scales: scales.get(rows.clone()),
+                bias: &bias[group],
+                scales: scales.get(group),
                 activation: self.activation,
-                output: output[rows.start * WIDTH * V::LANES..].as_mut_ptr(),
+                rows: rows - group * HEIGHT,
+                output: output[group * HEIGHT * WIDTH * V::LANES..].as_mut_ptr(),
             };
             // SAFETY: `new` checked that columns lie within the matrix, `run` that input and output hold all
             // columns and rows of a panel of WIDTH registers.
-            unsafe { tile.run::<V, HEIGHT, WIDTH>() };
+            unsafe { tile.run::<V, WIDTH>() };
         }
     }
 }
@@ -331,25 +338,26 @@ unsafe fn widen<T: Narrow, V: Vector>(
 }
 
 /// One group of rows for one panel of tokens.
-struct Tile<'a, C> {
+struct Tile<'a, C, const HEIGHT: usize> {
     values: *const f32,
     count: usize,
     column: C,
     input: *const f32,
-    /// Of the rows that there are: HEIGHT at most.
-    bias: &'a [f32],
-    /// Of the same rows; where there are none, 1.
-    scales: Option<&'a [f32]>,
+    bias: &'a [f32; HEIGHT],
+    /// Where there are none, 1.
+    scales: Option<&'a [f32; HEIGHT]>,
     activation: Activation,
+    /// How many rows there are from the group's first on.
+    rows: usize,
     output: *mut f32,
 }
 
-impl<C: Fn(usize) -> usize> Tile<'_, C> {
+impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     /// # Safety
     /// `values` must hold `count` · HEIGHT floats; `input` and `output` must hold WIDTH registers from
-    /// each column that `column` gives, and from each row that `bias` has.
+    /// each column that `column` gives, and from each row that there is.
     #[inline(always)]
-    unsafe fn run<V: Vector, const HEIGHT: usize, const WIDTH: usize>(self) {
+    unsafe fn run<V: Vector, const WIDTH: usize>(self) {
         // One row has too few sums to keep the processor busy: two chains then.
         let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
         let mut entry = 0;
@@ -373,25 +381,22 @@ impl<C: Fn(usize) -> usize> Tile<'_, C> {
             entry += 1;
         }
         // All rows, so that the sums stay in registers; those that there are get stored.
-        let (mut bias, mut scales) = ([0.0; HEIGHT], [1.0; HEIGHT]);
-        bias[..self.bias.len()].copy_from_slice(self.bias);
-        if let Some(own) = self.scales {
-            scales[..own.len()].copy_from_slice(own);
-        }
-        for (sums, (&scale, &bias)) in sums.iter_mut().zip(scales.iter().zip(&bias)) {
+        let scales = self.scales.unwrap_or(&[1.0; HEIGHT]);
+        for (sums, (&scale, &bias)) in sums.iter_mut().zip(scales.iter().zip(self.bias)) {
             for sum in sums {
                 *sum = sum.mul_add(V::splat(scale), V::splat(bias));
             }
         }
-        let sums = self.activation.apply(sums);
-        for (row, sums) in sums.iter().enumerate() {
-            if row < self.bias.len() {
-                for (at, sum) in sums.iter().enumerate() {
-                    // SAFETY: a row and a register of the output, for which the caller vouches.
-                    unsafe { sum.store(self.output.add((row * WIDTH + at) * V::LANES)) };
+        self.activation.apply(sums, |sums| {
+            for (row, sums) in sums.iter().enumerate() {
+                if row < self.rows {
+                    for (at, sum) in sums.iter().enumerate() {
+                        // SAFETY: a row and a register of the output, for which the caller vouches.
+                        unsafe { sum.store(self.output.add((row * WIDTH + at) * V::LANES)) };
+                    }
                 }
             }
-        }
+        });
     }
 
     /// Adds one entry to the sums of all rows.
@@ -399,7 +404,7 @@ impl<C: Fn(usize) -> usize> Tile<'_, C> {
     /// # Safety
     /// `entry` must be below `count`, and as [`run`](Tile::run).
     #[inline(always)]
-    unsafe fn step<V: Vector, const HEIGHT: usize, const WIDTH: usize>(
+    unsafe fn step<V: Vector, const WIDTH: usize>(
         &self,
         entry: usize,
         sums: &mut [[V; WIDTH]; HEIGHT],
