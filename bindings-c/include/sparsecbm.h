@@ -6,6 +6,7 @@
  *   scbm_model_load -> scbm_predict -> scbm_prediction_get_label, scbm_prediction_get_concept
  *                                   -> scbm_intervene_class -> scbm_prediction_get_label
  *                                   -> scbm_explain -> scbm_explanation_get_…
+ *   scbm_tokenize -> scbm_tokens_get_…
  *   scbm_subnetworks_load -> scbm_subnetworks_get_…
  *   scbm_gradients_load -> scbm_search_edit -> scbm_edit_get_patch -> scbm_model_with_patches
  *
@@ -14,15 +15,16 @@
  * bad input where the library can tell: NULL, impossible lengths and bytes that are not UTF-8 give
  * SCBM_ERROR_ARGUMENT. It cannot tell a pointer to freed memory. Where memory runs out the process ends.
  *
- * OWNERSHIP. An object (scbm_model, scbm_prediction, scbm_explanation, scbm_subnetworks, scbm_gradients,
- * scbm_edit, scbm_patch) that a function hands out is the caller's, and is freed once, by the function named
- * after it. Everything else that comes out (strings, arrays) belongs to the object it was read from and lives
- * as long as that. What goes in is copied: it may be freed after the call.
+ * OWNERSHIP. An object (scbm_model, scbm_tokens, scbm_prediction, scbm_explanation, scbm_subnetworks,
+ * scbm_gradients, scbm_edit, scbm_patch) that a function hands out is the caller's, and is freed once, by the
+ * function named after it. Everything else that comes out (strings, arrays) belongs to the object it was read
+ * from and lives as long as that. What goes in is copied: it may be freed after the call.
  *
- * THREADS. A model, subnetworks, gradients, an edit or a patch may be used by any number of threads at the same
- * time. A prediction or an explanation belongs to one thread at a time and may be handed on. There is nothing to
- * initialise or shut down. Each function says who may call it: "Threads: any" is any thread at any time, also
- * while others use the same objects; "Threads: the prediction's" is the one thread that has that prediction.
+ * THREADS. A model, tokens, subnetworks, gradients, an edit or a patch may be used by any number of threads at
+ * the same time. A prediction or an explanation belongs to one thread at a time and may be handed on. There is
+ * nothing to initialise or shut down. Each function says who may call it: "Threads: any" is any thread at any
+ * time, also while others use the same objects; "Threads: the prediction's" is the one thread that has that
+ * prediction.
  *
  * STRINGS are UTF-8. Those that come out end in a zero byte.
  *
@@ -91,6 +93,13 @@ typedef struct scbm_prediction scbm_prediction;
  * one at the same time. Needs neither the file nor a model any more. Freed by `scbm_subnetworks_free`.
  */
 typedef struct scbm_subnetworks scbm_subnetworks;
+
+/**
+ * A text as a model reads it: its tokens, special ones included, as many as fit. Never changes, so any number
+ * of threads may use one at the same time. Needs neither its model nor the text any more. Freed by
+ * `scbm_tokens_free`.
+ */
+typedef struct scbm_tokens scbm_tokens;
 
 /**
  * What every function that can fail returns: `SCBM_OK` or one of the `SCBM_ERROR_…`. The numbers never
@@ -200,6 +209,50 @@ typedef struct scbm_variable {
 } scbm_variable;
 
 /**
+ * How much there is of tokens. Its pointer lives as long as they.
+ */
+typedef struct scbm_tokens_info {
+  /**
+   * The number of tokens, special ones included.
+   */
+  size_t token_count;
+  /**
+   * How many tokens at the end of the text did not fit into the model's `max_length` and were left out.
+   */
+  size_t dropped_token_count;
+  /**
+   * `token_count` ids of the model's vocabulary, as `scbm_predict_tokens` takes them.
+   */
+  const uint32_t *ids;
+} scbm_tokens_info;
+
+/**
+ * One token that the model reads. Its pointer lives as long as what it was read from.
+ */
+typedef struct scbm_token {
+  /**
+   * The token's id in the model's vocabulary.
+   */
+  uint32_t id;
+  /**
+   * Whether the token stands for a part of the text. Special tokens do not, nor do token ids.
+   */
+  bool has_span;
+  /**
+   * Where that part begins, in bytes; 0 where there is none.
+   */
+  size_t start;
+  /**
+   * Where it ends: the first byte after it; 0 where there is none.
+   */
+  size_t end;
+  /**
+   * The piece of the vocabulary, as the tokenizer writes it (`##ing`, `[CLS]`).
+   */
+  const char *piece;
+} scbm_token;
+
+/**
  * How much a prediction holds.
  */
 typedef struct scbm_prediction_info {
@@ -296,32 +349,6 @@ typedef struct scbm_concept {
    */
   bool overridden;
 } scbm_concept;
-
-/**
- * One token that the model read. Its pointers live as long as the prediction.
- */
-typedef struct scbm_token {
-  /**
-   * The token's id in the model's vocabulary.
-   */
-  uint32_t id;
-  /**
-   * Whether the token stands for a part of the text. Special tokens do not, nor do token ids.
-   */
-  bool has_span;
-  /**
-   * Where that part begins, in bytes; 0 where there is none.
-   */
-  size_t start;
-  /**
-   * Where it ends: the first byte after it; 0 where there is none.
-   */
-  size_t end;
-  /**
-   * The piece of the vocabulary, as the tokenizer writes it (`##ing`, `[CLS]`).
-   */
-  const char *piece;
-} scbm_token;
 
 /**
  * By what concepts are ranked when it is asked which one to ask a person about: one of the
@@ -1064,6 +1091,15 @@ scbm_status scbm_model_get_label(const struct scbm_model *model,
                                  struct scbm_variable *variable);
 
 /**
+ * The model's schema as JSON, as a checkpoint's `sparsecbm.json` has it: concepts, label and their classes,
+ * semantics, calibration, fields of data files.
+ *
+ * `json`: receives a string that lives as long as the model. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_model_get_schema_json(const struct scbm_model *model,
+                                       const char **json);
+
+/**
  * The index of the concept of that name.
  *
  * `name`: UTF-8, ends in a zero byte. `index`: receives the index. Threads: any. Errors: `INPUT` where the
@@ -1072,6 +1108,42 @@ scbm_status scbm_model_get_label(const struct scbm_model *model,
 scbm_status scbm_model_find_concept(const struct scbm_model *model,
                                     const char *name,
                                     size_t *index);
+
+/**
+ * The tokens of a text, without predicting it.
+ *
+ * `text`: `length` bytes of UTF-8, as for `scbm_predict`. `tokens`: receives the tokens, which are the caller's
+ * to free.
+ *
+ * Threads: any. Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`.
+ */
+scbm_status scbm_tokenize(const struct scbm_model *model,
+                          const char *text,
+                          size_t length,
+                          struct scbm_tokens **tokens);
+
+/**
+ * Frees tokens; NULL is fine. What was read from them is gone with them. Threads: any, when no other is in a
+ * call that was given them.
+ */
+void scbm_tokens_free(struct scbm_tokens *tokens);
+
+/**
+ * How much there is, and the ids.
+ *
+ * `info`: receives it; its pointer lives as long as the tokens. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_tokens_get_info(const struct scbm_tokens *tokens, struct scbm_tokens_info *info);
+
+/**
+ * One token, in the order of the text.
+ *
+ * `index`: 0 to `token_count` − 1. `token`: receives it; its pointer lives as long as the tokens. Threads: any.
+ * Errors: `ARGUMENT`, also where there is no such token.
+ */
+scbm_status scbm_tokens_get_token(const struct scbm_tokens *tokens,
+                                  size_t index,
+                                  struct scbm_token *token);
 
 /**
  * Predicts one text. Any UTF-8 has an answer, the empty text too.
@@ -1171,7 +1243,7 @@ scbm_status scbm_prediction_get_concept(const struct scbm_prediction *prediction
 /**
  * One token that the model read.
  *
- * `index`: 0 to `token_count` − 1. `token`: receives it; its pointers live as long as the prediction.
+ * `index`: 0 to `token_count` − 1. `token`: receives it; its pointer lives as long as the prediction.
  * Threads: the prediction's. Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`,
  * also where there is no such token.
  */

@@ -419,6 +419,33 @@ inline scbm_load_options load_options(scbm_engine engine = SCBM_ENGINE_AUTO)
     return options;
 }
 
+/** A text as a model reads it. May be used by any number of threads. */
+class tokens {
+public:
+    explicit tokens(scbm_tokens *handle) : handle_(handle) {}
+    const scbm_tokens *get() const { return handle_.get(); }
+
+    result<scbm_tokens_info> info() const
+    {
+        return detail::get<scbm_tokens_info>([&](auto out) { return scbm_tokens_get_info(get(), out); });
+    }
+    /** The ids, as model::predict_tokens takes them. */
+    result<span<std::uint32_t>> ids() const
+    {
+        auto all = info();
+        if (!all) return all.failure();
+        return span<std::uint32_t>(all.value().ids, all.value().token_count);
+    }
+    result<scbm_token> token(std::size_t index) const
+    {
+        return detail::get<scbm_token>(
+            [&](auto out) { return scbm_tokens_get_token(get(), index, out); });
+    }
+
+private:
+    std::unique_ptr<scbm_tokens, detail::deleter<scbm_tokens_free>> handle_;
+};
+
 /** A loaded model. May be used by any number of threads. */
 class model {
 public:
@@ -450,6 +477,13 @@ public:
     {
         return detail::get<scbm_variable>([&](auto out) { return scbm_model_get_label(get(), out); });
     }
+    result<std::string_view> schema_json() const
+    {
+        auto text =
+            detail::get<const char *>([&](auto out) { return scbm_model_get_schema_json(get(), out); });
+        if (!text) return text.failure();
+        return std::string_view(text.value());
+    }
     result<std::size_t> find_concept(const std::string &name) const
     {
         return detail::get<std::size_t>(
@@ -475,6 +509,12 @@ public:
             [&](auto out) { return scbm_model_get_patch(get(), index, out); });
     }
 
+    /** The tokens of a text, without predicting it. */
+    result<scbm::tokens> tokenize(std::string_view text) const
+    {
+        return detail::own<scbm::tokens, scbm_tokens>(
+            [&](auto out) { return scbm_tokenize(get(), text.data(), text.size(), out); });
+    }
     result<prediction> predict(std::string_view text) const
     {
         return detail::own<prediction, scbm_prediction>(

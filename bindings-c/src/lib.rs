@@ -24,7 +24,9 @@ mod predict;
 mod prediction;
 mod status;
 mod subnetworks;
+mod tokens;
 mod version;
+mod words;
 
 pub use edit::*;
 pub use explain::*;
@@ -40,4 +42,6 @@ pub use predict::*;
 pub use prediction::*;
 pub use status::*;
 pub use subnetworks::*;
+pub use tokens::*;
 pub use version::*;
+pub use words::*;

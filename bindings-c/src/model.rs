@@ -1,5 +1,5 @@
 use std::ffi::{CString, c_char};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::arguments::{Out, element, reference, string};
 use crate::load::{Engine, engine_number};
@@ -13,6 +13,8 @@ pub struct Model {
     pub(crate) names: Arc<Names>,
     engine: Engine,
     device: CString,
+    /// Made when it is asked for.
+    schema: OnceLock<CString>,
 }
 
 /// What a model is. Its strings live as long as the model.
@@ -108,6 +110,23 @@ pub unsafe extern "C" fn scbm_model_get_label(
     })
 }
 
+/// The model's schema as JSON, as a checkpoint's `sparsecbm.json` has it: concepts, label and their classes,
+/// semantics, calibration, fields of data files.
+///
+/// `json`: receives a string that lives as long as the model. Threads: any. Errors: `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_model_get_schema_json(
+    model: *const Model,
+    json: *mut *const c_char,
+) -> Status {
+    entry(|| {
+        // SAFETY: as the caller promises.
+        let (model, json) = unsafe { (reference(model, "model")?, Out::new(json, "json")?) };
+        json.write(model.schema_json()?.as_ptr());
+        Ok(())
+    })
+}
+
 /// The index of the concept of that name.
 ///
 /// `name`: UTF-8, ends in a zero byte. `index`: receives the index. Threads: any. Errors: `INPUT` where the
@@ -133,7 +152,17 @@ impl Model {
         let names = Arc::new(Names::new(inner.schema())?);
         let engine = engine_number(inner.engine())?;
         let device = c_string(&inner.device().to_string())?;
-        Ok(Box::into_raw(Box::new(Model { inner, names, engine, device })))
+        let schema = OnceLock::new();
+        Ok(Box::into_raw(Box::new(Model { inner, names, engine, device, schema })))
+    }
+
+    fn schema_json(&self) -> Result<&CString, Failure> {
+        if let Some(json) = self.schema.get() {
+            return Ok(json);
+        }
+        let json = serde_json::to_string(self.inner.schema()).expect("a schema is plain data");
+        let json = c_string(&json)?;
+        Ok(self.schema.get_or_init(|| json))
     }
 }
 

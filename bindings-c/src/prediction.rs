@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use crate::arguments::{Out, element, reference};
 use crate::names::{Names, c_string};
 use crate::status::{Failure, Status, entry, free};
+use crate::tokens::{Token, pieces};
 
 /// What a model says of one text, with the overrides that were made since. Never changes:
 /// `scbm_intervene_…` and `scbm_undo…` make another one, which shares what the model computed. Belongs to
@@ -71,21 +72,6 @@ pub struct Concept {
     pub logits: *const f32,
     /// Whether the probabilities were given by an override.
     pub overridden: bool,
-}
-
-/// One token that the model read. Its pointers live as long as the prediction.
-#[repr(C)]
-pub struct Token {
-    /// The token's id in the model's vocabulary.
-    pub id: u32,
-    /// Whether the token stands for a part of the text. Special tokens do not, nor do token ids.
-    pub has_span: bool,
-    /// Where that part begins, in bytes; 0 where there is none.
-    pub start: usize,
-    /// Where it ends: the first byte after it; 0 where there is none.
-    pub end: usize,
-    /// The piece of the vocabulary, as the tokenizer writes it (`##ing`, `[CLS]`).
-    pub piece: *const c_char,
 }
 
 /// Frees a prediction; NULL is fine. What was read from it (strings, probabilities) is gone with it.
@@ -199,7 +185,7 @@ pub unsafe extern "C" fn scbm_prediction_get_concept(
 
 /// One token that the model read.
 ///
-/// `index`: 0 to `token_count` − 1. `token`: receives it; its pointers live as long as the prediction.
+/// `index`: 0 to `token_count` − 1. `token`: receives it; its pointer lives as long as the prediction.
 /// Threads: the prediction's. Errors: `MODEL` where a piece of the vocabulary holds a zero byte, `ARGUMENT`,
 /// also where there is no such token.
 #[unsafe(no_mangle)]
@@ -212,15 +198,7 @@ pub unsafe extern "C" fn scbm_prediction_get_token(
         // SAFETY: as the caller promises.
         let (prediction, out) =
             unsafe { (reference(prediction, "prediction")?, Out::new(token, "token")?) };
-        let token = element(prediction.inner.tokens(), index, "index")?;
-        let span = token.span.clone();
-        out.write(Token {
-            id: token.id,
-            has_span: span.is_some(),
-            start: span.as_ref().map_or(0, |span| span.start),
-            end: span.map_or(0, |span| span.end),
-            piece: prediction.pieces()?[index].as_ptr(),
-        });
+        out.write(Token::at(index, prediction.inner.tokens(), prediction.pieces()?)?);
         Ok(())
     })
 }
@@ -270,9 +248,7 @@ impl Prediction {
         if let Some(pieces) = self.pieces.get() {
             return Ok(pieces);
         }
-        let pieces: Result<_, _> =
-            self.inner.tokens().iter().map(|token| c_string(&token.piece)).collect();
-        let pieces = pieces?;
+        let pieces = pieces(self.inner.tokens())?;
         Ok(self.pieces.get_or_init(|| pieces))
     }
 

@@ -6,16 +6,18 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// The source files that export something, in the header's order.
-const FILES: [&str; 15] = [
+const FILES: [&str; 17] = [
     "version",
     "status",
     "load",
     "model",
+    "tokens",
     "predict",
     "prediction",
     "intervene",
     "explain",
     "explanation",
+    "words",
     "occlusion",
     "integrated",
     "subnetworks",

@@ -177,6 +177,30 @@ static void models(void)
     FAILS(SCBM_ERROR_ARGUMENT, "index: found NULL", scbm_model_find_concept(model, "plot", NULL));
     UNFILLED(SCBM_ERROR_INPUT, "concept: found 'taste', expected one of 'acting', ", index,
              scbm_model_find_concept(model, "taste", &index));
+    const char *json;
+    UNFILLED(SCBM_ERROR_ARGUMENT, "model: found NULL", json, scbm_model_get_schema_json(NULL, &json));
+    FAILS(SCBM_ERROR_ARGUMENT, "json: found NULL", scbm_model_get_schema_json(model, NULL));
+}
+
+static void tokenizing(void)
+{
+    scbm_tokens *none, *tokens;
+    scbm_tokens_info info;
+    scbm_token token;
+    REFUSED(SCBM_ERROR_ARGUMENT, "model: found NULL", none, scbm_tokenize(NULL, "a", 1, &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "text: found NULL", none, scbm_tokenize(model, NULL, 1, &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "text: found byte 0xc3 at 2, expected UTF-8", none,
+            scbm_tokenize(model, "ab\xc3", 3, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "tokens: found NULL", scbm_tokenize(model, "a", 1, NULL));
+
+    SUCCEEDS(scbm_tokenize(model, "good plot", 9, &tokens));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "tokens: found NULL", info, scbm_tokens_get_info(NULL, &info));
+    FAILS(SCBM_ERROR_ARGUMENT, "info: found NULL", scbm_tokens_get_info(tokens, NULL));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "tokens: found NULL", token, scbm_tokens_get_token(NULL, 0, &token));
+    FAILS(SCBM_ERROR_ARGUMENT, "token: found NULL", scbm_tokens_get_token(tokens, 0, NULL));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "index: found 4, expected 0 to 3", token,
+             scbm_tokens_get_token(tokens, 4, &token));
+    scbm_tokens_free(tokens);
 }
 
 static void predicting(void)
@@ -483,6 +507,7 @@ int main(int argc, char **argv)
     loading(argv[1]);
     options(argv[1]);
     models();
+    tokenizing();
     predicting();
     reading_predictions();
     intervening();

@@ -44,6 +44,62 @@ static void model_parts(const scbm_model *model)
     CHECK(strcmp(label.name, "verdict") == 0);
     CHECK(label.class_count == 4);
     CHECK(strcmp(label.class_names[3], "great") == 0);
+
+    const char *schema, *again;
+    SUCCEEDS(scbm_model_get_schema_json(model, &schema));
+    CHECK(strncmp(schema, "{\"version\":\"1.", 14) == 0);
+    CHECK(strstr(schema, "\"concepts\":[{\"name\":\"acting\",\"classes\":[\"absent\",\"present\"]}") != NULL);
+    CHECK(strstr(schema, "\"data_fields\":{\"text\":\"review\"") != NULL);
+    SUCCEEDS(scbm_model_get_schema_json(model, &again));
+    CHECK(again == schema);
+}
+
+/* The tokens of a text are those of its prediction, and their ids give the same prediction. */
+static void tokens_alone(const char *path)
+{
+    const char *text = "bad plot, unwatched acting!";
+    scbm_model *model = load(path);
+    scbm_prediction *prediction = predict(model, text), *same;
+    scbm_tokens *tokens, *cut;
+    scbm_tokens_info info;
+    SUCCEEDS(scbm_tokenize(model, text, strlen(text), &tokens));
+    SUCCEEDS(scbm_tokens_get_info(tokens, &info));
+    CHECK(info.token_count == 11 && info.dropped_token_count == 0);
+    for (size_t i = 0; i < info.token_count; i++) {
+        scbm_token alone, predicted;
+        SUCCEEDS(scbm_tokens_get_token(tokens, i, &alone));
+        SUCCEEDS(scbm_prediction_get_token(prediction, i, &predicted));
+        CHECK(alone.id == predicted.id && alone.id == info.ids[i]);
+        CHECK(alone.has_span == predicted.has_span);
+        CHECK(alone.start == predicted.start && alone.end == predicted.end);
+        CHECK(strcmp(alone.piece, predicted.piece) == 0);
+    }
+    SUCCEEDS(scbm_predict_tokens(model, info.ids, info.token_count, &same));
+    scbm_label one, other;
+    SUCCEEDS(scbm_prediction_get_label(prediction, &one));
+    SUCCEEDS(scbm_prediction_get_label(same, &other));
+    CHECK(memcmp(one.logits, other.logits, one.class_count * sizeof *one.logits) == 0);
+    scbm_prediction_free(same);
+    scbm_prediction_free(prediction);
+
+    char many[400];
+    for (size_t i = 0; i < sizeof many; i += 4) memcpy(many + i, "bad ", 4);
+    SUCCEEDS(scbm_tokenize(model, many, sizeof many, &cut));
+    SUCCEEDS(scbm_tokens_get_info(cut, &info));
+    CHECK(info.token_count == 24 && info.dropped_token_count == sizeof many / 4 - 22);
+    scbm_tokens_free(cut);
+    SUCCEEDS(scbm_tokenize(model, NULL, 0, &cut));
+    SUCCEEDS(scbm_tokens_get_info(cut, &info));
+    CHECK(info.token_count == 2);
+    scbm_tokens_free(cut);
+
+    /* Tokens outlive their model. */
+    scbm_model_free(model);
+    scbm_token bad;
+    SUCCEEDS(scbm_tokens_get_token(tokens, 1, &bad));
+    CHECK(strcmp(bad.piece, "bad") == 0 && bad.start == 0 && bad.end == 3);
+    scbm_tokens_free(tokens);
+    scbm_tokens_free(NULL);
 }
 
 static size_t largest(const float *values, size_t count)
@@ -183,6 +239,7 @@ int main(int argc, char **argv)
     prediction_parts(model);
     texts_of_any_kind(model);
     scbm_model_free(model);
+    tokens_alone(argv[1]);
     memory_and_lifetimes(argv[1]);
     return 0;
 }

@@ -21,6 +21,7 @@ int main(int argc, char **argv)
     CHECK(model.find_concept("plot").value() == 1);
     CHECK(model.concept_at(2).value().name == std::string_view("visual effects"));
     CHECK(model.label().value().class_count == 4);
+    CHECK(model.schema_json().value().substr(0, 11) == "{\"version\":");
 
     scbm::prediction first = model.predict("bad plot, unwatched acting!").value();
     scbm::prediction changed = first.intervene("plot", "present").value();
@@ -40,6 +41,10 @@ int main(int argc, char **argv)
           == after.logits[0]);
     CHECK(first.intervene_logits("plot", {certain, 2}).ok());
     CHECK(first.token(1).value().piece == std::string_view("bad"));
+    scbm::tokens tokens = model.tokenize("bad plot, unwatched acting!").value();
+    CHECK(tokens.info().value().token_count == 11 && tokens.token(1).value().end == 3);
+    CHECK(model.predict_tokens(tokens.ids().value()).value().label().value().logits[0] == before.logits[0]);
+    CHECK(model.tokenize("\xff").failure().status() == SCBM_ERROR_ARGUMENT && !tokens.token(11));
     CHECK(first.evidence(0, 0).value().size() == first.info().value().position_count);
     CHECK(changed.explain().value().json().value().front() == '{');
     scbm::explanation why = changed.explain().value();

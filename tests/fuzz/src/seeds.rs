@@ -70,5 +70,6 @@ fn programs() -> Seeds {
         ("correct".into(), program(&[&predict, &correct, &read, &correct])),
         ("explain".into(), program(&[&predict, &explain, &read, &[20, 1, 0, 0, 0], &read])),
         ("subnetworks".into(), program(&[&[18, 0, 0, 0, 0], &[19, 0, 0, 0, 0, 1]])),
+        ("tokens".into(), program(&[&[24, 1, 0, 0, 0, 3, b'b', b'a', b'd', 1]])),
     ]
 }
