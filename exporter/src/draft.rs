@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use prost::Message;
+use sha1::{Digest, Sha1};
 use sparsecbm::Result;
 use sparsecbm::onnx::{
     DataType, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
@@ -90,7 +91,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Moves the constants of at least `smallest` bytes into a file called `location`, each at a multiple of
-    /// `alignment`, and leaves references to it. Calls `write` with that file's bytes.
+    /// `alignment`, and leaves references to it, with its checksum. Calls `write` with that file's bytes.
     ///
     /// # Errors
     /// Those of [`Elements::write`].
@@ -101,6 +102,11 @@ impl<'a> Draft<'a> {
         alignment: usize,
         write: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
+        let mut checksum = Sha1::new();
+        let write = &mut |bytes: &[u8]| {
+            checksum.update(bytes);
+            write(bytes)
+        };
         let mut end = 0_usize;
         let mut tensors = std::mem::take(&mut self.graph.initializer);
         for tensor in &mut tensors {
@@ -123,6 +129,11 @@ impl<'a> Draft<'a> {
                 entry("offset", start.to_string()),
                 entry("length", size.to_string()),
             ];
+        }
+        let checksum: String =
+            checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        for tensor in tensors.iter_mut().filter(|tensor| tensor.data_location == EXTERNAL) {
+            tensor.external_data.push(entry("checksum", checksum.clone()));
         }
         self.graph.initializer = tensors;
         Ok(())

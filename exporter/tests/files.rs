@@ -6,7 +6,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use prost::Message;
-use sparsecbm::{ErrorKind, onnx};
+use sparsecbm::{ErrorKind, LoadOptions, Model, onnx};
 use sparsecbm_exporter::{
     Checkpoint, ExportOptions, Exported, MaskForm, WeightForm, export, inspect,
 };
@@ -72,6 +72,30 @@ fn over_the_limit_the_weights_go_beside() {
 
     fs::write(&path, &whole).expect("it can be written");
     assert_eq!(inspect(&path).expect("it can be inspected").sizes, sizes);
+}
+
+#[test]
+fn a_data_file_that_is_not_the_models_own_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("model.onnx");
+    let checkpoint = tiny();
+    let whole = exported(&checkpoint).to_bytes().expect("it can be made");
+    exported(&checkpoint).write_split(&path, 1).expect("it can be written");
+    let load = || Model::load(&path, &LoadOptions::default());
+    let answer =
+        |model: Model| model.predict("bad plot").expect("an answer").label().logits.to_vec();
+    let whole = Model::from_bytes(whole, &LoadOptions::default()).expect("it loads");
+    assert_eq!(answer(load().expect("it loads")), answer(whole));
+
+    // What an export of other weights leaves that ends between the two files.
+    let data_path = folder.path().join("model.onnx.data");
+    let mut data = fs::read(&data_path).expect("the data is there");
+    data[0] ^= 1;
+    fs::write(&data_path, data).expect("it can be written");
+    let error = load().expect_err("the weights are another model's");
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.found().starts_with("'model.onnx.data' with checksum "), "{error}");
+    assert!(error.expected().ends_with(": the file that was written with the model"), "{error}");
 }
 
 #[test]
