@@ -53,6 +53,7 @@ mod intervention;
 mod masks;
 mod model;
 pub mod onnx;
+mod pauses;
 mod prediction;
 pub mod schema;
 pub mod sparse;

@@ -10,7 +10,9 @@ use sparsecbm::gradients::Trial;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, Gradients, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
-use sparsecbm_tests::{exported, exported_gradients, graph_engine, largest_difference};
+use sparsecbm_tests::{
+    exported, exported_gradients, graph_engine, largest_difference, pause, with_pauses,
+};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
@@ -229,6 +231,34 @@ fn a_search_can_be_ended() {
     let stop = |_| ControlFlow::Break(());
     let edit = gradients.edit(&task, &EditOptions::default(), stop).expect("the search runs");
     assert_eq!((edit.outcome, edit.flips, edit.runs), (EditOutcome::Stopped, 0, 1));
+}
+
+/// Between its runs the search waits for what it told, and finds the same.
+#[test]
+fn a_search_with_pauses_waits_for_what_it_told() {
+    let (model, gradients) = load(TINY, EngineChoice::Tract, EngineChoice::Tract);
+    let found = edit_to_another(&model, &gradients, TEXT, 0);
+    let prediction = model.predict(TEXT).expect("runs");
+    let (concept, class) = another_class(&prediction, 0);
+    let mut task = EditTask::new(&model, &concept).expect("the concept is there");
+    task.example(&prediction, &class).expect("the class is there");
+    let mut options = EditOptions::default();
+    options.max_share = 0.2;
+    let mut told = 0;
+    let search = gradients.edit_with_pauses(&task, &options, async |now| {
+        told += 1;
+        pause().await;
+        go_on(now)
+    });
+    let (edit, pauses) = with_pauses(search);
+    assert_eq!(edit.expect("the search runs"), found);
+    assert!(told > 1 && pauses == told, "{pauses} pauses, told {told} times");
+    let stop = async |_| {
+        pause().await;
+        ControlFlow::Break(())
+    };
+    let (edit, pauses) = with_pauses(gradients.edit_with_pauses(&task, &options, stop));
+    assert_eq!((edit.expect("the search runs").outcome, pauses), (EditOutcome::Stopped, 1));
 }
 
 #[test]

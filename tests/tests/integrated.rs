@@ -7,7 +7,8 @@ use sparsecbm::explain::{ExplainOptions, IntegratedOptions, Progress};
 use sparsecbm::{EngineChoice, ErrorKind, Gradients, LoadOptions, Model};
 use sparsecbm_exporter::{ExportOptions, WeightForm};
 use sparsecbm_tests::{
-    Tensor, exported, exported_gradients, graph_engine, largest_difference, repository,
+    Tensor, exported, exported_gradients, graph_engine, largest_difference, pause, repository,
+    with_pauses,
 };
 
 const TINY: &str = "tests/models/tiny";
@@ -186,6 +187,21 @@ fn an_early_end_keeps_whole_concepts() {
     assert_eq!(after(2), (1, false));
     assert_eq!(after(3), (1, false));
     assert_eq!(after(2 * concepts), (concepts, true));
+}
+
+#[test]
+fn integration_with_pauses_gives_the_same() {
+    let (model, gradients) = load(TINY, WeightForm::F32, EngineChoice::Tract);
+    let prediction = model.predict(TEXT).expect("runs");
+    let options = IntegratedOptions::new(&gradients);
+    let integration = prediction.integrated_gradients_with_pauses(&options, async |now| {
+        pause().await;
+        go_on(now)
+    });
+    let (found, pauses) = with_pauses(integration);
+    let expected = prediction.integrated_gradients(&options, go_on).expect("runs");
+    assert_eq!(found.expect("runs"), expected);
+    assert_eq!(pauses, model.schema().concept_count() * model.schema().class_count());
 }
 
 #[test]

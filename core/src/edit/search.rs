@@ -7,6 +7,7 @@ use super::report::{Edit, EditOutcome};
 use super::task::EditTask;
 use crate::gradients::{Gradients, Trial};
 use crate::intervention::softmax;
+use crate::pauses::{at_once, without_pauses};
 use crate::prediction::largest;
 use crate::{Error, ErrorKind, Result, Tokens};
 
@@ -91,6 +92,20 @@ impl Gradients {
         options: &EditOptions,
         progress: impl FnMut(EditProgress) -> ControlFlow<()>,
     ) -> Result<Edit> {
+        without_pauses(self.edit_with_pauses(task, options, at_once(progress)))
+    }
+
+    /// As [`Gradients::edit`], where `progress` may wait: for a program that has one thread and other work for it, such as
+    /// a page's worker, which hears of being cancelled only then. Runs of the model themselves do not wait.
+    ///
+    /// # Errors
+    /// As [`Gradients::edit`].
+    pub async fn edit_with_pauses(
+        &self,
+        task: &EditTask,
+        options: &EditOptions,
+        progress: impl AsyncFnMut(EditProgress) -> ControlFlow<()>,
+    ) -> Result<Edit> {
         check(task, options)?;
         let schema = task.model.schema();
         let trial = Trial::new(self, &task.model, &schema.concepts[task.concept].name)?;
@@ -105,7 +120,7 @@ impl Gradients {
             deadline: Deadline::new(options.time_limit)?,
             progress,
         };
-        let outcome = search.run(options.rounds)?;
+        let outcome = search.run(options.rounds).await?;
         let Search { trial, runs, .. } = search;
         Edit::new(task, &trial, kept, outcome, runs)
     }
@@ -191,18 +206,18 @@ enum Found {
     Stopped,
 }
 
-impl<P: FnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
-    fn run(&mut self, rounds: usize) -> Result<EditOutcome> {
+impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
+    async fn run(&mut self, rounds: usize) -> Result<EditOutcome> {
         let mut state = self.measure()?;
         for _ in 0..rounds {
             if self.is_met(&state) {
                 return Ok(EditOutcome::Turned);
             }
-            if self.is_over(&state) {
+            if self.is_over(&state).await {
                 return Ok(EditOutcome::Stopped);
             }
             let pairs = self.rank(&state)?;
-            match self.walk(&pairs, state.loss)? {
+            match self.walk(&pairs, state.loss).await? {
                 Found::Met => return Ok(EditOutcome::Turned),
                 Found::Stopped => return Ok(EditOutcome::Stopped),
                 Found::Nothing => break,
@@ -230,7 +245,7 @@ impl<P: FnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
 
     /// Flips the smallest number of pairs that meets all aims, else the number with the smallest loss, if that
     /// is below `loss`, which is that of none.
-    fn walk(&mut self, pairs: &[Pair], loss: f32) -> Result<Found> {
+    async fn walk(&mut self, pairs: &[Pair], loss: f32) -> Result<Found> {
         let mut walk = Walk { pairs, flipped: 0 };
         let mut best: Option<(usize, State)> = None;
         // Numbers of pairs that do not meet the aims, and that do.
@@ -244,7 +259,7 @@ impl<P: FnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
                 high = next;
                 continue;
             }
-            if self.is_over(&state) {
+            if self.is_over(&state).await {
                 walk.go(&mut self.trial, best.map_or(0, |(count, _)| count), &mut self.flips);
                 return Ok(Found::Stopped);
             }
@@ -267,7 +282,7 @@ impl<P: FnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
                 true => high = middle,
                 false => low = middle,
             }
-            if self.is_over(&state) {
+            if self.is_over(&state).await {
                 break;
             }
         }
@@ -295,10 +310,10 @@ impl<P: FnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
     }
 
     /// Tells how far it is; whether the search is to end.
-    fn is_over(&mut self, state: &State) -> bool {
+    async fn is_over(&mut self, state: &State) -> bool {
         let State { turned, broken, .. } = *state;
         let now = EditProgress { runs: self.runs, flips: self.flips, turned, broken };
-        (self.progress)(now).is_break() || self.deadline.is_over()
+        (self.progress)(now).await.is_break() || self.deadline.is_over()
     }
 
     fn texts(&self) -> Vec<&Tokens> {

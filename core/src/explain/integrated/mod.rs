@@ -12,6 +12,7 @@ use super::occlusion::Progress;
 use super::words::{Word, support};
 use crate::engine::Sequence;
 use crate::gradients::{Gradients, Point, Trial};
+use crate::pauses::{at_once, without_pauses};
 use crate::{Error, ErrorKind, Prediction, Result};
 
 /// How integrated gradients are computed.
@@ -93,7 +94,19 @@ impl Prediction {
     pub fn integrated_gradients(
         &self,
         options: &IntegratedOptions,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<IntegratedGradients> {
+        without_pauses(self.integrated_gradients_with_pauses(options, at_once(progress)))
+    }
+
+    /// As [`Prediction::integrated_gradients`], where `progress` may wait: see [`Gradients::edit_with_pauses`].
+    ///
+    /// # Errors
+    /// As [`Prediction::integrated_gradients`].
+    pub async fn integrated_gradients_with_pauses(
+        &self,
+        options: &IntegratedOptions,
+        mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<IntegratedGradients> {
         if options.steps == 0 {
             let place = "steps of integrated gradients";
@@ -106,12 +119,12 @@ impl Prediction {
         let mut found = Vec::with_capacity(concepts);
         let mut go_on = ControlFlow::Continue(());
         for k in 0..concepts {
-            let concept = path.concept(k, |class| {
+            let tell = async |class| {
                 let done = k * classes + class + 1;
-                go_on = progress(Progress { done, total: concepts * classes });
+                go_on = progress(Progress { done, total: concepts * classes }).await;
                 go_on
-            })?;
-            found.extend(concept);
+            };
+            found.extend(path.concept(k, tell).await?);
             if go_on.is_break() {
                 break;
             }
@@ -146,10 +159,10 @@ struct Path<'a> {
 
 impl Path<'_> {
     /// `None` where `go_on` ended it.
-    fn concept(
+    async fn concept(
         &self,
         k: usize,
-        mut go_on: impl FnMut(usize) -> ControlFlow<()>,
+        mut go_on: impl AsyncFnMut(usize) -> ControlFlow<()>,
     ) -> Result<Option<ConceptAttribution>> {
         let model = self.prediction.model();
         let variable = &model.schema().concepts[k];
@@ -179,7 +192,7 @@ impl Path<'_> {
             concept.attributions.push(by_word.into_iter().map(|value| value as f32).collect());
             concept.positions.push(positions.into_iter().map(|value| value as f32).collect());
             let last = class + 1 == variable.classes.len();
-            if go_on(class).is_break() && !last {
+            if go_on(class).await.is_break() && !last {
                 return Ok(None);
             }
         }
