@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 
-use js_sys::{Date, Function};
+use js_sys::{Date, Function, Reflect};
 use serde::{Deserialize, Serialize};
 use sparsecbm::edit::{EditOptions, EditTask};
 use sparsecbm::explain::IntegratedOptions;
@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use crate::error::{to_js, wrong_input};
 use crate::model::{Loader, RawModel, plain};
 use crate::prediction::RawPrediction;
+use crate::report::report;
 
 /// The gradients of a model.
 #[wasm_bindgen]
@@ -124,7 +125,11 @@ impl RawGradients {
             tell(&progress, &Searched { runs, flips, turned: now.turned, broken: now.broken })?;
             if Date::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
-        plain(&edit.map_err(to_js)?)
+        let edit = edit.map_err(to_js)?;
+        let object = report(&edit)?;
+        // A patch is what its file holds.
+        Reflect::set(&object, &"patch".into(), &plain(&edit.patch)?)?;
+        Ok(object)
     }
 
     /// What each word adds to each concept logit on the way from a text without words. `progress` is told
@@ -146,7 +151,7 @@ impl RawGradients {
         let found = prediction.prediction.integrated_gradients(&options, |now| {
             tell(&progress, &Done { done: now.done, total: now.total })
         });
-        plain(&found.map_err(to_js)?)
+        report(&found.map_err(to_js)?)
     }
 }
 

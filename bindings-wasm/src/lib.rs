@@ -8,6 +8,7 @@ mod gradients;
 mod model;
 mod overrides;
 mod prediction;
+mod report;
 
 #[cfg(feature = "gradients")]
 pub use gradients::{RawEditTask, RawGradients};

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
 use crate::prediction::RawPrediction;
+use crate::report::report;
 
 /// Takes an exported file piece by piece, so that WebAssembly's memory holds it once and JavaScript's
 /// not at all.
@@ -44,7 +45,7 @@ impl Loader {
 
     /// What the file's masks keep, without loading the model; the loader is used up.
     pub fn subnetworks(self) -> Result<JsValue, JsValue> {
-        plain(&Subnetworks::from_bytes(self.bytes).map_err(to_js)?.report())
+        report(&Subnetworks::from_bytes(self.bytes).map_err(to_js)?.report())
     }
 
     fn reserve(&mut self, more: usize) -> Result<(), JsValue> {
@@ -113,7 +114,7 @@ fn patch(given: &JsValue) -> Result<MaskPatch, JsValue> {
     MaskPatch::from_json(text.as_bytes()).map_err(to_js)
 }
 
-/// As JavaScript's own objects, arrays and numbers.
+/// As JavaScript's own objects, arrays and numbers, with the names that it has in JSON: what is the file's own.
 pub(crate) fn plain(value: &impl Serialize) -> Result<JsValue, JsValue> {
     value.serialize(&Serializer::json_compatible()).map_err(JsValue::from)
 }

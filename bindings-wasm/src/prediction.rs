@@ -6,6 +6,7 @@ use crate::error::to_js;
 use crate::explain;
 use crate::model::plain;
 use crate::overrides;
+use crate::report::report;
 
 /// A prediction and its overrides.
 #[wasm_bindgen]
@@ -114,16 +115,16 @@ impl RawPrediction {
         undone.map(RawPrediction::new).map_err(to_js)
     }
 
-    /// Why, as the project's JSON has it.
+    /// Why.
     pub fn explain(&self, options: JsValue) -> Result<JsValue, JsValue> {
-        plain(&self.prediction.explain(&explain::options(options)?).map_err(to_js)?)
+        report(&self.prediction.explain(&explain::options(options)?).map_err(to_js)?)
     }
 
     /// The concepts worth asking a person about, the best first.
     #[wasm_bindgen(js_name = suggestInterventions)]
     pub fn suggest_interventions(&self, options: JsValue) -> Result<JsValue, JsValue> {
         let options = explain::suggest_options(options)?;
-        plain(&self.prediction.suggest_interventions(&options).map_err(to_js)?)
+        report(&self.prediction.suggest_interventions(&options).map_err(to_js)?)
     }
 }
 

@@ -21,6 +21,8 @@ model.withPatches([edit.patch])
 const found = gradients.integratedGradients(prediction, { steps: 20, onProgress: ({ done, total }) => void (done / total) })
 is<Is<typeof found, IntegratedGradients>>()
 const share: number | undefined = found.concepts[0]?.attributions[0]?.[0]
+const errors: readonly number[] | undefined = found.concepts[0]?.convergenceError
+const classes: string | undefined = edit.examples[0]?.classAfter
 
 // @ts-expect-error made by Gradients.load alone
 new Gradients()

@@ -1,6 +1,6 @@
 // What the entry `sparsecbm/gradients` must do in every host; arguments and results as in suite.js. NAME.onnx was
 // exported with NAME.gradients.onnx beside it.
-import { check, difference, same } from './suite.js'
+import { check, difference, inCamelCase, same } from './suite.js'
 
 const json = async (read, file) => JSON.parse(new TextDecoder().decode(await read(file)))
 
@@ -30,11 +30,11 @@ export async function integrated(api, read, name) {
       worst = Math.max(worst, apart)
       count++
     }
-    found.concepts.forEach(({ name, attributions, special, baseline, convergence_error }, k) => {
+    found.concepts.forEach(({ name, attributions, special, baseline, convergenceError }, k) => {
       attributions.forEach((words, c) => {
         const sum = words.reduce((sum, word) => sum + word, special[c] + baseline[c])
         const apart = Math.abs(sum - prediction.concepts[k].logits[c])
-        check(apart <= convergence_error[c] + 1e-3, `${name}: words sum to ${sum}, ${apart} from the logit`)
+        check(apart <= convergenceError[c] + 1e-3, `${name}: words sum to ${sum}, ${apart} from the logit`)
       })
     })
     const one = gradients.integratedGradients(prediction, { steps, onProgress: ({ done }) => done < found.concepts[0].classes.length })
@@ -59,14 +59,16 @@ export async function edits(api, read, name, options) {
   check(edit.outcome === 'turned' && edit.flips > 0, `${edit.outcome} with ${edit.flips} bits`)
   const { engine, seconds, patch, ...rest } = expected
   const { patch: own, ...found } = edit
-  same(found, rest, 'edit', 1e-4)
-  check(JSON.stringify(own.layers) === JSON.stringify(patch.layers), `other bits than the command's on ${engine}`)
+  same(found, inCamelCase(rest), 'edit', 1e-4)
+  // The command notes what the patch was made for.
+  const { note, ...noted } = patch
+  check(note && JSON.stringify(own) === JSON.stringify(noted), `another patch than the command's on ${engine}`)
   // The last run of all may be one that is told of no more.
   check(told.length > 0 && told.every(({ runs }) => runs <= edit.runs), 'progress')
   const edited = model.withPatches([own])
   const after = edited.predict(text)
   check(after.concept(expected.concept).class === wanted, `${expected.concept} is ${after.concept(expected.concept).class}`)
-  check(difference(after.concept(expected.concept).logits, edit.examples[0].logits_after, 'logits') < 1e-4, 'other logits')
+  check(difference(after.concept(expected.concept).logits, edit.examples[0].logitsAfter, 'logits') < 1e-4, 'other logits')
   const undone = edited.withPatches([])
   check(JSON.stringify(undone.predict(text)) === first, 'undoing is not exact')
   // What is right already needs no bit, and the edited model is the one that is edited.

@@ -107,8 +107,8 @@ export async function interventions(api, read, name) {
   check(JSON.stringify(both.undo(second.name)) === JSON.stringify(changed), 'undo of one')
   check(JSON.stringify(both.undo()) === before, 'undo of all')
   const { contributions, evidence } = prediction.explain()
-  contributions.label_logits.forEach((logit, l) => {
-    const sum = contributions.concepts.reduce((sum, concept) => sum + concept.label_logits[l], contributions.baseline[l])
+  contributions.labelLogits.forEach((logit, l) => {
+    const sum = contributions.concepts.reduce((sum, concept) => sum + concept.labelLogits[l], contributions.baseline[l])
     check(Math.abs(sum - logit) < 1e-3, `contributions sum to ${sum}, the logit is ${logit}`)
   })
   check(evidence.words.some((word) => word.text === 'noise'), 'no word "noise"')
@@ -124,6 +124,14 @@ export function same(found, expected, place, tolerance) {
   for (const key of Object.keys(expected)) same(found[key], expected[key], `${place}.${key}`, tolerance)
 }
 
+/** What the command says as JSON, whose keys are all names of fields, under the names that JavaScript has for it. */
+export function inCamelCase(json) {
+  if (json === null || typeof json !== 'object') return json
+  if (Array.isArray(json)) return json.map(inCamelCase)
+  const camelCase = (name) => name.replace(/_[a-z]/g, (both) => both[1].toUpperCase())
+  return Object.fromEntries(Object.entries(json).map(([name, value]) => [camelCase(name), inCamelCase(value)]))
+}
+
 /** The whole explanation as `sparsecbm explain --json` has it (NAME-explanation.json), and its parts alone. */
 export async function explanations(api, read, name) {
   const bytes = await read(`${name}.onnx`)
@@ -132,7 +140,7 @@ export async function explanations(api, read, name) {
   const prediction = model.predict(expected.text)
   const found = prediction.explain({ occlusion: {}, faithfulness: true })
   // The command runs another engine, and curves are areas over many runs.
-  same(found, expected, 'explanation', 1e-4)
+  same(found, inCamelCase(expected), 'explanation', 1e-4)
   const words = found.evidence.words.filter(({ utf16 }) => utf16)
   for (const { text, utf16 } of words) check(expected.text.slice(utf16.start, utf16.end) === text, `word '${text}'`)
   const suggestions = prediction.suggestInterventions()
@@ -146,6 +154,10 @@ export async function explanations(api, read, name) {
   check(difference(density, model.masks.density, 'density') < 1e-6, 'density is not what the file says')
   overlap.forEach((row, k) => check(difference(row, model.masks.overlap[k], 'overlap') < 1e-6, 'overlap'))
   check(layers.length === model.masks.layers.length, `${layers.length} layers`)
+  check(layers.some(({ headDensity }) => headDensity?.length === concepts.length), 'no headDensity')
+  check(layers.every((layer) => !Object.keys(layer).join().includes('_')), `layers with ${Object.keys(layers[0])}`)
+  // What is the file's own keeps the file's names.
+  check(model.schema.max_length > 0 && model.schema.data_fields && model.masks.layers[0].block_rows, 'the file has other names')
   prediction.free()
   model.free()
 }

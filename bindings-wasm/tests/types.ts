@@ -1,5 +1,5 @@
 // Compiled, never run: the declared types say what the package does, and refuse what it does not.
-import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type Suggestion } from 'sparsecbm'
+import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type SubnetworkReport, type Suggestion } from 'sparsecbm'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -28,11 +28,14 @@ is<Is<ReturnType<typeof model.withPatches>, Model>>()
 model.withPatches([...model.patches, '{}'])
 
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
-one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.to
+one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.toIndex
 
 is<Is<ReturnType<typeof one.suggestInterventions>, Suggestion[]>>()
 one.suggestInterventions({ policy: 'expected-change', costs: { noise: 2 } })[0]?.concept
-const shares: readonly number[] = (await readSubnetworks('model.onnx')).density
+const report = await readSubnetworks('model.onnx')
+is<Is<typeof report, SubnetworkReport>>()
+const heads: readonly (readonly number[])[] | null | undefined = report.layers[0]?.headDensity
+const length: number = model.schema.max_length
 
 // @ts-expect-error a text is a string
 model.predict(1)

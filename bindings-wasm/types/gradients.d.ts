@@ -73,7 +73,7 @@ export interface EditProgress {
   readonly broken: number
 }
 
-/** A change of one concept's mask, and what it does to the texts it was made for; as the project's JSON has it. */
+/** A change of one concept's mask, and what it does to the texts it was made for. */
 export interface Edit {
   /** `stopped`: by the time limit or `onProgress`. Where not `turned`, the edit is the best that was found. */
   readonly outcome: 'turned' | 'not-turned' | 'stopped'
@@ -97,14 +97,14 @@ export interface Edit {
 export interface TextChange {
   readonly text: string | null
   readonly wanted: string
-  readonly class_before: string
-  readonly class_after: string
-  readonly logits_before: readonly number[]
-  readonly logits_after: readonly number[]
-  readonly label_before: string
-  readonly label_after: string
-  readonly label_probabilities_before: readonly number[]
-  readonly label_probabilities_after: readonly number[]
+  readonly classBefore: string
+  readonly classAfter: string
+  readonly logitsBefore: readonly number[]
+  readonly logitsAfter: readonly number[]
+  readonly labelBefore: string
+  readonly labelAfter: string
+  readonly labelProbabilitiesBefore: readonly number[]
+  readonly labelProbabilitiesAfter: readonly number[]
 }
 
 export interface IntegratedOptions {
@@ -116,11 +116,11 @@ export interface IntegratedOptions {
   onProgress?: (progress: { readonly done: number; readonly total: number }) => boolean | void
 }
 
-/** What each word adds to each concept logit, as the project's JSON has it. */
+/** What each word adds to each concept logit. */
 export interface IntegratedGradients {
   readonly words: readonly Word[]
   /** The piece that stands for each token of the text in the baseline. */
-  readonly baseline_piece: string
+  readonly baselinePiece: string
   readonly steps: number
   /** Whether every concept was done. */
   readonly complete: boolean
@@ -136,6 +136,6 @@ export interface IntegratedGradients {
     /** For each class, the logit of the baseline. */
     readonly baseline: readonly number[]
     /** For each class, how far the attributions' sum is from what text and baseline differ by. */
-    readonly convergence_error: readonly number[]
+    readonly convergenceError: readonly number[]
   }[]
 }

@@ -12,6 +12,12 @@
  * ```
  */
 
+import type { ExplainOptions, Explanation, SuggestOptions, Suggestion } from './explanation.js'
+import type { SubnetworkReport } from './subnetworks.js'
+
+export * from './explanation.js'
+export * from './subnetworks.js'
+
 /** Where the WebAssembly module comes from. */
 export type ModuleSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
 
@@ -101,7 +107,7 @@ export class Model {
   [Symbol.dispose](): void
 }
 
-/** Bits of one concept's mask that are to be flipped: what `sparsecbm edit --save` writes. */
+/** Bits of one concept's mask that are to be flipped: the very JSON that `sparsecbm edit --save` writes. */
 export interface MaskPatch {
   version: string
   concept: string
@@ -223,7 +229,7 @@ export class SparseCbmError extends Error {
   toJSON(): { code: ErrorCode; place: string; found: string; expected: string }
 }
 
-/** Part of a model's schema; docs/checkpoint.md of the project has all fields. */
+/** Part of a model's schema, under the names that it has in the file; docs/checkpoint.md of the project has all fields. */
 export interface Schema {
   readonly version: string
   readonly concepts: readonly Variable[]
@@ -254,6 +260,7 @@ export interface Variable {
   readonly classes: readonly string[]
 }
 
+/** Statistics of a model's masks, under the names that they have in the file. */
 export interface MaskStatistics {
   readonly layers: readonly LayerMasks[]
   /** Share of the backbone's masked weights that each concept keeps. */
@@ -270,185 +277,4 @@ export interface LayerMasks {
   readonly density: readonly number[]
   /** Share of the weights that at least one concept keeps. */
   readonly used: number
-}
-
-/** How dense the subnetworks are, what they share and what each has to itself. */
-export interface SubnetworkReport {
-  /** The K concepts' names. */
-  readonly concepts: readonly string[]
-  /** Share of the masked weights that each concept keeps. */
-  readonly density: readonly number[]
-  /** Jaccard similarity between the masks of two concepts. */
-  readonly overlap: readonly (readonly number[])[]
-  /** Share of what a concept keeps that no other concept keeps. */
-  readonly exclusive: readonly number[]
-  /** Share of the masked weights that at least one concept keeps. */
-  readonly used: number
-  /** One a masked matrix, in the order of the backbone. */
-  readonly layers: readonly LayerSubnetworks[]
-}
-
-/** The same of one matrix. */
-export interface LayerSubnetworks {
-  readonly name: string
-  readonly rows: number
-  readonly columns: number
-  readonly density: readonly number[]
-  readonly overlap: readonly (readonly number[])[]
-  readonly exclusive: readonly number[]
-  readonly used: number
-  /** Its neurons: one a row. */
-  readonly neurons: Units
-  /** Its attention heads, in query, key and value matrices of files that say how many there are. */
-  readonly heads: Units | null
-  /** For each concept, the share of the weights into each attention head that it keeps. */
-  readonly head_density: readonly (readonly number[])[] | null
-}
-
-/** Which concepts use which neurons, or attention heads, of a matrix. */
-export interface Units {
-  readonly count: number
-  /** For each concept, the units that serve it only. */
-  readonly exclusive: readonly (readonly number[])[]
-  /** The units that serve no concept. */
-  readonly unused: readonly number[]
-}
-
-/** By what concepts are ranked for asking a person about. */
-export type Policy = 'uncertainty' | 'contribution' | 'expected-change' | 'combined'
-
-export interface SuggestOptions {
-  /** `combined` unless told. */
-  policy?: Policy
-  /** What asking about a concept costs; 1 where not named. */
-  costs?: Readonly<Record<string, number>>
-}
-
-export interface ExplainOptions extends SuggestOptions {
-  /** Masks out one word at a time: one run of the model a word, those with the most evidence first. */
-  occlusion?: { maxWords?: number }
-  /** Puts the orders of words to the test: many runs of the model. */
-  faithfulness?: boolean
-}
-
-/** Why a model says what it says, as the project's JSON has it; docs/explanations.md tells what the numbers mean. */
-export interface Explanation {
-  readonly text: string | null
-  readonly contributions: Contributions
-  readonly what_if: readonly WhatIf[]
-  /** The smallest set of concept changes that gives another label; null where none does. */
-  readonly counterfactual: Counterfactual | null
-  readonly suggestions: readonly Suggestion[]
-  readonly evidence: WordEvidence
-  /** What the model loses with each word; null where not asked for. */
-  readonly occlusion: Occlusion | null
-  /** Always null here: `sparsecbm/gradients` integrates them by themselves. */
-  readonly integrated: null
-  /** Empty where not asked for. */
-  readonly faithfulness: readonly Faithfulness[]
-}
-
-export interface Contributions {
-  readonly label: string
-  readonly label_classes: readonly string[]
-  readonly label_logits: readonly number[]
-  /** The label logits where every concept has its mean logits. */
-  readonly baseline: readonly number[]
-  readonly concepts: readonly {
-    readonly name: string
-    readonly class: string
-    /** What the concept adds to each label logit. */
-    readonly label_logits: readonly number[]
-    /** The part of it that an override made. */
-    readonly override_share: readonly number[] | null
-  }[]
-}
-
-export interface WhatIf {
-  readonly concept: string
-  readonly class_index: number
-  readonly outcomes: readonly {
-    readonly class: string
-    readonly label: string
-    readonly label_index: number
-    readonly label_logits: readonly number[]
-    readonly label_probabilities: readonly number[]
-    readonly expected_value: number | null
-  }[]
-}
-
-export interface Counterfactual {
-  readonly changes: readonly {
-    readonly concept: string
-    readonly from: string
-    readonly to: string
-    readonly to_index: number
-  }[]
-  readonly label: string
-  readonly label_index: number
-  readonly label_probabilities: readonly number[]
-  readonly expected_value: number | null
-}
-
-export interface Suggestion {
-  readonly concept: string
-  readonly score: number
-  readonly uncertainty: number
-  readonly contribution: number
-  readonly expected_change: number
-  readonly cost: number
-}
-
-export interface Range {
-  readonly start: number
-  readonly end: number
-}
-
-export interface Word {
-  readonly text: string
-  readonly utf8: Range | null
-  /** As `String.prototype.slice` counts. */
-  readonly utf16: Range | null
-  /** Its tokens. */
-  readonly positions: Range
-}
-
-export interface WordEvidence {
-  readonly words: readonly Word[]
-  readonly concepts: readonly {
-    readonly name: string
-    readonly classes: readonly string[]
-    /** For each class, what each word adds to its logit. */
-    readonly evidence: readonly (readonly number[])[]
-    /** What positions outside all words add. */
-    readonly special: readonly number[]
-    readonly bias: readonly number[]
-  }[]
-}
-
-export interface Occlusion {
-  readonly words: readonly Word[]
-  /** Whether these are all words of the text. */
-  readonly complete: boolean
-  readonly concepts: readonly {
-    readonly name: string
-    readonly classes: readonly string[]
-    /** For each class, what its logit loses with each word. */
-    readonly logits: readonly (readonly number[])[]
-  }[]
-  readonly label_logits: readonly (readonly number[])[]
-}
-
-/** The probability of a concept's class as words are masked out (deletion) or put back (insertion). */
-export interface Faithfulness {
-  readonly concept: string
-  readonly class: string
-  /** What ordered the words. */
-  readonly method: string
-  /** From 0 to 1: shares of the words, one a point of the curves. */
-  readonly shares: readonly number[]
-  readonly deletion: readonly number[]
-  readonly insertion: readonly number[]
-  readonly deletion_area: number
-  readonly insertion_area: number
 }

@@ -45,12 +45,12 @@ export function showRating(before, label, classes, corrected) {
 export function shares(contributions, label, classes) {
   const values = classes.map(Number)
   if (label.expectedValue === null) {
-    return contributions.map(({ label_logits }) => ({ value: label_logits[label.classIndex], meaning: label.class }))
+    return contributions.map(({ labelLogits }) => ({ value: labelLogits[label.classIndex], meaning: label.class }))
   }
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const spread = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return contributions.map(({ label_logits }) => {
-    const value = values.reduce((sum, value, l) => sum + (value - mean) * label_logits[l], 0) / spread
+  return contributions.map(({ labelLogits }) => {
+    const value = values.reduce((sum, value, l) => sum + (value - mean) * labelLogits[l], 0) / spread
     return { value, meaning: value < 0 ? 'lowers it' : 'raises it' }
   })
 }

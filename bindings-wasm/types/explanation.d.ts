@@ -1,0 +1,143 @@
+/** Why a model says what it says, and which concept to ask about. */
+
+/** By what concepts are ranked for asking a person about. */
+export type Policy = 'uncertainty' | 'contribution' | 'expected-change' | 'combined'
+
+export interface SuggestOptions {
+  /** `combined` unless told. */
+  policy?: Policy
+  /** What asking about a concept costs; 1 where not named. */
+  costs?: Readonly<Record<string, number>>
+}
+
+export interface ExplainOptions extends SuggestOptions {
+  /** Masks out one word at a time: one run of the model a word, those with the most evidence first. */
+  occlusion?: { maxWords?: number }
+  /** Puts the orders of words to the test: many runs of the model. */
+  faithfulness?: boolean
+}
+
+/**
+ * Why a model says what it says; docs/explanations.md tells what the numbers mean. The command line and the server give the
+ * same as JSON, whose names are in snake_case.
+ */
+export interface Explanation {
+  readonly text: string | null
+  readonly contributions: Contributions
+  readonly whatIf: readonly WhatIf[]
+  /** The smallest set of concept changes that gives another label; null where none does. */
+  readonly counterfactual: Counterfactual | null
+  readonly suggestions: readonly Suggestion[]
+  readonly evidence: WordEvidence
+  /** What the model loses with each word; null where not asked for. */
+  readonly occlusion: Occlusion | null
+  /** Always null here: `sparsecbm/gradients` integrates them by themselves. */
+  readonly integrated: null
+  /** Empty where not asked for. */
+  readonly faithfulness: readonly Faithfulness[]
+}
+
+export interface Contributions {
+  readonly label: string
+  readonly labelClasses: readonly string[]
+  readonly labelLogits: readonly number[]
+  /** The label logits where every concept has its mean logits. */
+  readonly baseline: readonly number[]
+  readonly concepts: readonly {
+    readonly name: string
+    readonly class: string
+    /** What the concept adds to each label logit. */
+    readonly labelLogits: readonly number[]
+    /** The part of it that an override made. */
+    readonly overrideShare: readonly number[] | null
+  }[]
+}
+
+export interface WhatIf {
+  readonly concept: string
+  readonly classIndex: number
+  readonly outcomes: readonly {
+    readonly class: string
+    readonly label: string
+    readonly labelIndex: number
+    readonly labelLogits: readonly number[]
+    readonly labelProbabilities: readonly number[]
+    readonly expectedValue: number | null
+  }[]
+}
+
+export interface Counterfactual {
+  readonly changes: readonly {
+    readonly concept: string
+    readonly from: string
+    readonly to: string
+    readonly toIndex: number
+  }[]
+  readonly label: string
+  readonly labelIndex: number
+  readonly labelProbabilities: readonly number[]
+  readonly expectedValue: number | null
+}
+
+export interface Suggestion {
+  readonly concept: string
+  readonly score: number
+  readonly uncertainty: number
+  readonly contribution: number
+  readonly expectedChange: number
+  readonly cost: number
+}
+
+export interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+export interface Word {
+  readonly text: string
+  readonly utf8: Range | null
+  /** As `String.prototype.slice` counts. */
+  readonly utf16: Range | null
+  /** Its tokens. */
+  readonly positions: Range
+}
+
+export interface WordEvidence {
+  readonly words: readonly Word[]
+  readonly concepts: readonly {
+    readonly name: string
+    readonly classes: readonly string[]
+    /** For each class, what each word adds to its logit. */
+    readonly evidence: readonly (readonly number[])[]
+    /** What positions outside all words add. */
+    readonly special: readonly number[]
+    readonly bias: readonly number[]
+  }[]
+}
+
+export interface Occlusion {
+  readonly words: readonly Word[]
+  /** Whether these are all words of the text. */
+  readonly complete: boolean
+  readonly concepts: readonly {
+    readonly name: string
+    readonly classes: readonly string[]
+    /** For each class, what its logit loses with each word. */
+    readonly logits: readonly (readonly number[])[]
+  }[]
+  readonly labelLogits: readonly (readonly number[])[]
+}
+
+/** The probability of a concept's class as words are masked out (deletion) or put back (insertion). */
+export interface Faithfulness {
+  readonly concept: string
+  readonly class: string
+  /** What ordered the words. */
+  readonly method: string
+  /** From 0 to 1: shares of the words, one a point of the curves. */
+  readonly shares: readonly number[]
+  readonly deletion: readonly number[]
+  readonly insertion: readonly number[]
+  readonly deletionArea: number
+  readonly insertionArea: number
+}
