@@ -4,6 +4,11 @@ import { fill } from './model.js'
 import { inner } from './module.js'
 import { only } from './options.js'
 
+/** Methods for the package's scripts alone: one makes gradients of a loader, the others begin something long. */
+export const made = Symbol('made')
+export const searching = Symbol('searching')
+export const integrating = Symbol('integrating')
+
 /** The class Gradients, for a host that opens URLs by `open`. */
 export function gradientsClass(open) {
   return class Gradients {
@@ -16,34 +21,20 @@ export function gradientsClass(open) {
     static async load(source, model, options) {
       own(model, RawModel, 'model')
       const loader = await fill(source, open, options)
-      // It may have been freed meanwhile.
+      return Gradients[made](loader, model)
+    }
+
+    /** From a loader that has the whole file; it is used up. The model may have been freed meanwhile. */
+    static [made](loader, model) {
       return new Gradients(guarded(() => loader.gradients(own(model, RawModel, 'model'))))
     }
 
-    edit(concept, examples, { guards = [], onProgress, ...limits } = {}) {
-      only(limits, ['guards', 'maxShare', 'guardWeight', 'rounds', 'timeLimit', 'onProgress'], 'edit: options')
-      if (!Array.isArray(examples) || examples.length === 0) {
-        const found = Array.isArray(examples) ? 'none' : typeof examples
-        throw new SparseCbmError('input', 'examples of the edit', found, 'an array of one or more')
-      }
-      return told(onProgress, (progress) => {
-        const read = (example) => own(example?.prediction, RawPrediction, 'prediction')
-        const task = new RawEditTask(read(examples[0]), named(concept, 'concept'))
-        try {
-          for (const example of examples) task.example(read(example), named(example.class, 'class'))
-          for (const guard of guards) task.guard(own(guard, RawPrediction, 'guard'))
-          return this.#get().edit(task, limits, progress)
-        } finally {
-          task.free()
-        }
-      })
+    edit(concept, examples, { onProgress, ...options } = {}) {
+      return finish(this[searching](concept, examples, options), onProgress)
     }
 
     integratedGradients(prediction, { onProgress, ...options } = {}) {
-      only(options, ['steps', 'baseline', 'onProgress'], 'integratedGradients: options')
-      return told(onProgress, (progress) => {
-        return this.#get().integratedGradients(own(prediction, RawPrediction, 'prediction'), options, progress)
-      })
+      return finish(this[integrating](prediction, options), onProgress)
     }
 
     get engine() {
@@ -53,6 +44,30 @@ export function gradientsClass(open) {
     free() {
       this.#raw?.free()
       this.#raw = undefined
+    }
+
+    [searching](concept, examples, { guards = [], ...limits } = {}) {
+      only(limits, ['guards', 'maxShare', 'guardWeight', 'rounds', 'timeLimit', 'onProgress'], 'edit: options')
+      if (!Array.isArray(examples) || examples.length === 0) {
+        const found = Array.isArray(examples) ? 'none' : typeof examples
+        throw new SparseCbmError('input', 'examples of the edit', found, 'an array of one or more')
+      }
+      const read = (example) => own(example?.prediction, RawPrediction, 'prediction')
+      return guarded(() => {
+        const task = new RawEditTask(read(examples[0]), named(concept, 'concept'))
+        try {
+          for (const example of examples) task.example(read(example), named(example.class, 'class'))
+          for (const guard of guards) task.guard(own(guard, RawPrediction, 'guard'))
+          return this.#get().edit(task, limits)
+        } finally {
+          task.free()
+        }
+      })
+    }
+
+    [integrating](prediction, options) {
+      only(options, ['steps', 'baseline', 'onProgress'], 'integratedGradients: options')
+      return guarded(() => this.#get().integratedGradients(own(prediction, RawPrediction, 'prediction'), options))
     }
 
     #get() {
@@ -79,20 +94,30 @@ function named(text, place) {
   throw new SparseCbmError('input', place, text === null ? 'null' : typeof text, 'a name')
 }
 
-/** Runs something that tells how far it is. What `onProgress` throws ends it and is thrown here. */
-function told(onProgress, run) {
-  let thrown
-  const progress =
-    onProgress &&
-    ((state) => {
-      try {
-        return onProgress(state)
-      } catch (error) {
-        thrown = { error }
-        return false
-      }
-    })
-  const result = guarded(() => run(progress))
-  if (thrown) throw thrown.error
-  return result
+/** The result of something long, all of whose steps are done at once. */
+function finish(work, onProgress) {
+  try {
+    let goOn = true
+    for (;;) {
+      const result = guarded(() => work.step(goOn))
+      if (result) return result
+      goOn = onProgress?.(work.progress()) !== false
+    }
+  } finally {
+    work.free()
+  }
+}
+
+/** The same with `pause(progress)` between two steps, a promise of whether to go on. */
+export async function finishWithPauses(work, pause) {
+  try {
+    let goOn = true
+    for (;;) {
+      const result = guarded(() => work.step(goOn))
+      if (result) return result
+      goOn = await pause(work.progress())
+    }
+  } finally {
+    work.free()
+  }
 }

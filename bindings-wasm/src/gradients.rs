@@ -1,14 +1,15 @@
 use std::ops::ControlFlow;
 
-use js_sys::{Date, Function, Reflect};
+use js_sys::{Date, Reflect};
 use serde::{Deserialize, Serialize};
-use sparsecbm::edit::{EditOptions, EditTask};
-use sparsecbm::explain::IntegratedOptions;
+use sparsecbm::edit::{EditOptions, EditProgress, EditTask};
+use sparsecbm::explain::{IntegratedOptions, Progress};
 use sparsecbm::{EngineChoice, Gradients, LoadOptions};
 use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
 use crate::model::{Loader, RawModel, plain};
+use crate::pausing::RawWork;
 use crate::prediction::RawPrediction;
 use crate::report::report;
 
@@ -97,14 +98,8 @@ impl RawGradients {
         self.gradients.device().engine.clone()
     }
 
-    /// Searches the smallest edit that does what `task` asks for. `progress` is told how far it is, and ends
-    /// the search where it returns false.
-    pub fn edit(
-        &self,
-        task: &RawEditTask,
-        limits: JsValue,
-        progress: Option<Function>,
-    ) -> Result<JsValue, JsValue> {
+    /// The search for the smallest edit that does what `task` asks for; it pauses between runs of the model.
+    pub fn edit(&self, task: &RawEditTask, limits: JsValue) -> Result<RawWork, JsValue> {
         let limits: Limits = serde_wasm_bindgen::from_value(limits).map_err(|e| {
             let expected = "{guards, maxShare, guardWeight, rounds, timeLimit, onProgress}, each of \
                             them optional";
@@ -120,27 +115,31 @@ impl RawGradients {
         }
         // The crate itself has no clock here.
         let end = Date::now() + limit;
-        let edit = self.gradients.edit(&task.task, &options, |now| {
-            let (runs, flips) = (now.runs, now.flips);
-            tell(&progress, &Searched { runs, flips, turned: now.turned, broken: now.broken })?;
-            if Date::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        let edit = edit.map_err(to_js)?;
-        let object = report(&edit)?;
-        // A patch is what its file holds.
-        Reflect::set(&object, &"patch".into(), &plain(&edit.patch)?)?;
-        Ok(object)
+        let (gradients, task) = (self.gradients.clone(), task.task.clone());
+        Ok(RawWork::new(|pauses| async move {
+            let progress = async |now: EditProgress| {
+                let (runs, flips) = (now.runs, now.flips);
+                let now = Searched { runs, flips, turned: now.turned, broken: now.broken };
+                pauses.tell(&now).await?;
+                if Date::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            let edit =
+                gradients.edit_with_pauses(&task, &options, progress).await.map_err(to_js)?;
+            let object = report(&edit)?;
+            // A patch is what its file holds.
+            Reflect::set(&object, &"patch".into(), &plain(&edit.patch)?)?;
+            Ok(object)
+        }))
     }
 
-    /// What each word adds to each concept logit on the way from a text without words. `progress` is told
-    /// how far it is, and ends it where it returns false.
+    /// What each word adds to each concept logit on the way from a text without words; it pauses after each class of each
+    /// concept.
     #[wasm_bindgen(js_name = integratedGradients)]
     pub fn integrated_gradients(
         &self,
         prediction: &RawPrediction,
         options: JsValue,
-        progress: Option<Function>,
-    ) -> Result<JsValue, JsValue> {
+    ) -> Result<RawWork, JsValue> {
         let given: Integrated = serde_wasm_bindgen::from_value(options).map_err(|e| {
             let expected = "{steps, baseline, onProgress}, each of them optional";
             wrong_input("integratedGradients: options", &e.to_string(), expected)
@@ -148,20 +147,12 @@ impl RawGradients {
         let mut options = IntegratedOptions::new(&self.gradients);
         options.steps = given.steps.unwrap_or(options.steps);
         options.baseline = given.baseline;
-        let found = prediction.prediction.integrated_gradients(&options, |now| {
-            tell(&progress, &Done { done: now.done, total: now.total })
-        });
-        report(&found.map_err(to_js)?)
-    }
-}
-
-/// Calls `progress`, where there is one: breaks where it returns false. The package's scripts see to it that it
-/// throws nothing.
-fn tell(progress: &Option<Function>, state: &impl Serialize) -> ControlFlow<()> {
-    let Some(progress) = progress else { return ControlFlow::Continue(()) };
-    let answer = plain(state).and_then(|state| progress.call1(&JsValue::NULL, &state));
-    match answer {
-        Ok(answer) if answer != JsValue::FALSE => ControlFlow::Continue(()),
-        _ => ControlFlow::Break(()),
+        let prediction = prediction.prediction.clone();
+        Ok(RawWork::new(|pauses| async move {
+            let progress =
+                async |now: Progress| pauses.tell(&Done { done: now.done, total: now.total }).await;
+            let found = prediction.integrated_gradients_with_pauses(&options, progress).await;
+            report(&found.map_err(to_js)?)
+        }))
     }
 }

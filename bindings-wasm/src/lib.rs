@@ -7,10 +7,14 @@ mod explain;
 mod gradients;
 mod model;
 mod overrides;
+#[cfg(feature = "gradients")]
+mod pausing;
 mod prediction;
 mod report;
 
 #[cfg(feature = "gradients")]
 pub use gradients::{RawEditTask, RawGradients};
 pub use model::{Loader, RawModel};
+#[cfg(feature = "gradients")]
+pub use pausing::RawWork;
 pub use prediction::RawPrediction;

@@ -8,4 +8,5 @@ await withPage(site, files, async ({ open, run }) => {
   await run(['edits', 'tiny', { maxShare: 0.2 }])
   await run(['edits', 'cebab'])
   await run(['limits', 'tiny', 'tiny-executed'])
+  await run(['worker', 'cebab'])
 })

@@ -149,3 +149,93 @@ export async function apart(api, read, name, main) {
   check(error.code === 'input' && error.message.includes('sparsecbm/gradients'), `${error}`)
   model.free()
 }
+
+/** The worker's gradients: the same results, told of on the way, ended and cancelled where asked. */
+export async function worker(api, remote, read, name) {
+  const { model, gradients } = await load(api, read, name)
+  const { concept, examples } = await json(read, `${name}-edit.json`)
+  const [{ text, wanted }] = examples
+  const prediction = model.predict(text)
+  await remote.init()
+  const far = await remote.Model.load(await read(`${name}.onnx`))
+  const loaded = []
+  const file = await read(`${name}.gradients.onnx`)
+  const there = await remote.Gradients.load(file, far, { onProgress: (now) => void loaded.push(now) })
+  check(loaded.at(-1)?.loaded === file.length, 'progress ends before the file does')
+  check(there.engine === gradients.engine, `gradients on ${there.engine}`)
+  const reading = await far.predict(text)
+  const wish = [{ prediction: reading, class: wanted }]
+
+  const told = { here: [], there: [] }
+  const onProgress = (told) => (now) => void told.push(now)
+  const edit = gradients.edit(concept, [{ prediction, class: wanted }], { onProgress: onProgress(told.here) })
+  const start = performance.now()
+  const found = await there.edit(concept, wish, { onProgress: onProgress(told.there) })
+  const whole = performance.now() - start
+  check(JSON.stringify(found) === JSON.stringify(edit), 'another edit')
+  check(told.here.length > 3 && JSON.stringify(told.there) === JSON.stringify(told.here), `${told.there.length} of ${told.here.length} runs told`)
+  const edited = await far.withPatches([found.patch])
+  check((await edited.predict(text)).concept(concept).class === wanted, 'the edit does not what it says')
+
+  const steps = { steps: 2 }
+  const attributions = await there.integratedGradients(reading, steps)
+  check(JSON.stringify(attributions) === JSON.stringify(gradients.integratedGradients(prediction, steps)), 'other attributions')
+  const some = await there.integratedGradients(reading, { ...steps, onProgress: ({ done }) => done < 2 })
+  check(!some.complete, 'integrated to the end')
+
+  const stopped = await there.edit(concept, wish, { onProgress: () => false })
+  check(stopped.outcome === 'stopped' && stopped.runs < found.runs, `${stopped.outcome} after ${stopped.runs} of ${found.runs} runs`)
+  const limited = await there.edit(concept, wish, { timeLimit: 0 })
+  check(limited.outcome === 'stopped' && limited.runs === 1, `${limited.outcome} after ${limited.runs} runs`)
+
+  const memory = await remote.memoryBytes()
+  for (const long of [
+    (options) => there.edit(concept, wish, options),
+    (options) => there.integratedGradients(reading, { steps: 2, ...options }),
+  ]) {
+    const controller = new AbortController()
+    const begun = performance.now()
+    const aborted = await long({ signal: controller.signal, onProgress: () => controller.abort() }).catch((error) => error)
+    check(aborted?.name === 'AbortError', `aborting gave ${aborted}`)
+    check(JSON.stringify(await far.predict(text)) === JSON.stringify(prediction), 'what came after a cancelled call')
+    const waited = performance.now() - begun
+    check(waited < whole / 2, `a cancelled call kept the worker for ${waited} of ${whole} ms`)
+  }
+  const mine = new Error('mine')
+  const throwing = () => {
+    throw mine
+  }
+  const thrown = await there.edit(concept, wish, { onProgress: throwing }).catch((error) => error)
+  check(thrown === mine, `a callback that throws gave ${thrown}`)
+
+  const refused = async (run, ...parts) => {
+    const error = await run().catch((error) => error)
+    check(error instanceof remote.SparseCbmError && error.code === 'input', `no input error but ${error}`)
+    for (const part of parts) check(error.message.includes(part), `no '${part}' in: ${error.message}`)
+  }
+  await refused(() => there.edit('colour', wish), 'colour', concept)
+  await refused(() => there.edit(concept, []), 'examples', 'none')
+  await refused(() => there.edit(concept, 'all'), 'examples', 'string')
+  await refused(() => there.edit(concept, [null]), 'prediction')
+  await refused(() => there.edit(concept, [{ prediction, class: wanted }]), 'sparsecbm/gradients/worker')
+  await refused(() => there.edit(concept, wish, { guards: [far] }), 'guard')
+  await refused(() => there.edit(concept, wish, { maxshare: 1 }), 'maxshare', 'maxShare')
+  await refused(() => there.integratedGradients(reading, { step: 1 }), 'step', 'steps')
+  await refused(() => remote.Gradients.load(file, model), 'sparsecbm/gradients/worker')
+  const aborted = await remote.Gradients.load(file, far, { signal: AbortSignal.abort() }).catch((error) => error)
+  check(aborted?.name === 'AbortError', `aborting a load gave ${aborted}`)
+  check((await remote.memoryBytes()) === memory, 'calls that were cancelled or refused grew memory')
+
+  there.free()
+  await refused(() => there.edit(concept, wish), 'gradients', 'freed')
+  const again = await remote.Gradients.load(file, far)
+  const running = again.edit(concept, wish).catch((error) => error)
+  remote.terminate()
+  const ended = await running
+  check(ended instanceof remote.SparseCbmError && ended.code === 'unavailable', `after terminate: ${ended}`)
+  await remote.init()
+  await refused(() => remote.Gradients.load(file, far), 'another worker')
+  remote.terminate()
+  for (const one of [prediction, gradients, model]) one.free()
+  return { whole: Math.round(whole), runs: found.runs }
+}

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import * as main from 'sparsecbm'
 import * as api from 'sparsecbm/gradients'
+import * as remote from 'sparsecbm/gradients/worker'
 
 import * as own from './gradients.js'
 import * as suite from './suite.js'
@@ -22,7 +23,10 @@ report('edits tiny', await own.edits(api, read, 'tiny', { maxShare: 0.2 }))
 report('edits cebab', await own.edits(api, read, 'cebab'))
 report('limits', await own.limits(api, read, 'tiny', 'tiny-executed'))
 report('apart', await own.apart(api, read, 'tiny', main))
+report('worker', await own.worker(api, remote, read, 'cebab'))
 
-const common = createRequire(import.meta.url)('sparsecbm/gradients')
+const require = createRequire(import.meta.url)
+const common = require('sparsecbm/gradients')
 await common.init()
 report('CommonJS', await own.integrated(common, read, 'tiny'))
+report('CommonJS, worker', await own.worker(common, require('sparsecbm/gradients/worker'), read, 'cebab'))

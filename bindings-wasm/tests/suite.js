@@ -363,19 +363,29 @@ export async function worker(api, remote, read, name) {
   check(JSON.stringify(await there.explain({})) === JSON.stringify(here.explain()), 'other explanation')
   const failure = await far.predict(17).catch((error) => error)
   check(failure instanceof remote.SparseCbmError && failure.code === 'input', `no input error but ${failure}`)
+  const many = Array(500).fill(text)
+  const start = performance.now()
+  for (const one of await far.predict(many)) one.free()
+  const whole = performance.now() - start
   const controller = new AbortController()
   let finished = false
-  const long = far.predict(Array(2000).fill(text), { signal: controller.signal }).then(() => (finished = true))
+  const long = far.predict(many, { signal: controller.signal }).then(() => (finished = true))
   const short = far.predict(text)
-  controller.abort()
+  // In the midst of it.
+  setTimeout(() => controller.abort(), whole / 20)
   const reason = await long.catch((error) => error)
   check(reason?.name === 'AbortError' && !finished, `cancelling gave ${reason}`)
+  const cancelled = performance.now()
   check(JSON.stringify(await short) === JSON.stringify(here), 'what came after a cancelled call')
+  const waited = performance.now() - cancelled
+  check(waited < whole / 2, `a cancelled call kept the worker for ${waited} of ${whole} ms`)
   there.free()
   const freed = await there.intervene(change).catch((error) => error)
   check(freed?.code === 'input', `a freed prediction gave ${freed}`)
   far.free()
+  const running = edited.predict(many).catch((error) => error)
   remote.terminate()
-  const ended = await far.predict(text).catch((error) => error)
-  check(ended instanceof remote.SparseCbmError, `after terminate: ${ended}`)
+  for (const ended of [await running, await edited.predict(text).catch((error) => error)]) {
+    check(ended instanceof remote.SparseCbmError && ended.code === 'unavailable', `after terminate: ${ended}`)
+  }
 }

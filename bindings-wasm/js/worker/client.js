@@ -1,9 +1,11 @@
 import { SparseCbmError } from '../error.js'
 import { read } from '../source.js'
+import { Remote, Thread, call } from './calls.js'
 
 /**
  * The package's API with promises, computed in another thread. `host` is `{ open, spawn }`; `spawn`
  * starts the thread and returns `{ post(message, transfer), onMessage(handler), onFailure(handler), end() }`.
+ * Of the result, `need` and `send` are for the entries that add to it.
  */
 export function workerApi(host) {
   let thread
@@ -26,8 +28,8 @@ export function workerApi(host) {
     return thread
   }
 
-  /** Hands `source` over piece by piece; what `method` then makes of it. */
-  const send = async (thread, method, source, { onProgress, signal } = {}) => {
+  /** Hands `source` over piece by piece; what `method` then makes of it and of `more`. */
+  const send = async (thread, method, source, { onProgress, signal } = {}, ...more) => {
     const { total, pieces } = await read(source, host.open, signal)
     const { handle: loader } = await thread.call('open', [total ?? 0], { signal })
     let loaded = 0
@@ -40,7 +42,7 @@ export function workerApi(host) {
         loaded += size
         onProgress?.({ loaded, total })
       }
-      return await thread.call(method, [loader], { signal })
+      return await thread.call(method, [loader, ...more], { signal })
     } catch (error) {
       thread.drop(loader)
       throw error
@@ -65,18 +67,18 @@ export function workerApi(host) {
     }
 
     async predict(text, { signal } = {}) {
-      const results = await this.#thread.call('predict', [this.handle, text], { signal })
+      const results = await this[call]('predict', [text], { signal })
       const wrap = (result) => new Prediction(this.#thread, result)
       return Array.isArray(results) ? results.map(wrap) : wrap(results)
     }
 
     async predictTokens(ids, { signal } = {}) {
-      const result = await this.#thread.call('predictTokens', [this.handle, Uint32Array.from(ids)], { signal })
+      const result = await this[call]('predictTokens', [Uint32Array.from(ids)], { signal })
       return new Prediction(this.#thread, result)
     }
 
     async withPatches(patches, { signal } = {}) {
-      return new Model(this.#thread, await this.#thread.call('withPatches', [this.handle, patches], { signal }))
+      return new Model(this.#thread, await this[call]('withPatches', [patches], { signal }))
     }
 
     get patches() {
@@ -134,19 +136,19 @@ export function workerApi(host) {
     }
 
     async intervene(overrides, { signal } = {}) {
-      return new Prediction(this.#thread, await this.#thread.call('intervene', [this.handle, overrides], { signal }))
+      return new Prediction(this.#thread, await this[call]('intervene', [overrides], { signal }))
     }
 
     async undo(concept, { signal } = {}) {
-      return new Prediction(this.#thread, await this.#thread.call('undo', [this.handle, concept], { signal }))
+      return new Prediction(this.#thread, await this[call]('undo', [concept], { signal }))
     }
 
     async explain(options, { signal } = {}) {
-      return this.#thread.call('explain', [this.handle, options], { signal })
+      return this[call]('explain', [options], { signal })
     }
 
     async suggestInterventions(options, { signal } = {}) {
-      return this.#thread.call('suggestInterventions', [this.handle, options], { signal })
+      return this[call]('suggestInterventions', [options], { signal })
     }
 
     toJSON() {
@@ -157,114 +159,5 @@ export function workerApi(host) {
 
   const memoryBytes = () => need().call('memoryBytes', [])
 
-  return { init, terminate, memoryBytes, readSubnetworks, Model, Prediction, SparseCbmError }
-}
-
-/** Something that lives in the thread; what is never freed goes when it is garbage-collected here. */
-class Remote {
-  #thread
-  #handle
-  #what
-
-  constructor(thread, handle, what) {
-    this.#thread = thread
-    this.#handle = handle
-    this.#what = what
-    thread.watch(this, handle)
-  }
-
-  get handle() {
-    if (this.#handle === undefined) {
-      const what = this.#what
-      throw new SparseCbmError('input', what, `a ${what} that was freed`, 'one that was not')
-    }
-    return this.#handle
-  }
-
-  free() {
-    if (this.#handle !== undefined) this.#thread.drop(this.#handle)
-    this.#handle = undefined
-  }
-
-  static {
-    if (Symbol.dispose) this.prototype[Symbol.dispose] = this.prototype.free
-  }
-}
-
-/** Calls into the thread, each answered by a message with its number. */
-class Thread {
-  #port
-  #calls = new Map()
-  #next = 0
-  #ready
-  #garbage = new FinalizationRegistry((handle) => this.drop(handle))
-
-  constructor(spawn) {
-    this.#port = spawn()
-    this.#port.onMessage(({ id, value, error }) => {
-      const call = this.#calls.get(id)
-      if (!call) {
-        // Cancelled meanwhile: nobody will free what came.
-        for (const result of [value].flat()) if (result?.handle !== undefined) this.drop(result.handle)
-        return
-      }
-      this.#settle(id)
-      if (error) call.reject(SparseCbmError.from(error))
-      else call.resolve(value)
-    })
-    this.#port.onFailure((reason) => this.#fail(reason))
-  }
-
-  ready(source) {
-    this.#ready ??= this.call('init', [source instanceof URL ? source.href : source])
-    this.#ready.catch(() => (this.#ready = undefined))
-    return this.#ready
-  }
-
-  call(method, args, { signal, transfer = [] } = {}) {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
-      const id = this.#next++
-      const abort = () => {
-        this.#settle(id)
-        this.#port.post({ cancel: id }, [])
-        reject(signal.reason)
-      }
-      this.#calls.set(id, { resolve, reject, stop: () => signal?.removeEventListener('abort', abort) })
-      signal?.addEventListener('abort', abort, { once: true })
-      try {
-        this.#port.post({ id, method, args }, transfer)
-      } catch (error) {
-        this.#settle(id)
-        const found = `something that cannot be sent to a worker (${error.message})`
-        reject(new SparseCbmError('input', method, found, 'plain data', { cause: error }))
-      }
-    })
-  }
-
-  watch(remote, handle) {
-    this.#garbage.register(remote, handle)
-  }
-
-  drop(handle) {
-    this.#port?.post({ drop: handle }, [])
-  }
-
-  end() {
-    this.#port.end()
-    this.#fail('ended by terminate()')
-  }
-
-  #settle(id) {
-    this.#calls.get(id)?.stop()
-    this.#calls.delete(id)
-  }
-
-  #fail(reason) {
-    const calls = [...this.#calls]
-    for (const [id, { reject }] of calls) {
-      this.#settle(id)
-      reject(new SparseCbmError('unavailable', 'worker', reason, 'a running worker'))
-    }
-  }
+  return { init, terminate, memoryBytes, readSubnetworks, Model, Prediction, SparseCbmError, need, send }
 }

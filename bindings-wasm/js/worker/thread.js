@@ -5,10 +5,16 @@ import { memoryBytes } from '../module.js'
 /**
  * Answers the calls of `client.js`, one after another. Between two texts it looks for messages, so that
  * a call can be cancelled while it waits or in the midst of a batch.
+ *
+ * `more({ get, keep, take })` gives further methods. Each method has, after its arguments, the call at hand:
+ * `pause(progress)` tells how far it is, looks for messages and says whether to go on.
+ *
+ * `messages()` resolves when the messages that have come are handled.
  */
-export function serve({ init, Model, post }) {
+export function serve({ init, Model, post, messages = throughChannel, more = () => ({}) }) {
   const objects = new Map()
   const cancelled = new Set()
+  const stopped = new Set()
   const queue = []
   let next = 0
   let current
@@ -56,12 +62,11 @@ export function serve({ init, Model, post }) {
       const raw = take(loader)
       return guarded(() => raw.subnetworks())
     },
-    async predict(model, text, isCancelled) {
+    async predict(model, text, { pause }) {
       if (!Array.isArray(text)) return result(get(model).predict(text))
       const results = []
       for (const one of text) {
-        await messages()
-        if (isCancelled()) {
+        if (!(await pause())) {
           for (const { handle } of results) drop(handle)
           return []
         }
@@ -74,13 +79,19 @@ export function serve({ init, Model, post }) {
     undo: (prediction, concept) => result(get(prediction).undo(concept)),
     suggestInterventions: (prediction, options) => get(prediction).suggestInterventions(options),
     explain: (prediction, options) => get(prediction).explain(options),
+    ...more({ get, keep, take }),
   }
 
   /** Every call is answered, a cancelled one too: the other side counts them. */
   async function answer({ id, method, args }) {
     if (cancelled.has(id)) return { id }
+    const pause = async (progress) => {
+      if (progress) post({ id, progress })
+      await messages()
+      return !cancelled.has(id) && !stopped.has(id)
+    }
     try {
-      return { id, value: await methods[method](...args, () => cancelled.has(id)) }
+      return { id, value: await methods[method](...args, { pause }) }
     } catch (error) {
       const known = error instanceof SparseCbmError
       const { code, place, found, expected } = known
@@ -95,6 +106,7 @@ export function serve({ init, Model, post }) {
       current = queue.shift()
       post(await answer(current))
       cancelled.delete(current.id)
+      stopped.delete(current.id)
       await messages()
     }
     current = undefined
@@ -105,6 +117,8 @@ export function serve({ init, Model, post }) {
       drop(message.drop)
     } else if (message.cancel !== undefined) {
       if ([current, ...queue].some((call) => call?.id === message.cancel)) cancelled.add(message.cancel)
+    } else if (message.stop !== undefined) {
+      if (current?.id === message.stop) stopped.add(message.stop)
     } else {
       queue.push(message)
       if (!current) work()
@@ -114,8 +128,8 @@ export function serve({ init, Model, post }) {
 
 const channel = new MessageChannel()
 
-/** Resolves when the messages that have come are handled. */
-function messages() {
+/** Resolves when a message to itself has come, after those that were there before. */
+function throughChannel() {
   return new Promise((resolve) => {
     channel.port1.onmessage = resolve
     channel.port2.postMessage(0)

@@ -1,5 +1,6 @@
 // A page that a bundler builds with the entry `sparsecbm/gradients`; the browser test calls `run`.
 import * as api from 'sparsecbm/gradients'
+import * as remote from 'sparsecbm/gradients/worker'
 
 import * as suite from './gradients.js'
 
@@ -10,4 +11,4 @@ const read = async (name) => {
 }
 
 await api.init()
-globalThis.run = (test, ...rest) => suite[test](api, read, ...rest)
+globalThis.run = (test, ...rest) => suite[test](...(test === 'worker' ? [api, remote] : [api]), read, ...rest)
