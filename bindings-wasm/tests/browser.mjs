@@ -26,6 +26,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ['errors', 'tiny'],
     ['memory', 'tiny', 10_000],
     ['worker', 'tiny'],
+    ['absent'],
   ]
   for (const test of tests) await run(test)
 })

@@ -1,5 +1,6 @@
 // Runs the suite in Node against the installed package: node node.mjs FOLDER, where FOLDER has the models.
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -7,6 +8,7 @@ import { Worker } from 'node:worker_threads'
 import * as api from 'sparsecbm'
 import * as remote from 'sparsecbm/worker'
 
+import { absent } from './absent.js'
 import * as suite from './suite.js'
 
 const folder = process.argv[2]
@@ -43,6 +45,9 @@ await run('patches', () => suite.patches(api, read, 'tiny'))
 await run('errors', () => suite.errors(api, read, 'tiny'))
 await run('memory', () => suite.memory(api, read, 'tiny', 10_000))
 await run('worker', () => suite.worker(api, remote, read, 'tiny'))
+const require = createRequire(import.meta.url)
+const required = ['sparsecbm/gradients', 'sparsecbm/gradients/worker'].map((entry) => () => require(entry))
+await run('absent', () => absent(required))
 await run('files', async () => {
   const path = join(folder, 'tiny.onnx')
   for (const source of [path, pathToFileURL(path), pathToFileURL(path).href]) (await api.Model.load(source)).free()

@@ -2,6 +2,7 @@
 import * as api from 'sparsecbm'
 import * as remote from 'sparsecbm/worker'
 
+import { absent } from './absent.js'
 import * as suite from './suite.js'
 
 const read = async (name) => {
@@ -13,6 +14,7 @@ const read = async (name) => {
 // Tests of how it starts begin with nothing.
 if (location.hash !== '#bare') await api.init()
 globalThis.run = async (test, ...rest) => {
+  if (test === 'absent') return absent()
   const hosts = test === 'worker' ? [api, remote] : [api]
   return suite[test](...hosts, read, ...rest)
 }

@@ -1,0 +1,2 @@
+export * from '../../absent.js'
+export { default } from '../../absent.js'
