@@ -91,7 +91,8 @@ impl Attention<'_> {
     ///
     /// # Safety
     /// All buffers must be as large as [`Attention::run`] asks for.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn panel<V: Vector, const WIDTH: usize>(
         &mut self,
         (first, end): (usize, usize),
@@ -158,7 +159,8 @@ impl Attention<'_> {
     ///
     /// # Safety
     /// As [`panel`](Attention::panel), which has filled the scores.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn mix<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         &mut self,
         channel: usize,

@@ -356,7 +356,9 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     /// # Safety
     /// `values` must hold `count` · HEIGHT floats; `input` and `output` must hold WIDTH registers from
     /// each column that `column` gives, and from each row that there is.
-    #[inline(always)]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    // Browsers keep the sums of a small function in registers, but not those of one that holds all kinds of tiles.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn run<V: Vector, const WIDTH: usize>(self) {
         // One row has too few sums to keep the processor busy: two chains then.
         let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
