@@ -303,6 +303,13 @@ fn configurations() {
 fn a_broken_tokenizer() {
     let copy = Copy::of("tiny").edit("tokenizer.json", |tokenizer| *tokenizer = json!({}));
     assert_says(&copy.error(), ErrorKind::Format, "tokenizer.json", "", "a Hugging Face tokenizer");
+    let path = copy.path("tokenizer.json");
+    let sound = fs::read_to_string(Copy::of("tiny").path("tokenizer.json")).expect("it is there");
+    let broken = sound.replace(r#""decoder": null"#, r#""decoder": Oull"#);
+    assert_ne!(broken, sound);
+    fs::write(path, broken).expect("it can be written");
+    let (found, expected) = ("panic", "a Hugging Face tokenizer");
+    assert_says(&copy.error(), ErrorKind::Format, "tokenizer.json", found, expected);
 }
 
 #[test]

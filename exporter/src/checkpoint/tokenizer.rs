@@ -1,3 +1,5 @@
+use std::panic::catch_unwind;
+
 use sparsecbm::{Error, ErrorKind, Result};
 
 /// What the exporter needs to know of `tokenizer.json`.
@@ -14,7 +16,9 @@ impl Vocabulary {
         let broken = |found: String| {
             Error::new(ErrorKind::Format, place, found, "a Hugging Face tokenizer as JSON")
         };
-        let tokenizer = tokenizers::Tokenizer::from_bytes(json.as_bytes())
+        // The library panics on some files, such as one that breaks off within its decoder.
+        let tokenizer = catch_unwind(|| tokenizers::Tokenizer::from_bytes(json.as_bytes()))
+            .map_err(|_| broken("what makes the library that reads it panic".into()))?
             .map_err(|e| broken(e.to_string()).caused_by(e))?;
         let mut ids: Vec<u32> = tokenizer.get_vocab(true).into_values().collect();
         ids.sort_unstable();
