@@ -8,7 +8,7 @@ use sparsecbm::edit::{Edit as Inner, EditOptions as InnerOptions, EditOutcome, E
 
 use crate::arguments::{Out, array, element, reference};
 use crate::gradients::Gradients;
-use crate::names::c_string;
+use crate::names::{self, c_string};
 use crate::options::{Options, known};
 use crate::patch::Patch;
 use crate::prediction::Prediction;
@@ -337,7 +337,7 @@ unsafe fn read<T>(
 impl Edit {
     fn new(inner: Inner) -> Result<*mut Edit, Failure> {
         let layers: Result<_, _> = inner.layers.iter().map(|layer| c_string(&layer.name)).collect();
-        let json = c_string(&serde_json::to_string(&inner).expect("an edit is plain data"))?;
+        let json = names::json(&inner)?;
         Ok(Box::into_raw(Box::new(Edit { layers: layers?, json, inner })))
     }
 }

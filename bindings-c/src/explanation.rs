@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use sparsecbm::{ExplainOptions, Explanation as Inner};
 
 use crate::arguments::{Out, element, reference};
-use crate::names::{Names, c_string};
+use crate::names::{self, Names, c_string, made_once};
 use crate::prediction::Prediction;
 use crate::status::{Failure, Status, entry, free};
 
@@ -132,7 +132,11 @@ pub unsafe extern "C" fn scbm_explanation_get_json(
     json: *mut *const c_char,
 ) -> Status {
     // SAFETY: as the caller promises.
-    unsafe { read(explanation, json, "json", |explanation| Ok(explanation.json()?.as_ptr())) }
+    unsafe {
+        read(explanation, json, "json", |explanation| {
+            Ok(made_once(&explanation.json, || names::json(&explanation.inner))?.as_ptr())
+        })
+    }
 }
 
 /// The label logits where every concept has its mean logits. These plus the contributions of all concepts
@@ -309,15 +313,6 @@ impl Explanation {
         let names = Arc::clone(&prediction.names);
         let json = OnceLock::new();
         Ok(Box::into_raw(Box::new(Explanation { inner, names, words, occluded, json })))
-    }
-
-    fn json(&self) -> Result<&CString, Failure> {
-        if let Some(json) = self.json.get() {
-            return Ok(json);
-        }
-        let json = serde_json::to_string(&self.inner).expect("an explanation is plain data");
-        let json = c_string(&json)?;
-        Ok(self.json.get_or_init(|| json))
     }
 
     fn outcome(&self, class: usize, probabilities: &[f32], mean: Option<f32>) -> Outcome {

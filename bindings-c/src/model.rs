@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::arguments::{Out, element, reference, string};
 use crate::load::{Engine, engine_number};
-use crate::names::{Names, VariableNames, c_string};
+use crate::names::{self, Names, VariableNames, c_string, made_once};
 use crate::status::{Failure, Status, entry, free};
 
 /// A loaded model. Never changes, so any number of threads may use one at the same time. Freed by
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn scbm_model_get_schema_json(
     entry(|| {
         // SAFETY: as the caller promises.
         let (model, json) = unsafe { (reference(model, "model")?, Out::new(json, "json")?) };
-        json.write(model.schema_json()?.as_ptr());
+        json.write(made_once(&model.schema, || names::json(model.inner.schema()))?.as_ptr());
         Ok(())
     })
 }
@@ -154,15 +154,6 @@ impl Model {
         let device = c_string(&inner.device().to_string())?;
         let schema = OnceLock::new();
         Ok(Box::into_raw(Box::new(Model { inner, names, engine, device, schema })))
-    }
-
-    fn schema_json(&self) -> Result<&CString, Failure> {
-        if let Some(json) = self.schema.get() {
-            return Ok(json);
-        }
-        let json = serde_json::to_string(self.inner.schema()).expect("a schema is plain data");
-        let json = c_string(&json)?;
-        Ok(self.schema.get_or_init(|| json))
     }
 }
 

@@ -1,5 +1,7 @@
 use std::ffi::{CString, c_char};
+use std::sync::OnceLock;
 
+use serde::Serialize;
 use sparsecbm::schema::Variable;
 use sparsecbm::{Error, ErrorKind, Schema};
 
@@ -65,4 +67,26 @@ pub(crate) fn c_string(name: &str) -> Result<CString, Failure> {
         Error::new(ErrorKind::Model, "a name", found, "no zero byte, which ends a string in C")
             .into()
     })
+}
+
+/// What `made` holds; where it holds nothing yet, what `make` gives is kept.
+pub(crate) fn made_once<T>(
+    made: &OnceLock<T>,
+    make: impl FnOnce() -> Result<T, Failure>,
+) -> Result<&T, Failure> {
+    match made.get() {
+        Some(value) => Ok(value),
+        None => {
+            let value = make()?;
+            Ok(made.get_or_init(|| value))
+        }
+    }
+}
+
+/// A value that is plain data as JSON.
+///
+/// # Errors
+/// As [`c_string`]; JSON itself writes no zero bytes.
+pub(crate) fn json(value: &impl Serialize) -> Result<CString, Failure> {
+    c_string(&serde_json::to_string(value).expect("it is plain data"))
 }

@@ -2,7 +2,7 @@ use std::ffi::{CString, c_char};
 use std::sync::{Arc, OnceLock};
 
 use crate::arguments::{Out, element, reference};
-use crate::names::{Names, c_string};
+use crate::names::{self, Names, made_once};
 use crate::status::{Failure, Status, entry, free};
 use crate::tokens::{Token, pieces};
 
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn scbm_prediction_get_json(
         // SAFETY: as the caller promises.
         let (prediction, json) =
             unsafe { (reference(prediction, "prediction")?, Out::new(json, "json")?) };
-        json.write(prediction.json()?.as_ptr());
+        json.write(made_once(&prediction.json, || names::json(&prediction.inner))?.as_ptr());
         Ok(())
     })
 }
@@ -245,19 +245,6 @@ impl Prediction {
     }
 
     fn pieces(&self) -> Result<&[CString], Failure> {
-        if let Some(pieces) = self.pieces.get() {
-            return Ok(pieces);
-        }
-        let pieces = pieces(self.inner.tokens())?;
-        Ok(self.pieces.get_or_init(|| pieces))
-    }
-
-    fn json(&self) -> Result<&CString, Failure> {
-        if let Some(json) = self.json.get() {
-            return Ok(json);
-        }
-        let json = serde_json::to_string(&self.inner).expect("a prediction is plain data");
-        let json = c_string(&json)?;
-        Ok(self.json.get_or_init(|| json))
+        Ok(made_once(&self.pieces, || pieces(self.inner.tokens()))?)
     }
 }

@@ -3,7 +3,7 @@ use std::ffi::{CString, c_char, c_void};
 use sparsecbm::explain::SubnetworkReport;
 
 use crate::arguments::{Out, array, element, reference, string};
-use crate::names::c_string;
+use crate::names::{self, c_string};
 use crate::status::{Failure, Status, entry, free};
 
 /// Which weights of an exported model each concept uses. Never changes, so any number of threads may use
@@ -208,7 +208,7 @@ impl Subnetworks {
         let concepts: Result<_, _> = report.concepts.iter().map(|name| c_string(name)).collect();
         let layers: Result<_, _> =
             report.layers.iter().map(|layer| c_string(&layer.name)).collect();
-        let json = c_string(&serde_json::to_string(&report).expect("a report is plain data"))?;
+        let json = names::json(&report)?;
         let made = Subnetworks { concepts: concepts?, layers: layers?, json, report };
         Ok(Box::into_raw(Box::new(made)))
     }

@@ -11,7 +11,7 @@ use sparsecbm::onnx::{
     DataType, GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
 };
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, hexadecimal};
 use crate::graph::{Elements, OPSET, Sketch};
 
 /// Version of the ONNX container: the one that came with operator set 20.
@@ -130,8 +130,7 @@ impl<'a> Draft<'a> {
                 entry("length", size.to_string()),
             ];
         }
-        let checksum: String =
-            checksum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let checksum = hexadecimal(&checksum.finalize());
         for tensor in tensors.iter_mut().filter(|tensor| tensor.data_location == EXTERNAL) {
             tensor.external_data.push(entry("checksum", checksum.clone()));
         }

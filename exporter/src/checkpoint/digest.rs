@@ -25,6 +25,11 @@ impl Checkpoint {
             add(format!("{kind:?} {shape:?}").as_bytes());
             add(bytes);
         })?;
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hexadecimal(&hash.finalize()))
     }
+}
+
+/// A digest as it is written: two digits a byte.
+pub(crate) fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use sparsecbm::schema::{InterventionKind, Semantics};
 use sparsecbm::{Error, ErrorKind, MaskBits, MaskStatistics, Result, Schema};
 
+pub(crate) use self::digest::hexadecimal;
 pub(crate) use self::masks::Masks;
 pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
