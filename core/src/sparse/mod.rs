@@ -22,4 +22,4 @@ pub use cost::{Cost, Layout, TOKENS};
 pub(crate) use encoder::Encoder;
 pub use kernel::InstructionSet;
 pub use plan::PlannedProduct;
-pub use trial::{ProductTrial, TrialShape};
+pub use trial::{CostTrials, Fit, ProductTrial};

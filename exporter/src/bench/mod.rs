@@ -14,7 +14,7 @@ mod timing;
 pub use curve::{Accuracy, CurvePoint, CurveReport, MaskShape, Trained, bench_curve, write_curve};
 pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
-pub use kernel::{Fit, KernelReport, Peak, bench_kernel};
+pub use kernel::{KernelReport, Peak, bench_kernel};
 pub use memory::{EngineName, MemoryRow, Resident, bench_memory, resident};
 pub use model::{BenchReport, Encode, bench_model};
 pub use sparse::{SparseReport, SparseRow, bench_sparse};

@@ -1,5 +1,5 @@
 use super::buffer::Buffer;
-use super::functions::exp_of_negative;
+use super::functions::exp2_of_negative;
 use super::tokens::{Panel, Tokens};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
@@ -127,13 +127,18 @@ impl Attention<'_> {
                     }
                 }
             }
+            // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
+            let factor = V::splat(self.scale * std::f32::consts::LOG2_E);
+            let mut shift = [V::splat(0.0); WIDTH];
+            for (shift, &largest) in shift.iter_mut().zip(&largest) {
+                *shift = shift.sub(largest.mul(factor));
+            }
             let mut totals = [V::splat(0.0); WIDTH];
             for key in 0..self.attended {
                 let row = scores.add(key * width);
                 for (register, total) in totals.iter_mut().enumerate() {
                     let place = row.add(register * V::LANES);
-                    let score = V::load(place).sub(largest[register]);
-                    let share = exp_of_negative(score.mul(V::splat(self.scale)));
+                    let share = exp2_of_negative(V::load(place).mul_add(factor, shift[register]));
                     *total = total.add(share);
                     share.store(place);
                 }

@@ -1,3 +1,5 @@
+use std::f32::consts::LN_2;
+
 use super::vector::{MOST_LANES, Vector};
 
 /// What a product's results go through.
@@ -84,54 +86,59 @@ const ERF_COEFFICIENTS: [f32; 13] = [
 fn gelu<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
     mut x: [[V; WIDTH]; HEIGHT],
 ) -> [[V; WIDTH]; HEIGHT] {
-    let [rest @ .., highest] = ERF_COEFFICIENTS;
-    let (mut within, mut t) = (x, x);
-    let mut sums = [[V::splat(highest); WIDTH]; HEIGHT];
+    // Even and odd powers apart: two sums a register, neither of which waits for the other.
+    let [pairs @ .., tenth, eleventh, twelfth] = ERF_COEFFICIENTS;
+    let (mut t, mut square, mut even) = (x, x, x);
+    let mut odd = [[V::splat(eleventh); WIDTH]; HEIGHT];
     for row in 0..HEIGHT {
         for at in 0..WIDTH {
-            let x = x[row][at].max(V::splat(-ERF_LIMIT)).min(V::splat(ERF_LIMIT));
+            let within = within_limit(x[row][at]);
             let scale = V::splat(2.0 / (ERF_LIMIT * ERF_LIMIT));
-            within[row][at] = x;
-            t[row][at] = x.mul(x).mul_add(scale, V::splat(-1.0));
+            t[row][at] = within.mul(within).mul_add(scale, V::splat(-1.0));
+            square[row][at] = t[row][at].mul(t[row][at]);
+            even[row][at] = V::splat(twelfth).mul_add(square[row][at], V::splat(tenth));
         }
     }
-    for coefficient in rest.iter().rev() {
-        let coefficient = V::splat(*coefficient);
+    for &[lower, upper] in pairs.as_chunks::<2>().0.iter().rev() {
         for row in 0..HEIGHT {
             for at in 0..WIDTH {
-                sums[row][at] = sums[row][at].mul_add(t[row][at], coefficient);
+                even[row][at] = even[row][at].mul_add(square[row][at], V::splat(lower));
+                odd[row][at] = odd[row][at].mul_add(square[row][at], V::splat(upper));
             }
         }
     }
     for row in 0..HEIGHT {
         for at in 0..WIDTH {
+            let sum = odd[row][at].mul_add(t[row][at], even[row][at]);
             let half = x[row][at].mul(V::splat(0.5));
-            x[row][at] = within[row][at].mul(sums[row][at]).mul_add(half, half);
+            x[row][at] = within_limit(x[row][at]).mul(sum).mul_add(half, half);
         }
     }
     x
 }
 
-/// eˣ for x ≤ 0, with a relative error of about 2e-7; 0 to float accuracy below −87.
-///
-/// eˣ = 2ⁿ eʳ with n = round(x / ln 2), |r| ≤ ln 2 / 2, and eʳ by its Taylor series.
 #[inline(always)]
-pub(super) fn exp_of_negative<V: Vector>(x: V) -> V {
+fn within_limit<V: Vector>(x: V) -> V {
+    x.max(V::splat(-ERF_LIMIT)).min(V::splat(ERF_LIMIT))
+}
+
+/// 2ˣ for x ≤ 0, or more by no more than rounding, with a relative error of about 2e-7; 0 to float accuracy below
+/// −126.
+///
+/// 2ˣ = 2ⁿ 2ᶠ with n = round(x), |f| ≤ ½, and 2ᶠ as a polynomial that is 1 at 0, with a slope of ln 2: a
+/// least-squares fit at Chebyshev nodes, reweighted towards the smallest largest error.
+#[inline(always)]
+pub(super) fn exp2_of_negative<V: Vector>(x: V) -> V {
     // Adding 1.5 · 2²³ rounds to a whole number and leaves it in the lowest bits; the 127 is the
     // exponent's bias.
-    const ROUND: f32 = 12_582_912.0;
-    // ln 2 in two parts, the first of which times n is exact.
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let x = x.max(V::splat(-87.0));
-    let rounded = x.mul_add(V::splat(std::f32::consts::LOG2_E), V::splat(ROUND + 127.0));
+    const ROUND: f32 = 12_582_912.0 + 127.0;
+    let x = x.max(V::splat(-126.0));
+    let rounded = x.add(V::splat(ROUND));
     let power = rounded.into_exponent();
-    let n = rounded.sub(V::splat(ROUND + 127.0));
-    let r = n.mul_add(V::splat(-LN_2_HIGH), x);
-    let r = n.mul_add(V::splat(-LN_2_LOW), r);
-    let mut sum = V::splat(1.0 / 720.0);
-    for coefficient in [1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
-        sum = sum.mul_add(r, V::splat(coefficient));
+    let f = x.sub(rounded.sub(V::splat(ROUND)));
+    let mut sum = V::splat(1.330_060_5e-3);
+    for coefficient in [9.669_691e-3, 5.550_558_5e-2, 0.240_222_83, LN_2, 1.0] {
+        sum = sum.mul_add(f, V::splat(coefficient));
     }
     sum.mul(power)
 }

@@ -3,7 +3,7 @@ use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
 /// Channels that are summed at once, so that no sum waits for the one before.
-const CHAINS: usize = 4;
+const CHAINS: usize = 2;
 
 /// Layer normalization over the channels of each token, in place, after adding a residual.
 ///
@@ -41,47 +41,69 @@ impl Kernel for AddNorm<'_> {
     fn run<V: Vector>(mut self) {
         for panel in self.tokens.panels() {
             let start = panel.of(self.weight.len()).start;
-            for register in 0..panel.width {
-                // SAFETY: `run` checked that x and the residual hold panels of all channels.
-                unsafe { self.column::<V>(start + register * V::LANES, panel.tokens()) };
+            // SAFETY: `run` checked that x and the residual hold panels of all channels.
+            unsafe {
+                match panel.width {
+                    1 => self.panel::<V, 1>(start),
+                    2 => self.panel::<V, 2>(start),
+                    3 if V::WIDEST > 2 => self.panel::<V, 3>(start),
+                    4 if V::WIDEST > 2 => self.panel::<V, 4>(start),
+                    _ => unreachable!("no panel is wider"),
+                }
             }
         }
     }
 }
 
 impl AddNorm<'_> {
-    /// One register of tokens: its first channel lies at `at`, the others `stride` floats apart.
+    /// One panel of WIDTH registers, which begins at `at`.
     ///
     /// # Safety
     /// The buffers must be as large as [`AddNorm::run`] asks for.
     #[inline(always)]
-    unsafe fn column<V: Vector>(&mut self, at: usize, stride: usize) {
+    unsafe fn panel<V: Vector, const WIDTH: usize>(&mut self, at: usize) {
         let channels = self.weight.len();
-        // SAFETY: the caller vouches for every channel's register from `at` on.
+        let zero = [V::splat(0.0); WIDTH];
+        // SAFETY: the caller vouches for every channel's registers from `at` on.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
-            let sums = in_chains(channels, |channel, sum: V| {
-                let place = x.add(channel * stride);
-                let mut value = V::load(place);
-                if let Some(residual) = self.residual {
-                    value = value.add(V::load(residual.as_ptr().add(channel * stride + at)));
-                    value.store(place);
+            let residual = self.residual.map(|residual| residual.as_ptr().add(at));
+            let sums = in_chains(channels, |channel, mut sums: [V; WIDTH]| {
+                for (register, sum) in sums.iter_mut().enumerate() {
+                    let offset = (channel * WIDTH + register) * V::LANES;
+                    let mut value = V::load(x.add(offset));
+                    if let Some(residual) = residual {
+                        value = value.add(V::load(residual.add(offset)));
+                        value.store(x.add(offset));
+                    }
+                    *sum = sum.add(value);
                 }
-                sum.add(value)
+                sums
             });
             let share = V::splat(1.0 / channels as f32);
-            let mean = sums.mul(share);
-            let squares = in_chains(channels, |channel, sum: V| {
-                let distance = V::load(x.add(channel * stride)).sub(mean);
-                distance.mul_add(distance, sum)
+            let mut mean = zero;
+            for (mean, sum) in mean.iter_mut().zip(sums) {
+                *mean = sum.mul(share);
+            }
+            let squares = in_chains(channels, |channel, mut sums: [V; WIDTH]| {
+                for (register, sum) in sums.iter_mut().enumerate() {
+                    let offset = (channel * WIDTH + register) * V::LANES;
+                    let distance = V::load(x.add(offset)).sub(mean[register]);
+                    *sum = distance.mul_add(distance, *sum);
+                }
+                sums
             });
-            let variance = squares.mul_add(share, V::splat(self.epsilon));
-            let factor = V::splat(1.0).div(variance.sqrt());
-            for channel in 0..channels {
-                let place = x.add(channel * stride);
-                let normal = V::load(place).sub(mean).mul(factor);
-                let (weight, bias) = (self.weight[channel], self.bias[channel]);
-                normal.mul_add(V::splat(weight), V::splat(bias)).store(place);
+            let mut factor = zero;
+            for (factor, squares) in factor.iter_mut().zip(squares) {
+                let variance = squares.mul_add(share, V::splat(self.epsilon));
+                *factor = V::splat(1.0).div(variance.sqrt());
+            }
+            for (channel, (&weight, &bias)) in self.weight.iter().zip(self.bias).enumerate() {
+                for register in 0..WIDTH {
+                    let place = x.add((channel * WIDTH + register) * V::LANES);
+                    let normal = V::load(place).sub(mean[register]).mul(factor[register]);
+                    normal.mul_add(V::splat(weight), V::splat(bias)).store(place);
+                }
             }
         }
     }
@@ -89,8 +111,11 @@ impl AddNorm<'_> {
 
 /// What `add` makes of 0 and all channels, added up.
 #[inline(always)]
-fn in_chains<V: Vector>(channels: usize, add: impl Fn(usize, V) -> V) -> V {
-    let mut sums = [V::splat(0.0); CHAINS];
+fn in_chains<V: Vector, const WIDTH: usize>(
+    channels: usize,
+    add: impl Fn(usize, [V; WIDTH]) -> [V; WIDTH],
+) -> [V; WIDTH] {
+    let mut sums = [[V::splat(0.0); WIDTH]; CHAINS];
     let whole = channels - channels % CHAINS;
     // As many as there are chains each time, so that these stay in registers.
     for first in (0..whole).step_by(CHAINS) {
@@ -101,5 +126,11 @@ fn in_chains<V: Vector>(channels: usize, add: impl Fn(usize, V) -> V) -> V {
     for channel in whole..channels {
         sums[0] = add(channel, sums[0]);
     }
-    sums[0].add(sums[1]).add(sums[2].add(sums[3]))
+    let [mut total, others @ ..] = sums;
+    for other in others {
+        for (sum, other) in total.iter_mut().zip(other) {
+            *sum = sum.add(other);
+        }
+    }
+    total
 }

@@ -362,17 +362,17 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     unsafe fn run<V: Vector, const WIDTH: usize>(self) {
         // One row has too few sums to keep the processor busy: two chains then.
         let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
+        let mut others = sums;
         let mut entry = 0;
-        if HEIGHT == 1 {
-            let mut others = sums;
-            while entry + 1 < self.count {
-                // SAFETY: both are below `count`; the caller vouches for the rest.
-                unsafe {
-                    self.step(entry, &mut sums);
-                    self.step(entry + 1, &mut others);
-                }
-                entry += 2;
+        while entry + 1 < self.count {
+            // SAFETY: both are below `count`; the caller vouches for the rest.
+            unsafe {
+                self.step(entry, &mut sums);
+                self.step(entry + 1, if HEIGHT == 1 { &mut others } else { &mut sums });
             }
+            entry += 2;
+        }
+        if HEIGHT == 1 {
             for (sum, other) in sums[0].iter_mut().zip(&others[0]) {
                 *sum = sum.add(*other);
             }
