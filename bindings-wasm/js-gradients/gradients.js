@@ -1,7 +1,7 @@
 import { RawEditTask, RawModel, RawPrediction } from './bindings.js'
-import { SparseCbmError, guarded } from './error.js'
+import { SparseCbmError } from './error.js'
 import { fill } from './model.js'
-import { inner } from './module.js'
+import { guarded, inner } from './module.js'
 import { only } from './options.js'
 
 /** Methods for the package's scripts alone: one makes gradients of a loader, the others begin something long. */

@@ -19,15 +19,3 @@ export class SparseCbmError extends Error {
     return new SparseCbmError(code, place, found, expected, options)
   }
 }
-
-/** Runs something of the WebAssembly module; what it throws becomes a SparseCbmError. */
-export function guarded(run) {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof SparseCbmError) throw error
-    if (typeof error?.code === 'string' && typeof error.place === 'string') throw SparseCbmError.from(error)
-    // A trap: the module ran out of memory, or a defect of ours.
-    throw new SparseCbmError('engine', 'WebAssembly', String(error), 'no failure', { cause: error })
-  }
-}

@@ -1,6 +1,6 @@
 import { Loader } from './bindings.js'
-import { SparseCbmError, guarded } from './error.js'
-import { inner, needModule } from './module.js'
+import { SparseCbmError } from './error.js'
+import { guarded, inner, needModule } from './module.js'
 import { Prediction } from './prediction.js'
 import { read } from './source.js'
 

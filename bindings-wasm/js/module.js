@@ -1,4 +1,4 @@
-import instantiate, { initSync as instantiateSync } from './bindings.js'
+import instantiate, { initSync as instantiateSync, takePanic } from './bindings.js'
 import { SparseCbmError } from './error.js'
 
 /** The method of models and predictions that gives the module's own object, for the package's scripts alone. */
@@ -44,4 +44,19 @@ export function needModule() {
 /** Bytes of WebAssembly memory; it grows and never shrinks. */
 export function memoryBytes() {
   return exports ? exports.memory.buffer.byteLength : 0
+}
+
+/** Runs something of the module; what it throws becomes a SparseCbmError. */
+export function guarded(run) {
+  const stack = exports?.__stack_pointer.value
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof SparseCbmError) throw error
+    if (typeof error?.code === 'string' && typeof error.place === 'string') throw SparseCbmError.from(error)
+    // A trap: the module ran out of memory, or a panic at a file that a library did not expect, or a defect of ours.
+    // It took its functions off the host's stack but not off the module's own; what else runs there goes on.
+    if (exports) exports.__stack_pointer.value = stack
+    throw new SparseCbmError('engine', 'WebAssembly', (exports && takePanic()) ?? String(error), 'no failure', { cause: error })
+  }
 }

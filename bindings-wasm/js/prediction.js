@@ -1,5 +1,5 @@
-import { SparseCbmError, guarded } from './error.js'
-import { inner } from './module.js'
+import { SparseCbmError } from './error.js'
+import { guarded, inner } from './module.js'
 import { only } from './options.js'
 
 /** What a model says of a text; never changes. */

@@ -7,14 +7,20 @@ mod explain;
 mod gradients;
 mod model;
 mod overrides;
+mod panicked;
 #[cfg(feature = "gradients")]
 mod pausing;
 mod prediction;
 mod report;
+#[cfg(feature = "trial")]
+mod trial;
 
 #[cfg(feature = "gradients")]
 pub use gradients::{RawEditTask, RawGradients};
 pub use model::{Loader, RawModel};
+pub use panicked::take_panic;
 #[cfg(feature = "gradients")]
 pub use pausing::RawWork;
 pub use prediction::RawPrediction;
+#[cfg(feature = "trial")]
+pub use trial::RawTrials;

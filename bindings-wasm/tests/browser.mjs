@@ -25,6 +25,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ['patches', 'tiny'],
     ['errors', 'tiny'],
     ['memory', 'tiny', 10_000],
+    ['panics', 'tiny'],
     ['worker', 'tiny'],
     ['absent'],
   ]

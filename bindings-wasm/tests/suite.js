@@ -310,6 +310,27 @@ export async function errors(api, read, name) {
   await expect('input', () => model.predict('x'), 'freed')
 }
 
+/**
+ * A tokenizer at which the library panics: the template names a token that it does not explain. Each time it is an
+ * error that says so, and the module goes on however often that happens.
+ */
+export async function panics(api, read, name) {
+  const good = await read(`${name}.onnx`)
+  const model = api.Model.loadSync(good)
+  const answer = () => JSON.stringify(model.predict('bad plot, fine acting').concepts)
+  const before = answer()
+  const bad = good.slice()
+  const text = new TextDecoder('latin1').decode(bad)
+  bad.set(new TextEncoder().encode('"[XEP]"'), text.indexOf('"[SEP]"', text.indexOf('"single"')))
+  for (let i = 0; i < 200; i++) {
+    const error = await Promise.resolve(bad).then(api.Model.loadSync).catch((error) => error)
+    const said = error instanceof api.SparseCbmError && error.code === 'engine' && error.found.startsWith('a panic: ')
+    check(said, `load ${i} of a tokenizer that makes the library panic: ${error}`)
+  }
+  check(answer() === before, 'another answer after panics')
+  model.free()
+}
+
 /** Memory grows neither with predictions nor with models loaded and freed again. */
 export async function memory(api, read, name, predictions) {
   const bytes = await read(`${name}.onnx`)

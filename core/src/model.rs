@@ -102,7 +102,7 @@ impl Model {
         Model::from_graph(onnx::decode_whole(bytes.into())?, options)
     }
 
-    fn from_graph(model: ModelProto, options: &LoadOptions) -> Result<Model> {
+    pub(crate) fn from_graph(model: ModelProto, options: &LoadOptions) -> Result<Model> {
         let metadata = |key: &str| onnx::metadata(&model, key);
         schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
         let schema =

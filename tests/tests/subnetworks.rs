@@ -72,6 +72,22 @@ fn patches_change_what_is_reported_as_they_change_the_model() {
 }
 
 #[test]
+fn the_model_of_the_masks_is_that_of_the_file_they_were_read_from() {
+    let bytes = exported(TINY, &options(MaskForm::Packed, WeightForm::F32));
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&file, &bytes).expect("written");
+    let subnetworks = Subnetworks::load(&file).expect("masks are read");
+    std::fs::write(&file, b"another file since").expect("written");
+    let model = subnetworks.model(&LoadOptions::default()).expect("the model loads");
+    let expected = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
+    let text = "bad plot, unwatched acting!";
+    let [found, expected] =
+        [&model, &expected].map(|model| model.predict(text).expect("an answer"));
+    assert_eq!(found.concept_logits(), expected.concept_logits());
+    assert_eq!(found.label().probabilities, expected.label().probabilities);
+}
+
+#[test]
 fn a_mask_overlaps_itself_wholly_and_others_alike_both_ways() {
     let report = subnetworks(TINY, MaskForm::Packed).report();
     let matrices = report.layers.iter().map(|layer| &layer.overlap).chain([&report.overlap]);

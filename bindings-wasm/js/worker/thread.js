@@ -1,6 +1,6 @@
 import { Loader } from '../bindings.js'
-import { SparseCbmError, guarded } from '../error.js'
-import { memoryBytes } from '../module.js'
+import { SparseCbmError } from '../error.js'
+import { guarded, memoryBytes } from '../module.js'
 
 /**
  * Answers the calls of `client.js`, one after another. Between two texts it looks for messages, so that

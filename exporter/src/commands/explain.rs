@@ -62,12 +62,20 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let model = arguments.load.model(&arguments.model)?;
+    let (model, subnetworks) = match arguments.html {
+        Some(_) => {
+            let (model, subnetworks) = arguments.load.model_and_subnetworks(&arguments.model)?;
+            (model, Some(subnetworks))
+        }
+        None => (arguments.load.model(&arguments.model)?, None),
+    };
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let options = options(arguments, &model)?;
     let predict = |text: &str| model.predict(text)?.intervene(overrides.iter().cloned());
     match arguments.texts.read(model.schema())? {
-        Texts::One(text) => explain_one(arguments, &predict(&text)?, &options),
+        Texts::One(text) => {
+            explain_one(arguments, &predict(&text)?, subnetworks.as_ref(), &options)
+        }
         Texts::Lines(texts) => {
             let bar = input::progress_bar(texts.len());
             let mut answers = String::new();
@@ -92,9 +100,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn explain_one(
     arguments: &Arguments,
     prediction: &Prediction,
+    subnetworks: Option<&Subnetworks>,
     options: &ExplainOptions,
 ) -> Result<()> {
-    let model = prediction.model();
     let bar = input::progress_bar(0);
     let explanation = prediction.explain_with_progress(options, |progress| {
         bar.set_length(progress.total as u64);
@@ -104,8 +112,7 @@ fn explain_one(
     bar.finish_and_clear();
     let explanation = explanation?;
     if let Some(path) = &arguments.html {
-        let subnetworks = Subnetworks::load(&arguments.model)?.with_patches(model.patches())?;
-        let page = report::explanation_page(prediction, &explanation, Some(&subnetworks))?;
+        let page = report::explanation_page(prediction, &explanation, subnetworks)?;
         write_file(path, &page)?;
     }
     if arguments.json {

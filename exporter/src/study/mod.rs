@@ -71,7 +71,8 @@ pub fn study(
     options: &StudyOptions,
     mut progress: impl FnMut(&str),
 ) -> Result<Study> {
-    let model = Model::load(file, &options.load)?;
+    let subnetworks = Subnetworks::load(file)?;
+    let model = subnetworks.model(&options.load).map_err(|e| e.within(file.display()))?;
     let reviews = reviews(&model)?;
     progress("predicting the reviews");
     let predictions = predict(&model, &reviews)?;
@@ -84,7 +85,6 @@ pub fn study(
     let chosen: Vec<&Prediction> = sample.iter().map(|&index| &predictions[index]).collect();
     let faithfulness = faithfulness(&chosen, options.seed)?;
     progress("switching off subnetworks");
-    let subnetworks = Subnetworks::load(file)?;
     let texts: Vec<&str> = sample.iter().map(|&index| reviews[index].text.as_str()).collect();
     let responsibility = |concept: &sparsecbm::schema::Variable| {
         subnetworks.responsibility(&concept.name, &texts, &options.load)

@@ -12,13 +12,15 @@ pub use report::{LayerSubnetworks, SubnetworkReport, Units};
 pub use responsibility::{Loss, Responsibility, SwitchedOff};
 
 use crate::onnx::{self, ModelProto};
-use crate::{Error, ErrorKind, MaskBits, MaskPatch, MaskStatistics, Result, Schema};
+use crate::{
+    Error, ErrorKind, LoadOptions, MaskBits, MaskPatch, MaskStatistics, Model, Result, Schema,
+};
 use crate::{edit, schema};
 
 /// The masks of an exported file.
 ///
-/// They are read apart from a [`Model`](crate::Model), which does not need them once it is loaded: a
-/// value of this type keeps the whole file in memory.
+/// They are read apart from a [`Model`], which does not need them once it is loaded: a value of this type keeps the
+/// whole file in memory. Where both are wanted, [`Subnetworks::model`] loads the model of the same bytes.
 pub struct Subnetworks {
     file: ModelProto,
     schema: Schema,
@@ -65,7 +67,7 @@ impl Subnetworks {
     }
 
     /// The masks with these patches, applied in this order, as
-    /// [`Model::with_patches`](crate::Model::with_patches) applies them to the model of the file.
+    /// [`Model::with_patches`] applies them to the model of the file.
     ///
     /// # Errors
     /// `Input` where a patch does not fit the file, or the file holds its masks folded into the weights.
@@ -78,6 +80,14 @@ impl Subnetworks {
         edit::apply(patches, &self.schema, &mut matrices)?;
         MaskBits::write_all(&matrices, &mut self.file);
         Subnetworks::from_graph(self.file)
+    }
+
+    /// The model of these masks: that of the same file, even where another one has taken its place since.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`].
+    pub fn model(&self, options: &LoadOptions) -> Result<Model> {
+        Model::from_graph(self.file.clone(), options)
     }
 
     /// What the concepts are.

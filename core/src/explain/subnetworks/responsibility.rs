@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Subnetworks;
 use super::layer::{Layer, Stored, element_size, ones};
 use crate::onnx::TensorProto;
-use crate::{LoadOptions, Model, Prediction, Result};
+use crate::{LoadOptions, Model, Result};
 
 /// Which part of a concept's subnetwork is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -89,12 +89,10 @@ impl Subnetworks {
         options: &LoadOptions,
     ) -> Result<Responsibility> {
         let k = self.schema.concept_index(concept)?;
-        let predict = |bytes: Bytes| -> Result<Vec<Prediction>> {
-            Model::from_bytes(bytes, options)?.predict_batch(texts)
-        };
-        let whole = predict(self.file.encode_to_vec().into())?;
+        let whole = self.model(options)?.predict_batch(texts)?;
         let loss = |part: SwitchedOff| -> Result<Loss> {
-            let less = predict(self.without(concept, part)?)?;
+            let less =
+                Model::from_bytes(self.without(concept, part)?, options)?.predict_batch(texts)?;
             let (mut changed, mut lost) = (0usize, 0.0);
             for (before, after) in whole.iter().zip(&less) {
                 let (before, after) = (before.concept(concept)?, after.concept(concept)?);
