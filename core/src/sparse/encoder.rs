@@ -192,9 +192,12 @@ impl Encoder {
         hidden.room(size);
         let hidden = &mut hidden[..size];
         hidden.fill(0.0);
-        for source in &self.embedding.sources {
-            let table = source.table();
-            for (position, &id) in ids.iter().enumerate() {
+        // Row by row as the tables lie, then into the panels.
+        let mut sums = vec![0.0; weight.len()];
+        for (position, &id) in ids.iter().enumerate() {
+            sums.fill(0.0);
+            for source in &self.embedding.sources {
+                let table = source.table();
                 let row = match source.rows {
                     Rows::Token => usize::try_from(id).unwrap_or(usize::MAX),
                     Rows::Position => position,
@@ -202,19 +205,15 @@ impl Encoder {
                 };
                 if row >= table.rows {
                     let place = format!("embedding of position {position}");
-                    let expected = format!("a row below {}", table.rows);
-                    return Err(Error::new(
-                        ErrorKind::Engine,
-                        place,
-                        format!("row {row}"),
-                        expected,
-                    ));
+                    let (found, expected) =
+                        (format!("row {row}"), format!("a row below {}", table.rows));
+                    return Err(Error::new(ErrorKind::Engine, place, found, expected));
                 }
-                let (first, step) = tokens.place(position, weight.len());
-                let column = hidden[first..].iter_mut().step_by(step).take(weight.len());
-                for (channel, value) in column.enumerate() {
-                    *value += table.weight(row, channel);
-                }
+                table.add_row(row, &mut sums);
+            }
+            let (first, step) = tokens.place(position, weight.len());
+            for (value, &sum) in hidden[first..].iter_mut().step_by(step).zip(&sums) {
+                *value = sum;
             }
         }
         let norm = AddNorm { x: hidden, residual: None, weight, bias, epsilon: *epsilon, tokens };

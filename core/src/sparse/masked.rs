@@ -117,6 +117,28 @@ impl Masked {
             Weights::Int8 { values, scales } => f32::from(values[at].cast_signed()) * scales[row],
         }
     }
+
+    /// Adds the weights of row `row`, whether kept or not, to `sums`, one a column.
+    pub(crate) fn add_row(&self, row: usize, sums: &mut [f32]) {
+        let columns = row * self.columns..(row + 1) * self.columns;
+        match &self.weights {
+            Weights::Single(bytes) => {
+                for (sum, &bytes) in sums.iter_mut().zip(&bytes.as_chunks().0[columns]) {
+                    *sum += f32::from_le_bytes(bytes);
+                }
+            }
+            Weights::Half(bytes) => {
+                for (sum, &bytes) in sums.iter_mut().zip(&bytes.as_chunks().0[columns]) {
+                    *sum += finite_half(u16::from_le_bytes(bytes));
+                }
+            }
+            Weights::Int8 { values, scales } => {
+                for (sum, &value) in sums.iter_mut().zip(&values[columns]) {
+                    *sum += f32::from(value.cast_signed()) * scales[row];
+                }
+            }
+        }
+    }
 }
 
 /// Which bits of a byte are 1, the lowest first.
