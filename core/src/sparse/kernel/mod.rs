@@ -103,10 +103,12 @@ impl InstructionSet {
         }
     }
 
-    /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers anew.
+    /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers anew, and
+    /// `bindings-wasm/bench-kernel.mjs` those of SIMD128.
     ///
-    /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation. NEON and
-    /// SIMD128 have not been measured: theirs are twice AVX2's, as their registers are half as wide.
+    /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation, those of SIMD128
+    /// in Node 20 on one of the third. NEON has not been measured: its are twice AVX2's, as its registers are half
+    /// as wide.
     pub fn cost(self, layout: Layout) -> Cost {
         let (entry, group) = match (self.0, layout) {
             #[cfg(target_arch = "x86_64")]
@@ -124,12 +126,18 @@ impl InstructionSet {
             (Kind::Portable, Layout::Dense) => (8.25, 64.5),
             (Kind::Portable, Layout::Blocks) => (9.04, 24.2),
             (Kind::Portable, Layout::Rows) => (2.76, 9.2),
-            #[cfg(not(target_arch = "x86_64"))]
-            (_, Layout::Dense) => (5.44, 28.2),
-            #[cfg(not(target_arch = "x86_64"))]
-            (_, Layout::Blocks) => (5.94, 36.8),
-            #[cfg(not(target_arch = "x86_64"))]
-            (_, Layout::Rows) => (3.18, 19.4),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, Layout::Dense) => (5.44, 28.2),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, Layout::Blocks) => (5.94, 36.8),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, Layout::Rows) => (3.18, 19.4),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            (Kind::Simd128, Layout::Dense) => (11.4, 67.6),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            (Kind::Simd128, Layout::Blocks) => (13.0, 93.4),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            (Kind::Simd128, Layout::Rows) => (4.17, 50.8),
         };
         Cost { entry, group }
     }
