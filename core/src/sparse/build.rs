@@ -58,7 +58,7 @@ impl Builder {
 
     /// Two facts make channels superfluous. A key channel without weights is a constant over all keys,
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
-    /// attended to, so what it adds to the output is a constant too.
+    /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
     fn attention(&mut self, attention: &recognise::Attention) -> Attention {
         let recognise::Attention { query, key, value, output, heads, head_size, scale } = attention;
         let bounds = |channels: &[usize]| -> Vec<usize> {
@@ -66,9 +66,11 @@ impl Builder {
         };
         let query_lives = |row| query.bias[row] != 0.0 || !query.weight.is_killed(row);
         let key_lives = |row| !key.weight.is_killed(row);
-        let compared = units(&key.weight, |row| key_lives(row) && query_lives(row));
         let read = used_columns(&output.weight);
         let mixed = units(&value.weight, |row| read[row] && !value.weight.is_killed(row));
+        let mixes: Vec<bool> = bounds(&mixed).windows(2).map(|pair| pair[0] < pair[1]).collect();
+        let compared =
+            units(&key.weight, |row| mixes[row / head_size] && key_lives(row) && query_lives(row));
         let all: Vec<Option<usize>> = (0..query.weight.columns).map(Some).collect();
         let part = |linear, rows| part(linear, rows, &all);
         let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];

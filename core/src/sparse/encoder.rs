@@ -130,13 +130,17 @@ impl Encoder {
     }
 
     /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies
-    /// for each pair of tokens.
+    /// for each pair of tokens. Heads without the one or the other multiply none.
     pub(crate) fn attended_channels(&self) -> usize {
         let layers = self.branches.iter().flat_map(|branch| &branch.layers);
         let channels = layers.map(|layer| match &layer.block {
             Block::Attention(attention) => {
-                let last = |bounds: &[usize]| bounds[bounds.len() - 1];
-                last(&attention.heads) + last(&attention.value_heads)
+                let sizes = |bounds: &[usize]| -> Vec<usize> {
+                    bounds.windows(2).map(|pair| pair[1] - pair[0]).collect()
+                };
+                let heads = sizes(&attention.heads).into_iter().zip(sizes(&attention.value_heads));
+                let both = heads.filter(|&(channels, values)| channels > 0 && values > 0);
+                both.map(|(channels, values)| channels + values).sum()
             }
             Block::FeedForward { .. } => 0,
         });

@@ -7,7 +7,8 @@ use super::{InstructionSet, Kernel};
 /// Keys, or channels of a value, that are worked on at once.
 const BLOCK: usize = 4;
 
-/// Multi-head self-attention: softmax(scale · qᵀk) v, head by head.
+/// Multi-head self-attention: softmax(scale · qᵀk) v, head by head; a head whose value nobody reads costs nothing, and
+/// one whose keys are all alike hardly anything.
 ///
 /// The scores of a head lie as `[keys, queries]`, so that lanes are queries and neither the softmax nor
 /// the sums over keys run across lanes.
@@ -62,6 +63,13 @@ impl Kernel for Attention<'_> {
         for (channels, value_channels) in pairs {
             let channels = (channels[0], channels[1]);
             let values = (value_channels[0], value_channels[1]);
+            if values.0 == values.1 {
+                continue;
+            }
+            if channels.0 == channels.1 {
+                self.mean(values);
+                continue;
+            }
             for queries in self.tokens.panels() {
                 // SAFETY: `run` checked that every buffer holds panels of all its channels.
                 unsafe {
@@ -85,6 +93,31 @@ impl Attention<'_> {
         let of_panel =
             move |panel: Panel| (panel, panel.tokens().min(attended.saturating_sub(panel.first)));
         self.tokens.panels().map(of_panel)
+    }
+
+    /// A head without channels of the key, to which all keys are alike: for every query the mean of the value.
+    #[inline(always)]
+    fn mean(&mut self, (first, end): (usize, usize)) {
+        let (channels, values) = self.channels();
+        let rows = 2 * channels + values;
+        for channel in first..end {
+            // Several sums, so that none waits for the one before.
+            let mut sums = [0.0; 16];
+            for (keys, attended) in self.attended() {
+                let at = keys.first * rows + (2 * channels + channel) * keys.tokens();
+                let (whole, rest) = self.read[at..at + attended].as_chunks::<16>();
+                for values in whole.iter().map(<[f32; 16]>::as_slice).chain([rest]) {
+                    for (sum, value) in sums.iter_mut().zip(values) {
+                        *sum += value;
+                    }
+                }
+            }
+            let mean = sums.iter().sum::<f32>() / self.attended as f32;
+            for queries in self.tokens.panels() {
+                let at = queries.first * values + channel * queries.tokens();
+                self.output[at..at + queries.tokens()].fill(mean);
+            }
+        }
     }
 
     /// One head for a panel of queries, WIDTH registers.
