@@ -130,17 +130,16 @@ impl Encoder {
     }
 
     /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies
-    /// for each pair of tokens. Heads without the one or the other multiply none.
+    /// for each pair of tokens. Heads without keys to compare multiply none.
     pub(crate) fn attended_channels(&self) -> usize {
         let layers = self.branches.iter().flat_map(|branch| &branch.layers);
         let channels = layers.map(|layer| match &layer.block {
             Block::Attention(attention) => {
-                let sizes = |bounds: &[usize]| -> Vec<usize> {
-                    bounds.windows(2).map(|pair| pair[1] - pair[0]).collect()
-                };
-                let heads = sizes(&attention.heads).into_iter().zip(sizes(&attention.value_heads));
-                let both = heads.filter(|&(channels, values)| channels > 0 && values > 0);
-                both.map(|(channels, values)| channels + values).sum()
+                let size = |pair: &[usize]| pair[1] - pair[0];
+                let values = attention.value_heads.windows(2).map(size);
+                let heads = attention.heads.windows(2).map(size).zip(values);
+                let comparing = heads.filter(|&(channels, _)| channels > 0);
+                comparing.map(|(channels, values)| channels + values).sum()
             }
             Block::FeedForward { .. } => 0,
         });

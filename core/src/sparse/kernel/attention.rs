@@ -1,14 +1,14 @@
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
-use super::tokens::{Panel, Tokens};
+use super::tokens::{Panel, Tokens, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
 /// Keys, or channels of a value, that are worked on at once.
 const BLOCK: usize = 4;
 
-/// Multi-head self-attention: softmax(scale · qᵀk) v, head by head; a head whose value nobody reads costs nothing, and
-/// one whose keys are all alike hardly anything.
+/// Multi-head self-attention: softmax(scale · qᵀk) v, head by head; one whose keys are all alike costs hardly
+/// anything.
 ///
 /// The scores of a head lie as `[keys, queries]`, so that lanes are queries and neither the softmax nor
 /// the sums over keys run across lanes.
@@ -63,9 +63,6 @@ impl Kernel for Attention<'_> {
         for (channels, value_channels) in pairs {
             let channels = (channels[0], channels[1]);
             let values = (value_channels[0], value_channels[1]);
-            if values.0 == values.1 {
-                continue;
-            }
             if channels.0 == channels.1 {
                 self.mean(values);
                 continue;
@@ -73,13 +70,7 @@ impl Kernel for Attention<'_> {
             for queries in self.tokens.panels() {
                 // SAFETY: `run` checked that every buffer holds panels of all its channels.
                 unsafe {
-                    match queries.width {
-                        1 => self.panel::<V, 1>(channels, values, queries),
-                        2 => self.panel::<V, 2>(channels, values, queries),
-                        3 if V::WIDEST > 2 => self.panel::<V, 3>(channels, values, queries),
-                        4 if V::WIDEST > 2 => self.panel::<V, 4>(channels, values, queries),
-                        _ => unreachable!("no panel is wider"),
-                    }
+                    at_width!(queries, V, WIDTH => self.panel::<V, WIDTH>(channels, values, queries));
                 }
             }
         }

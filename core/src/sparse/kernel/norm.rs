@@ -1,4 +1,4 @@
-use super::tokens::Tokens;
+use super::tokens::{Tokens, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
@@ -42,15 +42,7 @@ impl Kernel for AddNorm<'_> {
         for panel in self.tokens.panels() {
             let start = panel.of(self.weight.len()).start;
             // SAFETY: `run` checked that x and the residual hold panels of all channels.
-            unsafe {
-                match panel.width {
-                    1 => self.panel::<V, 1>(start),
-                    2 => self.panel::<V, 2>(start),
-                    3 if V::WIDEST > 2 => self.panel::<V, 3>(start),
-                    4 if V::WIDEST > 2 => self.panel::<V, 4>(start),
-                    _ => unreachable!("no panel is wider"),
-                }
-            }
+            unsafe { at_width!(panel, V, WIDTH => self.panel::<V, WIDTH>(start)) };
         }
     }
 }

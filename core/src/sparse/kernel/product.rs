@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::buffer::{Buffer, LINE};
 use super::functions::Activation;
-use super::tokens::{Panel, Tokens};
+use super::tokens::{Panel, Tokens, at_width};
 use super::vector::{MOST_LANES, Vector};
 use super::{InstructionSet, Kernel};
 
@@ -221,13 +221,7 @@ impl Run<'_> {
             let count = count / HEIGHT;
             let chunk = Chunk { groups: group..next, first, end: first + count, values };
             for panel in self.tokens.panels() {
-                match panel.width {
-                    1 => self.groups::<V, HEIGHT, 1>(&chunk, panel, column),
-                    2 => self.groups::<V, HEIGHT, 2>(&chunk, panel, column),
-                    3 if V::WIDEST > 2 => self.groups::<V, HEIGHT, 3>(&chunk, panel, column),
-                    4 if V::WIDEST > 2 => self.groups::<V, HEIGHT, 4>(&chunk, panel, column),
-                    _ => unreachable!("no panel is wider"),
-                }
+                at_width!(panel, V, WIDTH => self.groups::<V, HEIGHT, WIDTH>(&chunk, panel, column));
             }
         }
     }

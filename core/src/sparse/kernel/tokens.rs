@@ -82,3 +82,29 @@ impl Panel {
         self.first * channels..(self.first + self.tokens()) * channels
     }
 }
+
+/// `$run` with `$WIDTH` a constant, the width of a panel of registers `$V`.
+macro_rules! at_width {
+    ($panel:expr, $V:ty, $WIDTH:ident => $run:expr) => {
+        match $panel.width {
+            1 => {
+                const $WIDTH: usize = 1;
+                $run
+            }
+            2 => {
+                const $WIDTH: usize = 2;
+                $run
+            }
+            3 if <$V>::WIDEST > 2 => {
+                const $WIDTH: usize = 3;
+                $run
+            }
+            4 if <$V>::WIDEST > 2 => {
+                const $WIDTH: usize = 4;
+                $run
+            }
+            _ => unreachable!("no panel is wider"),
+        }
+    };
+}
+pub(super) use at_width;
