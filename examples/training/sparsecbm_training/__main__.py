@@ -1,6 +1,7 @@
 """The one command: trains the dense CBM, prunes it to a SparseCBM, fits the effect head, writes a checkpoint."""
 
 import argparse
+import json
 import pathlib
 import re
 
@@ -52,6 +53,12 @@ def arguments():
     add("--settle-distill", type=float, default=0.6, help="share of the teachers' predictions in what is learned there")
     add("--settle-keep", type=float, default=0.5, help="share of the weights before it in what it leaves")
     add("--corrected-weight", type=float, default=2.0, help="weight there of the label loss after corrections")
+    add("--whole-heads", type=float, default=0.5, help="share of a concept's heads that lose query and key; 0: none")
+    add("--whole-neurons", type=float, default=0.5, help="share of its groups of neurons that go as a whole; 0: none")
+    add("--whole-batches", type=int, default=16, help="minibatches that tell which matter least")
+    add("--mend-epochs", type=int, default=2, help="epochs after that, towards the answers before it")
+    add("--mend-rate", type=float, default=1e-4)
+    add("--start", type=pathlib.Path, help="a checkpoint of this recipe to start from, instead of training one, after settling")
     add("--batch", type=int, default=32)
     add("--weight-decay", type=float, default=0.01)
     add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
@@ -164,16 +171,8 @@ def dense_figures(model, tokens, reviews, schema, options):
     }
 
 
-def main():
-    options = arguments()
-    torch.set_num_threads(options.threads)
-    source = backbone.source(options.backbone)
-    if options.layers is None:
-        options.layers = source.layers
-    if options.teacher_layers is None:
-        options.teacher_layers = source.teacher_layers
-    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(source, options)
-
+def train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options):
+    """A SparseCBM up to settling, and where it comes from: figures of the dense CBM and of the teachers."""
     body, weights = source.load(options.layers, pieces, options.max_length)
     shape = len(schema.concepts), len(schema.classes), len(schema.labels), body.width
     say("dense CBM")
@@ -197,6 +196,42 @@ def main():
         )
         say("settling")
         train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
+    return model, {"dense_baseline": dense, "teachers": teacher_figures}
+
+
+def start_from(folder, source, tokenizer, pieces, options):
+    """The model of a checkpoint that this recipe wrote, and where that comes from."""
+    body, _ = source.load(options.layers, pieces, options.max_length)
+    model, _ = checkpoint.read(folder, type(body))
+    if model.backbone.config != body.config:
+        raise ValueError(f"{folder / 'config.json'}: {model.backbone.config}, where the options ask for {body.config}")
+    if json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")) != json.loads(tokenizer.to_str()):
+        raise ValueError(f"{folder / 'tokenizer.json'} is not the one that these reviews give: it comes from others")
+    training = json.loads((folder / "sparsecbm.json").read_text(encoding="utf-8"))["training"]
+    model.masks = {name: mask.to(train.fast(options)) for name, mask in model.masks.items()}
+    origin = {key: training[key] for key in ("dense_baseline", "teachers")}
+    return model.to(options.device), origin | {"started_from": training["options"]}
+
+
+def main():
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    source = backbone.source(options.backbone)
+    if options.layers is None:
+        options.layers = source.layers
+    if options.teacher_layers is None:
+        options.teacher_layers = source.teacher_layers
+    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(source, options)
+
+    if options.start:
+        model, origin = start_from(options.start, source, tokenizer, pieces, options)
+    else:
+        model, origin = train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options)
+
+    if (options.whole_heads or options.whole_neurons) and model.backbone.parts_known:
+        say("whole heads and neurons")
+        random = torch.Generator().manual_seed(options.seed)
+        train.take_wholes(model, tokens["fitting"], tokens["calibration"], options, random, say)
 
     say("effect head")
     model = model.to("cpu")
@@ -209,20 +244,18 @@ def main():
     calibrated = checkpoint.calibration(
         train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
     )
-    left_out = ("out", "data", "logits", "threads", "device")
+    left_out = ("out", "data", "start", "logits", "threads", "device")
     recipe = {key: value for key, value in vars(options).items() if key not in left_out and value is not None}
     training = {
         "recipe": "examples/training",
         "seed": options.seed,
         "options": recipe,
         "reviews": sizes,
-        "dense_baseline": dense,
-        "teachers": teacher_figures,
-    }
+    } | origin
     checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
 
     say("measuring what was written, on validation")
-    model, head = checkpoint.read(options.out, type(body))
+    model, head = checkpoint.read(options.out, type(model.backbone))
     validation = tokens["validation"]
     validation_logits = train.predict(model, validation)
     overlap = masks.overlap(model.masks)

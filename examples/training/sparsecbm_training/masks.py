@@ -73,6 +73,11 @@ def unpack(packed, rows, columns):
     return bits.repeat_interleave(rows // packed.shape[1], 1)
 
 
+def sparsity(masks):
+    """Share of the masked weights that a concept's mask takes away, in the mean of the concepts."""
+    return 1 - sum(float(mask.float().sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
+
+
 def overlap(masks):
     """Jaccard similarity between the masks of every two concepts over the whole backbone."""
     flat = [mask.flatten(1).float() for mask in masks.values()]

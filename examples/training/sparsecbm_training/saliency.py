@@ -74,6 +74,15 @@ class WeightSaliency:
         return saliency.transpose(1, 2).reshape(-1, saliency.shape[1]).float()
 
 
+def gradients(model, tokens, k, count, size, random, dtype):
+    """The gradients of concept k's own loss by the weights of every masked layer, of one minibatch after the other."""
+    weights = [model.weights[f"{name}.weight"].requires_grad_() for name in model.layers]
+    gold = tokens.concepts[:, k].to(tokens.device)
+    for batch in tokens.batches(size, random)[:count]:
+        logits = model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0]
+        yield torch.autograd.grad(F.cross_entropy(logits, gold[batch.indices]), weights)
+
+
 def measure(model, tokens, k, block, damping, count, size, random, dtype):
     """Saliency of each block (or weight) of each masked layer for concept k's own loss, from `count` minibatches."""
     names = model.layers
@@ -82,10 +91,7 @@ def measure(model, tokens, k, block, damping, count, size, random, dtype):
         saliency = [WeightSaliency(weight.detach(), damping, count) for weight in weights]
     else:
         saliency = [BlockSaliency(weight.detach(), damping) for weight in weights]
-    gold = tokens.concepts[:, k].to(tokens.device)
-    for batch in tokens.batches(size, random)[:count]:
-        logits = model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0]
-        loss = F.cross_entropy(logits, gold[batch.indices])
-        for one, gradient in zip(saliency, torch.autograd.grad(loss, weights)):
+    for of_all in gradients(model, tokens, k, count, size, random, dtype):
+        for one, gradient in zip(saliency, of_all):
             one.add(gradient)
     return {name: one.value() for name, one in zip(names, saliency)}

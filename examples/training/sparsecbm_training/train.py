@@ -6,7 +6,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-from . import masks, metrics
+from . import masks, metrics, structure
 from .backbone.dropout import Dropout
 
 
@@ -185,13 +185,17 @@ def fit_dense(model, fitting, calibration, options, random, say):
     model.restore(fit(model, fitting, targets, calibration, plan, options, random, say))
 
 
+def own_predictions(model, tokens, options):
+    """What the model says now: probabilities of concepts and label."""
+    logits = predict(model, tokens, fast(options))
+    with torch.no_grad():
+        return logits.softmax(-1), model.label_logits(logits).softmax(-1)
+
+
 def fit_sparse(model, fitting, calibration, options, random, say):
     """Gradual pruning from the dense model, then tuning with the masks frozen, then averaging."""
     targets = Targets(fitting, model)
-    concepts = predict(model, fitting, fast(options))
-    with torch.no_grad():
-        labels = model.label_logits(concepts)
-    targets.mix(concepts.softmax(-1), labels.softmax(-1), options.distill)
+    targets.mix(*own_predictions(model, fitting, options), options.distill)
     model.masks = masks.full(model, fast(options))
     span = int(options.prune_share * options.epochs * steps_of(fitting, options))
     events = {round(i * span / options.prunings): i + 1 for i in range(options.prunings)}
@@ -226,3 +230,23 @@ def settle(model, fitting, calibration, teacher, options, random, say):
     model.restore(settled)
     concept, label = report(model, calibration, options)
     say(f"  mixed with the weights before: calibration concepts {concept:.3f} label {label:.3f}")
+
+
+def take_wholes(model, fitting, calibration, options, random, say):
+    """Takes away whole heads and neurons (`structure.py`), then tunes the model to answer as it did before."""
+    dtype = fast(options)
+    targets = Targets(fitting, model)
+    targets.mix(*own_predictions(model, fitting, options), 1.0)
+    for k in range(model.concepts):
+        heads = structure.live_heads(model, k)
+        moved = structure.tried(model, heads, k, fitting, options, random, dtype)
+        heads_left = structure.take_least(model, heads, moved, options.whole_heads, k)
+        neurons = structure.live_neurons(model, k, options.block)
+        salient = structure.saliencies(model, neurons, k, fitting, options, random, dtype)
+        neurons_left = structure.take_least(model, neurons, salient, options.whole_neurons, k)
+        say(f"  concept {k}: {heads_left} of {len(heads)} heads, {neurons_left} of {len(neurons)} groups of neurons left")
+    concept, label = report(model, calibration, options)
+    sparsity = masks.sparsity(model.masks)
+    say(f"  sparsity {sparsity:.1%}; without tuning: calibration concepts {concept:.3f} label {label:.3f}")
+    plan = options.mend_epochs, options.mend_rate, options.dropout
+    average(model, fitting, targets, calibration, plan, options, random, say)

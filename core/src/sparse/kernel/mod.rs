@@ -12,6 +12,7 @@ mod norm;
 mod peak;
 mod portable;
 mod product;
+mod tile;
 mod tokens;
 mod vector;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use super::buffer::{Buffer, LINE};
 use super::functions::Activation;
+use super::tile::Tile;
 use super::tokens::{Panel, Tokens, at_width};
 use super::vector::{MOST_LANES, Vector};
 use super::{InstructionSet, Kernel};
@@ -220,23 +221,29 @@ impl Run<'_> {
             };
             let count = count / HEIGHT;
             let chunk = Chunk { groups: group..next, first, end: first + count, values };
-            for panel in self.tokens.panels() {
-                at_width!(panel, V, WIDTH => self.groups::<V, HEIGHT, WIDTH>(&chunk, panel, column));
+            let mut panels = self.tokens.panels().peekable();
+            while let Some(panel) = panels.next() {
+                // A single row has few sums, so two panels share the reading of its weights.
+                let two = HEIGHT == 1 && panels.next_if(|next| next.width == panel.width).is_some();
+                at_width!(panel, V, WIDTH => match two {
+                    false => self.groups::<V, HEIGHT, WIDTH, 1>(&chunk, panel, column),
+                    true => self.groups::<V, HEIGHT, WIDTH, 2>(&chunk, panel, column),
+                });
             }
         }
     }
 
-    /// The groups of a chunk for a panel of WIDTH registers.
+    /// The groups of a chunk for `panel` and what follows it, PANELS panels of WIDTH registers.
     #[inline(always)]
-    fn groups<V: Vector, const HEIGHT: usize, const WIDTH: usize>(
+    fn groups<V: Vector, const HEIGHT: usize, const WIDTH: usize, const PANELS: usize>(
         &mut self,
         chunk: &Chunk,
         panel: Panel,
         column: impl Fn(usize, usize) -> usize,
     ) {
         let Product { rows, columns, starts, indices, values, bias, scales, .. } = self.product;
-        let input = &self.input[panel.of(*columns)];
-        let output = &mut self.output[panel.of(*rows)];
+        let input = &self.input[panel.of(*columns).start..];
+        let output = &mut self.output[panel.of(*rows).start..];
         let (bias, scales) = (bias.as_chunks::<HEIGHT>().0, scales.as_chunks::<HEIGHT>().0);
         for group in chunk.groups.clone() {
             let (first, end) = (starts[group] as usize, starts[group + 1] as usize);
@@ -260,12 +267,17 @@ impl Run<'_> {
                 bias: &bias[group],
                 scales: scales.get(group),
                 activation: self.activation,
-                rows: rows - group * HEIGHT,
                 output: output[group * HEIGHT * WIDTH * V::LANES..].as_mut_ptr(),
             };
             // SAFETY: `new` checked that columns lie within the matrix, `run` that input and output hold all
-            // columns and rows of a panel of WIDTH registers.
-            unsafe { tile.run::<V, WIDTH>() };
+            // columns and rows of every panel; those from `panel` on are PANELS of WIDTH registers at least.
+            unsafe {
+                match HEIGHT {
+                    1 => tile
+                        .row::<V, WIDTH, PANELS>(columns * panel.tokens(), rows * panel.tokens()),
+                    _ => tile.block::<V, WIDTH>(rows - group * HEIGHT),
+                }
+            }
         }
     }
 }
@@ -329,95 +341,4 @@ unsafe fn widen<T: Narrow, V: Vector>(
         unsafe { T::load::<V>(narrow.as_ptr().add(at)).store(floats.as_mut_ptr().add(at)) };
     }
     floats.as_ptr()
-}
-
-/// One group of rows for one panel of tokens.
-struct Tile<'a, C, const HEIGHT: usize> {
-    values: *const f32,
-    count: usize,
-    column: C,
-    input: *const f32,
-    bias: &'a [f32; HEIGHT],
-    /// Where there are none, 1.
-    scales: Option<&'a [f32; HEIGHT]>,
-    activation: Activation,
-    /// How many rows there are from the group's first on.
-    rows: usize,
-    output: *mut f32,
-}
-
-impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
-    /// # Safety
-    /// `values` must hold `count` · HEIGHT floats; `input` and `output` must hold WIDTH registers from
-    /// each column that `column` gives, and from each row that there is.
-    #[cfg_attr(not(target_family = "wasm"), inline(always))]
-    // Browsers keep the sums of a small function in registers, but not those of one that holds all kinds of tiles.
-    #[cfg_attr(target_family = "wasm", inline(never))]
-    unsafe fn run<V: Vector, const WIDTH: usize>(self) {
-        // One row has too few sums to keep the processor busy: two chains then.
-        let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
-        let mut others = sums;
-        let mut entry = 0;
-        while entry + 1 < self.count {
-            // SAFETY: both are below `count`; the caller vouches for the rest.
-            unsafe {
-                self.step(entry, &mut sums);
-                self.step(entry + 1, if HEIGHT == 1 { &mut others } else { &mut sums });
-            }
-            entry += 2;
-        }
-        if HEIGHT == 1 {
-            for (sum, other) in sums[0].iter_mut().zip(&others[0]) {
-                *sum = sum.add(*other);
-            }
-        }
-        while entry < self.count {
-            // SAFETY: below `count`; the caller vouches for the rest.
-            unsafe { self.step(entry, &mut sums) };
-            entry += 1;
-        }
-        // All rows, so that the sums stay in registers; those that there are get stored.
-        let scales = self.scales.unwrap_or(&[1.0; HEIGHT]);
-        for (sums, (&scale, &bias)) in sums.iter_mut().zip(scales.iter().zip(self.bias)) {
-            for sum in sums {
-                *sum = sum.mul_add(V::splat(scale), V::splat(bias));
-            }
-        }
-        self.activation.apply(sums, |sums| {
-            for (row, sums) in sums.iter().enumerate() {
-                if row < self.rows {
-                    for (at, sum) in sums.iter().enumerate() {
-                        // SAFETY: a row and a register of the output, for which the caller vouches.
-                        unsafe { sum.store(self.output.add((row * WIDTH + at) * V::LANES)) };
-                    }
-                }
-            }
-        });
-    }
-
-    /// Adds one entry to the sums of all rows.
-    ///
-    /// # Safety
-    /// `entry` must be below `count`, and as [`run`](Tile::run).
-    #[inline(always)]
-    unsafe fn step<V: Vector, const WIDTH: usize>(
-        &self,
-        entry: usize,
-        sums: &mut [[V; WIDTH]; HEIGHT],
-    ) {
-        // SAFETY: the caller vouches for the entry's column and values.
-        unsafe {
-            let from = self.input.add((self.column)(entry) * WIDTH * V::LANES);
-            let mut inputs = [V::splat(0.0); WIDTH];
-            for (at, input) in inputs.iter_mut().enumerate() {
-                *input = V::load(from.add(at * V::LANES));
-            }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let weight = V::splat(*self.values.add(entry * HEIGHT + row));
-                for (sum, &input) in sums.iter_mut().zip(&inputs) {
-                    *sum = weight.mul_add(input, *sum);
-                }
-            }
-        }
-    }
 }

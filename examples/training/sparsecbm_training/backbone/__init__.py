@@ -18,6 +18,7 @@ and one for the backbone itself, made from the content of its config.json,
 - `config`: that content; `width`: d, the size of the hidden states it gives;
 - `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores [in, out];
 - `word_table`: the key of the word embeddings; `is_trained(key)`;
+- `parts_known`: whether it has `heads()` and `neurons(count)`, the parts (`structure.py`) that may go as a whole;
 - `embed(weights, texts, dtype, dropout)`: what all concepts share;
 - `encode(weights, shared, weight, dropout)`: from that the last hidden states [B, S, d], or [K·B, S, d] where
   `weight(name)`, the one place where masks come in, is [K, out, in] instead of [out, in];

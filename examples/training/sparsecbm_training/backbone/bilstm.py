@@ -72,6 +72,7 @@ def lstm(inputs, hidden):
 
 class BiLstm:
     batched = True
+    parts_known = False
     in_out = frozenset()
     linear_layers = ["classifier.0"]
     word_table = "embedding.weight"

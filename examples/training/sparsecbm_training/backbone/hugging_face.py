@@ -80,6 +80,7 @@ def positions_of(config):
 
 class HuggingFace:
     batched = False
+    parts_known = False
 
     def __init__(self, config):
         self.config = config
