@@ -228,7 +228,9 @@ def main():
     else:
         model, origin = train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options)
 
-    if (options.whole_heads or options.whole_neurons) and model.backbone.parts_known:
+    if not model.backbone.parts_known:
+        options.whole_heads = options.whole_neurons = 0.0
+    if options.whole_heads or options.whole_neurons:
         say("whole heads and neurons")
         random = torch.Generator().manual_seed(options.seed)
         train.take_wholes(model, tokens["fitting"], tokens["calibration"], options, random, say)

@@ -14,8 +14,8 @@ Neurons are thousands. Their saliency is that of `saliency.py` with everything t
 
 import dataclasses
 
+import torch
 import torch.nn.functional as F
-from torch import cat, no_grad
 
 from . import saliency
 
@@ -56,9 +56,9 @@ def tried(model, heads, k, tokens, options, random, dtype):
     batches = tokens.batches(options.batch, random)[: options.whole_batches]
 
     def predictions():
-        with no_grad():
+        with torch.no_grad():
             logits = [model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0] for batch in batches]
-        return cat(logits).log_softmax(-1)
+        return torch.cat(logits).log_softmax(-1)
 
     before = predictions()
     moved = []
