@@ -116,6 +116,33 @@ fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
 }
 
 #[test]
+fn masks_of_single_weights_keep_as_many_in_the_same_heads_and_neurons() {
+    let open = || Checkpoint::open(repository().join("examples/models/cebab")).expect("it opens");
+    let single = open().in_single_weights().expect("its masks and weights");
+    let statistics =
+        |checkpoint: &Checkpoint| checkpoint.mask_statistics().expect("masks can be read").layers;
+    for (own, single) in statistics(&open()).iter().zip(statistics(&single)) {
+        assert_eq!((own.block_rows, single.block_rows), (4, 1), "{}", own.name);
+        assert_eq!(own.density, single.density, "{}", own.name);
+    }
+    let plan = |checkpoint: &Checkpoint| {
+        let options = ExportOptions { check: false, ..ExportOptions::default() };
+        let bytes = export(checkpoint, &options).and_then(|exported| exported.to_bytes());
+        let mut load = LoadOptions::default();
+        load.engine = EngineChoice::Sparse;
+        Model::from_bytes(bytes.expect("bytes"), &load).expect("the model loads").plan().to_vec()
+    };
+    let (own, single) = (plan(&open()), plan(&single));
+    for (own, single) in backbone(&own).zip(backbone(&single)) {
+        if single.name.ends_with("intermediate.dense") {
+            assert_eq!(single.layout, Layout::Rows, "{}", single.name);
+        }
+        assert!(single.rows <= own.rows && single.columns <= own.columns, "{}", single.name);
+        assert!(single.rows * 2 > own.rows, "{}: {} of {}", own.name, single.rows, own.rows);
+    }
+}
+
+#[test]
 fn one_dense_pass_multiplies_every_weight_once() {
     let checkpoint = Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
     let layers = checkpoint.mask_statistics().expect("masks can be read").layers;

@@ -28,15 +28,37 @@ pub struct CurveReport {
     pub onnxruntime: String,
     /// ONNX Runtime's one pass of the backbone without masks, one entry a length.
     pub one_dense_pass: Vec<Encode>,
-    /// The checkpoint's own masks first, then one entry a sparsity and form.
+    /// The checkpoint's own masks first, in both forms, then one entry a sparsity and form.
     pub points: Vec<CurvePoint>,
+}
+
+/// Which masks a model has.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CurveMasks {
+    /// The checkpoint's own.
+    Own,
+    /// As many weights, but single ones ([`Checkpoint::in_single_weights`]).
+    OwnInSingleWeights,
+    /// By chance ([`Checkpoint::with_masks_by_chance`]).
+    ByChance(MaskShape),
+}
+
+impl CurveMasks {
+    /// The shape of masks by chance.
+    pub fn shape(self) -> Option<MaskShape> {
+        match self {
+            CurveMasks::ByChance(shape) => Some(shape),
+            _ => None,
+        }
+    }
 }
 
 /// One sparsity in one form.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CurvePoint {
-    /// Which masks; `None`: the checkpoint's own.
-    pub masks: Option<MaskShape>,
+    /// Which masks.
+    pub masks: CurveMasks,
     /// What models with such masks reached, where it is known.
     pub accuracy: Option<Accuracy>,
     /// Bytes of packed weights and indices of all concepts.
@@ -74,8 +96,8 @@ pub struct Trained {
     accuracy: Accuracy,
 }
 
-/// Measures the checkpoint that `open` gives under its own masks and under masks by chance, all in turns, `rounds`
-/// times around. Time depends on how many weights masks keep, and on which of them only where they kill whole rows
+/// Measures the checkpoint that `open` gives under its own masks, in both forms, and under masks by chance, all in turns,
+/// `rounds` times around. Time depends on how many weights masks keep, and on which of them only where they kill whole rows
 /// or columns.
 ///
 /// # Errors
@@ -89,10 +111,17 @@ pub fn bench_curve(
     let sparse = |checkpoint: &Checkpoint| {
         one_thread(exported(checkpoint, MaskForm::Packed)?, EngineChoice::Sparse, options)
     };
-    let mut models = vec![(None, sparse(&open()?)?)];
-    for masks in shapes() {
-        let checkpoint = open()?.with_masks_by_chance(masks.sparsity, masks.block_rows)?;
-        models.push((Some(masks), sparse(&checkpoint)?));
+    let own = [CurveMasks::Own, CurveMasks::OwnInSingleWeights].into_iter();
+    let mut models = Vec::new();
+    for masks in own.chain(shapes().map(CurveMasks::ByChance)) {
+        let checkpoint = match masks {
+            CurveMasks::Own => open(),
+            CurveMasks::OwnInSingleWeights => open()?.in_single_weights(),
+            CurveMasks::ByChance(shape) => {
+                open()?.with_masks_by_chance(shape.sparsity, shape.block_rows)
+            }
+        };
+        models.push((masks, sparse(&checkpoint?)?));
     }
     let dense = exported(&open()?.into_one_dense_pass()?, MaskForm::Folded)?;
     let dense = one_thread(dense, EngineChoice::OrtCpu, options)?;
@@ -106,9 +135,9 @@ pub fn bench_curve(
     let timings = take_turns(&mut cases, rounds, Clock::Thread)?;
     let (passes, ours) = timings.split_at(lengths.len());
     let pass = |(&tokens, timing): (&usize, &Timing)| Encode { tokens, timing: timing.clone() };
-    let point = |((masks, model), ours): (&(Option<MaskShape>, Model), &[Timing])| CurvePoint {
+    let point = |((masks, model), ours): (&(CurveMasks, Model), &[Timing])| CurvePoint {
         masks: *masks,
-        accuracy: trained.iter().find(|t| Some(t.masks) == *masks).map(|t| t.accuracy),
+        accuracy: trained.iter().find(|t| Some(t.masks) == masks.shape()).map(|t| t.accuracy),
         packed_bytes: model.plan().iter().map(|product| product.bytes).sum(),
         ours_over_ort_one_dense_pass: ours
             .iter()
@@ -143,7 +172,7 @@ pub fn write_curve(report: &CurveReport, folder: &Path) -> Result<Vec<PathBuf>> 
     let form = |block_rows: usize| if block_rows == 1 { "single weights" } else { "blocks" };
     // All weights belong to both forms.
     let of_form = |block_rows: usize| {
-        let points = report.points.iter().filter_map(|point| Some((point.masks?, point)));
+        let points = report.points.iter().filter_map(|point| Some((point.masks.shape()?, point)));
         points.filter(move |(masks, _)| masks.block_rows == block_rows || masks.sparsity == 0.0)
     };
     let mut latency: Vec<Line> = Vec::new();

@@ -11,7 +11,9 @@ mod model;
 mod sparse;
 mod timing;
 
-pub use curve::{Accuracy, CurvePoint, CurveReport, MaskShape, Trained, bench_curve, write_curve};
+pub use curve::{
+    Accuracy, CurveMasks, CurvePoint, CurveReport, MaskShape, Trained, bench_curve, write_curve,
+};
 pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
 pub use kernel::{KernelReport, Peak, bench_kernel};

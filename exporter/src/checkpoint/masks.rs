@@ -118,6 +118,34 @@ impl Masks {
         Masks { rows, columns, block_rows, bits }
     }
 
+    /// For each concept as many weights as it keeps here, but single ones: by chance, in the rows and columns of which it
+    /// keeps something.
+    pub(super) fn in_single_weights(&self, concepts: usize, random: &mut fastrand::Rng) -> Masks {
+        let (rows, columns) = (self.rows, self.columns);
+        let mut bits = Vec::new();
+        for k in 0..concepts {
+            let width = columns.div_ceil(8);
+            let own = self.of_concept(k);
+            let keeps = |row: usize, column: usize| {
+                own[row / self.block_rows * width + column / 8] >> (column % 8) & 1 == 1
+            };
+            let live_rows = (0..rows).filter(|&row| (0..columns).any(|column| keeps(row, column)));
+            let live_columns: Vec<usize> =
+                (0..columns).filter(|&column| (0..rows).any(|row| keeps(row, column))).collect();
+            let mut places: Vec<usize> = live_rows
+                .flat_map(|row| live_columns.iter().map(move |column| row * columns + column))
+                .collect();
+            random.shuffle(&mut places);
+            places.truncate(
+                own.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() * self.block_rows,
+            );
+            let mut kept = vec![false; rows * columns];
+            places.into_iter().for_each(|place| kept[place] = true);
+            bits.extend(kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack)));
+        }
+        Masks { rows, columns, block_rows: 1, bits }
+    }
+
     /// Puts these in the place of the masks of `layer`, `concepts` of them now, in `tensors`.
     pub(super) fn replace(self, tensors: &mut Tensors, layer: &LinearLayer, concepts: usize) {
         for k in 0.. {

@@ -45,18 +45,43 @@ impl Checkpoint {
     ///
     /// # Errors
     /// `Model` where a weight cannot be read.
-    pub fn with_masks_by_chance(mut self, sparsity: f64, block_rows: usize) -> Result<Checkpoint> {
+    pub fn with_masks_by_chance(self, sparsity: f64, block_rows: usize) -> Result<Checkpoint> {
         let concepts = self.schema.concept_count();
         let mut random = fastrand::Rng::with_seed(SEED);
+        self.with_other_masks(|_, layer| {
+            let block_rows = if layer.rows.is_multiple_of(block_rows) { block_rows } else { 1 };
+            Ok(Masks::by_chance(layer, sparsity, block_rows, concepts, &mut random))
+        })
+    }
+
+    /// The same model under masks that keep as many weights of each layer as its own, but single ones: by chance, in the
+    /// rows and columns of which its own keep something, so that whole heads and neurons that are gone stay so. Answers and
+    /// zeros are as [`with_masks_by_chance`](Checkpoint::with_masks_by_chance) has them.
+    ///
+    /// # Errors
+    /// `Model` where a mask or weight cannot be read.
+    pub fn in_single_weights(self) -> Result<Checkpoint> {
+        let concepts = self.schema.concept_count();
+        let mut random = fastrand::Rng::with_seed(SEED);
+        self.with_other_masks(|checkpoint, layer| {
+            let own = Masks::read(&checkpoint.tensors, layer, concepts)?;
+            Ok(own.in_single_weights(concepts, &mut random))
+        })
+    }
+
+    fn with_other_masks(
+        mut self,
+        mut other: impl FnMut(&Checkpoint, &LinearLayer) -> Result<Masks>,
+    ) -> Result<Checkpoint> {
+        let concepts = self.schema.concept_count();
         for place in 0..self.layers.len() {
             let layer = self.layers[place].layer.clone();
-            let block_rows = if layer.rows.is_multiple_of(block_rows) { block_rows } else { 1 };
-            let masks = Masks::by_chance(&layer, sparsity, block_rows, concepts, &mut random);
+            let masks = other(&self, &layer)?;
+            self.layers[place].block_rows = masks.block_rows;
             masks.replace(&mut self.tensors, &layer, concepts);
             let weight = self.without_zeros(&layer)?;
             let name = format!("{}.weight", layer.name);
             self.tensors.replace(&name, layer.stored_shape().to_vec(), &weight);
-            self.layers[place].block_rows = block_rows;
         }
         Ok(self.with_schema_written())
     }

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
 use sparsecbm_exporter::Checkpoint;
 use sparsecbm_exporter::bench::{
-    Accuracy, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow, SparseReport,
-    Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse, resident,
-    write_curve, write_growth,
+    Accuracy, CurveMasks, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow,
+    SparseReport, Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse,
+    resident, write_curve, write_growth,
 };
 
 use super::super::{print, print_json, tables};
@@ -230,9 +230,12 @@ fn describe_curve(report: &CurveReport) -> String {
     table.set_header(header.chain(tokens()).chain(["packed, MB".into()]));
     for point in &report.points {
         let shape = match point.masks {
-            None => ["own masks".into(), String::new()],
-            Some(masks) if masks.sparsity == 0.0 => ["0 %".into(), "all weights".into()],
-            Some(masks) => {
+            CurveMasks::Own => ["own masks".into(), String::new()],
+            CurveMasks::OwnInSingleWeights => ["as many".into(), "single".into()],
+            CurveMasks::ByChance(masks) if masks.sparsity == 0.0 => {
+                ["0 %".into(), "all weights".into()]
+            }
+            CurveMasks::ByChance(masks) => {
                 let form = if masks.block_rows == 1 { "single" } else { "blocks" };
                 [format!("{:.0} %", 100.0 * masks.sparsity), form.into()]
             }
