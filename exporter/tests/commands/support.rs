@@ -39,9 +39,10 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the exporter lies in the repository")
 }
 
-/// A file of the test's own.
+/// A file in a folder of its own: tests run side by side.
 pub fn write(name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-    let path = FOLDER.path().join(name);
+    let folder = TempDir::new_in(FOLDER.path()).expect("a folder in the temporary one").keep();
+    let path = folder.join(name);
     std::fs::write(&path, content).expect("a file in the temporary folder");
     path
 }
