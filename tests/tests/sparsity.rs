@@ -7,10 +7,19 @@ use sparsecbm_tests::{exported, repository};
 
 fn plan(weights: WeightForm, masks: MaskForm) -> Vec<PlannedProduct> {
     let options = ExportOptions { weights, masks, ..ExportOptions::default() };
-    let mut load = LoadOptions::default();
-    load.engine = EngineChoice::Sparse;
-    let bytes = exported("examples/models/cebab", &options);
-    Model::from_bytes(bytes, &load).expect("the model loads").plan().to_vec()
+    load(exported("examples/models/cebab", &options)).plan().to_vec()
+}
+
+fn load(bytes: Vec<u8>) -> Model {
+    let mut options = LoadOptions::default();
+    options.engine = EngineChoice::Sparse;
+    Model::from_bytes(bytes, &options).expect("the model loads")
+}
+
+/// The model of a checkpoint that is no golden one, on the sparse kernels.
+fn exported_unchecked(checkpoint: &Checkpoint, masks: MaskForm) -> Model {
+    let options = ExportOptions { check: false, masks, ..ExportOptions::default() };
+    load(export(checkpoint, &options).and_then(|exported| exported.to_bytes()).expect("bytes"))
 }
 
 fn backbone(plan: &[PlannedProduct]) -> impl Iterator<Item = &PlannedProduct> {
@@ -47,14 +56,9 @@ fn the_shipped_masks_run_in_blocks_and_cost_less_than_dense() {
 /// The checkpoints that `bench growth` and `bench sparse` measure.
 #[test]
 fn concepts_taken_in_turns_say_what_the_first_ones_say() {
-    let options = ExportOptions { check: false, ..ExportOptions::default() };
     let open = || Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
     let predict = |checkpoint: &Checkpoint| {
-        let bytes =
-            export(checkpoint, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
-        let mut load = LoadOptions::default();
-        load.engine = EngineChoice::Sparse;
-        let model = Model::from_bytes(bytes, &load).expect("the model loads");
+        let model = exported_unchecked(checkpoint, MaskForm::Packed);
         model.predict("The movie was very good").expect("the text has an answer")
     };
     let own = predict(&open());
@@ -93,9 +97,6 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
 /// The checkpoints that `bench curve` measures.
 #[test]
 fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
-    let options = ExportOptions { check: false, ..ExportOptions::default() };
-    let mut load = LoadOptions::default();
-    load.engine = EngineChoice::Sparse;
     for (block_rows, layout) in [(4, Layout::Blocks), (1, Layout::Rows)] {
         let checkpoint = Checkpoint::open(repository().join("examples/models/cebab"));
         let checkpoint =
@@ -106,9 +107,7 @@ fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
                 assert!((density - 0.05).abs() < 1e-4, "{}: {density}", mask.name);
             }
         }
-        let bytes =
-            export(&checkpoint, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
-        let model = Model::from_bytes(bytes, &load).expect("the model loads");
+        let model = exported_unchecked(&checkpoint, MaskForm::Packed);
         for product in backbone(model.plan()) {
             assert_eq!(product.layout, layout, "{}", product.name);
         }
@@ -125,15 +124,9 @@ fn masks_of_single_weights_keep_as_many_in_the_same_heads_and_neurons() {
         assert_eq!((own.block_rows, single.block_rows), (4, 1), "{}", own.name);
         assert_eq!(own.density, single.density, "{}", own.name);
     }
-    let plan = |checkpoint: &Checkpoint| {
-        let options = ExportOptions { check: false, ..ExportOptions::default() };
-        let bytes = export(checkpoint, &options).and_then(|exported| exported.to_bytes());
-        let mut load = LoadOptions::default();
-        load.engine = EngineChoice::Sparse;
-        Model::from_bytes(bytes.expect("bytes"), &load).expect("the model loads").plan().to_vec()
-    };
-    let (own, single) = (plan(&open()), plan(&single));
-    for (own, single) in backbone(&own).zip(backbone(&single)) {
+    let own = exported_unchecked(&open(), MaskForm::Packed);
+    let single = exported_unchecked(&single, MaskForm::Packed);
+    for (own, single) in backbone(own.plan()).zip(backbone(single.plan())) {
         if single.name.ends_with("intermediate.dense") {
             assert_eq!(single.layout, Layout::Rows, "{}", single.name);
         }
@@ -147,12 +140,8 @@ fn one_dense_pass_multiplies_every_weight_once() {
     let checkpoint = Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
     let layers = checkpoint.mask_statistics().expect("masks can be read").layers;
     let weights: usize = layers.iter().map(|layer| layer.rows * layer.columns).sum();
-    let options = ExportOptions { check: false, masks: MaskForm::Folded, ..Default::default() };
     let dense = checkpoint.into_one_dense_pass().expect("its weights are read");
-    let mut load = LoadOptions::default();
-    load.engine = EngineChoice::Sparse;
-    let bytes = export(&dense, &options).and_then(|exported| exported.to_bytes()).expect("bytes");
-    let model = Model::from_bytes(bytes, &load).expect("the model loads");
+    let model = exported_unchecked(&dense, MaskForm::Folded);
     let backbone: usize = backbone(model.plan()).map(|product| product.weights).sum();
     assert_eq!(backbone, weights);
 }

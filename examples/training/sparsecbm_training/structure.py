@@ -74,10 +74,12 @@ def tried(model, heads, k, tokens, options, random, dtype):
 def saliencies(model, parts, k, tokens, options, random, dtype):
     """The saliency of each part for concept k's own loss."""
     totals = [0.0] * len(parts)
+    layers = {part.decisive.layer for part in parts}
     for gradients in saliency.gradients(model, tokens, k, options.whole_batches, options.batch, random, dtype):
         changes = {
             name: gradient * model.weights[f"{name}.weight"].detach() * model.masks[name][k]
             for name, gradient in zip(model.layers, gradients)
+            if name in layers
         }
         for i, part in enumerate(parts):
             totals[i] += changes[part.decisive.layer][part.decisive.index].sum().square()

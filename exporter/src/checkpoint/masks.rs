@@ -90,9 +90,8 @@ impl Masks {
         let mut bits = Vec::with_capacity(concepts * layer.rows * width);
         for k in 0..concepts {
             tensors.expect_shape(&name(k), &layer.stored_shape())?;
-            for row in layer.turned(tensors.zeros_and_ones(&name(k))?).chunks(layer.columns) {
-                bits.extend(row.chunks(8).map(pack));
-            }
+            let kept = layer.turned(tensors.zeros_and_ones(&name(k))?);
+            bits.extend(pack_rows(&kept, layer.columns));
         }
         Ok(Masks { rows: layer.rows, columns: layer.columns, block_rows: 1, bits })
     }
@@ -113,7 +112,7 @@ impl Masks {
         let mut bits = Vec::new();
         for _ in 0..concepts {
             random.shuffle(&mut kept);
-            bits.extend(kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack)));
+            bits.extend(pack_rows(&kept, columns));
         }
         Masks { rows, columns, block_rows, bits }
     }
@@ -124,24 +123,20 @@ impl Masks {
         let (rows, columns) = (self.rows, self.columns);
         let mut bits = Vec::new();
         for k in 0..concepts {
-            let width = columns.div_ceil(8);
-            let own = self.of_concept(k);
-            let keeps = |row: usize, column: usize| {
-                own[row / self.block_rows * width + column / 8] >> (column % 8) & 1 == 1
-            };
-            let live_rows = (0..rows).filter(|&row| (0..columns).any(|column| keeps(row, column)));
+            let own: Vec<bool> =
+                self.apply(k, vec![1.0; rows * columns]).into_iter().map(|w| w != 0.0).collect();
+            let in_column = |column: usize| own[column..].iter().step_by(columns).any(|&kept| kept);
             let live_columns: Vec<usize> =
-                (0..columns).filter(|&column| (0..rows).any(|row| keeps(row, column))).collect();
+                (0..columns).filter(|&column| in_column(column)).collect();
+            let live_rows = (0..rows).filter(|row| own[row * columns..][..columns].contains(&true));
             let mut places: Vec<usize> = live_rows
                 .flat_map(|row| live_columns.iter().map(move |column| row * columns + column))
                 .collect();
             random.shuffle(&mut places);
-            places.truncate(
-                own.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() * self.block_rows,
-            );
+            places.truncate(own.iter().filter(|&&kept| kept).count());
             let mut kept = vec![false; rows * columns];
             places.into_iter().for_each(|place| kept[place] = true);
-            bits.extend(kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack)));
+            bits.extend(pack_rows(&kept, columns));
         }
         Masks { rows, columns, block_rows: 1, bits }
     }
@@ -199,6 +194,11 @@ impl Masks {
         }
         weight
     }
+}
+
+/// The bytes of some rows, each with a last one filled up.
+fn pack_rows(kept: &[bool], columns: usize) -> impl Iterator<Item = u8> {
+    kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack))
 }
 
 /// Up to eight values as a byte, the first as its lowest bit.

@@ -21,21 +21,17 @@ impl Checkpoint {
     /// `Model` where a weight cannot be read.
     pub fn into_one_dense_pass(mut self) -> Result<Checkpoint> {
         self.schema.semantics = Semantics::AsExecuted;
-        for MaskedLayer { layer, .. } in &self.layers {
-            let concepts = self.schema.concept_count();
-            let mut masks = Masks::read(&self.tensors, layer, concepts)?;
+        let concepts = self.schema.concept_count();
+        self.with_other_masks(|checkpoint, layer| {
+            let mut masks = Masks::read(&checkpoint.tensors, layer, concepts)?;
             let width = layer.columns.div_ceil(8);
             let last = u8::MAX >> (8 * width - layer.columns);
             for row in masks.bits.chunks_mut(width) {
                 row.fill(u8::MAX);
                 row[width - 1] = last;
             }
-            masks.replace(&mut self.tensors, layer, concepts);
-            let weight = self.without_zeros(layer)?;
-            let name = format!("{}.weight", layer.name);
-            self.tensors.replace(&name, layer.stored_shape().to_vec(), &weight);
-        }
-        Ok(self.with_schema_written())
+            Ok(masks)
+        })
     }
 
     /// The same model under masks by chance, each of which leaves out the share `sparsity` of a layer's weights, in
