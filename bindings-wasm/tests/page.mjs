@@ -34,6 +34,12 @@ const verdict = (page) => page.locator('#verdict').innerText()
 const settled = (page, before) =>
   page.waitForFunction((before) => document.querySelector('#verdict').innerText !== before, before)
 
+/** Waits until the model has answered to a belief in the class that stands at `position` on the track of `row`. */
+async function corrected(row, position) {
+  const name = await row.locator('.classes button').nth(position).innerText()
+  await row.locator(`input[aria-valuetext*="${name} 100 %"][aria-valuetext$=", corrected"]`).waitFor()
+}
+
 try {
   const context = await browser.newContext({ viewport: { width: 1100, height: 1000 } })
   const page = await context.newPage()
@@ -55,24 +61,24 @@ try {
   const middle = track.y + track.height / 2
   await page.mouse.move(at(value), middle)
   await page.mouse.down()
-  await page.mouse.move(at(value > last / 2 ? 0 : last), middle, { steps: 8 })
+  const [end, inwards] = value > last / 2 ? [0, 1] : [last, -1]
+  await page.mouse.move(at(end), middle, { steps: 8 })
   await page.mouse.up()
-  await page.locator('.concept.overridden').waitFor()
-  await page.locator('#was').waitFor()
-  await settled(page, first)
+  await corrected(row, end)
   check((await verdict(page)) !== first, 'dragging a belief changes the rating')
+  check(await page.locator('#was').isVisible(), 'and says what it was')
   check((await page.locator('.concept.overridden').count()) === 1, 'one concept is corrected')
   await shoot(page, 'corrected')
 
-  const dragged = await verdict(page)
   await slider.focus()
-  for (let i = 0; i < 20; i++) await page.keyboard.press(value > last / 2 ? 'ArrowRight' : 'ArrowLeft')
-  await settled(page, dragged)
+  // A class is twenty steps long. They come faster than the model answers, and none may be lost.
+  for (let i = 0; i < 20; i++) await page.keyboard.press(inwards > 0 ? 'ArrowRight' : 'ArrowLeft')
+  await corrected(row, end + inwards)
   check(true, 'arrow keys move it too')
   await row.getByRole('button', { name: /^Undo/ }).click()
-  await settled(page, await verdict(page).then((now) => (now === first ? '' : now)))
-  await page.waitForFunction((first) => document.querySelector('#verdict').innerText === first, first)
-  check((await page.locator('.concept.overridden').count()) === 0, 'undo gives the first rating back')
+  await row.locator('input:not([aria-valuetext$=", corrected"])').waitFor()
+  check((await verdict(page)) === first, 'undo gives the first rating back')
+  check((await page.locator('.concept.overridden').count()) === 0, 'and no concept is corrected')
 
   const tabs = page.locator('#tabs button')
   await tabs.nth(1).click()

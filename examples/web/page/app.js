@@ -145,7 +145,7 @@ function show({ contributions, evidence: words }) {
   const added = shares(contributions.concepts, now.label, label.classes)
   const largest = Math.max(0.5, ...added.map(({ value }) => Math.abs(value)))
   rows.forEach((row, k) => {
-    row.show(own.concepts[k], now.concepts[k])
+    row.show(own.concepts[k], now.concepts[k], Boolean(wanted))
     row.showShare(added[k].value, largest, added[k].meaning)
   })
   $('#undo').hidden = !corrected

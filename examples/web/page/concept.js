@@ -79,11 +79,13 @@ export function conceptRow(variable, { onChange, onUndo }) {
 
   const mean = (probabilities) => stops.reduce((sum, index, position) => sum + position * probabilities[index], 0)
 
-  /** Shows what the model says of the concept: `own` before corrections, `now` after. */
-  function show(own, now) {
+  /**
+   * Shows what the model says of the concept: `own` before corrections, `now` after. While another
+   * correction is `waiting`, the thumb stays where the finger or the keys have brought it.
+   */
+  function show(own, now, waiting) {
     const position = mean(now.probabilities)
-    // While it is dragged, the thumb stays where the finger is.
-    if (Math.abs(Number(slider.value) - position) > STEP / 2) slider.value = position
+    if (!waiting && Math.abs(Number(slider.value) - position) > STEP / 2) slider.value = position
     const told = stops.map((index) => `${variable.classes[index]} ${Math.round(100 * now.probabilities[index])} %`)
     slider.setAttribute('aria-valuetext', told.join(', ') + (now.overridden ? ', corrected' : ''))
     ghost.hidden = !now.overridden
