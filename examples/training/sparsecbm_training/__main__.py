@@ -228,9 +228,11 @@ def main():
     else:
         model, origin = train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options)
 
-    if not model.backbone.parts_known:
+    wholes = options.whole_heads or options.whole_neurons
+    if wholes and model.backbone.parts is None:
+        say("whole heads and neurons: none are taken, for it is not known where this backbone has them")
         options.whole_heads = options.whole_neurons = 0.0
-    if options.whole_heads or options.whole_neurons:
+    elif wholes:
         say("whole heads and neurons")
         random = torch.Generator().manual_seed(options.seed)
         train.take_wholes(model, tokens["fitting"], tokens["calibration"], options, random, say)

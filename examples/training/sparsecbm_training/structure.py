@@ -38,12 +38,12 @@ class Part:
 
 def live_heads(model, k):
     """Those that compare tokens under concept k's mask. A query without weights still asks, by its bias."""
-    return [head for head in model.backbone.heads() if kept(model, k, head.decisive)]
+    return [head for head in model.backbone.parts.heads() if kept(model, k, head.decisive)]
 
 
 def live_neurons(model, k, count):
     """Groups of so many neurons whose activation has to be evaluated for each token."""
-    groups = model.backbone.neurons(count)
+    groups = model.backbone.parts.neurons(count)
     return [group for group in groups if kept(model, k, group.decisive) and kept(model, k, group.others)]
 
 

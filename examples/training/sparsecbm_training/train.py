@@ -238,13 +238,16 @@ def take_wholes(model, fitting, calibration, options, random, say):
     targets = Targets(fitting, model)
     targets.mix(*own_predictions(model, fitting, options), 1.0)
     for k in range(model.concepts):
-        heads = structure.live_heads(model, k)
-        moved = structure.tried(model, heads, k, fitting, options, random, dtype)
-        heads_left = structure.take_least(model, heads, moved, options.whole_heads, k)
-        neurons = structure.live_neurons(model, k, options.block)
-        salient = structure.saliencies(model, neurons, k, fitting, options, random, dtype)
-        neurons_left = structure.take_least(model, neurons, salient, options.whole_neurons, k)
-        say(f"  concept {k}: {heads_left} of {len(heads)} heads, {neurons_left} of {len(neurons)} groups of neurons left")
+        if options.whole_heads:
+            heads = structure.live_heads(model, k)
+            moved = structure.tried(model, heads, k, fitting, options, random, dtype)
+            left = structure.take_least(model, heads, moved, options.whole_heads, k)
+            say(f"  concept {k}: {left} of {len(heads)} heads left")
+        if options.whole_neurons:
+            neurons = structure.live_neurons(model, k, options.block)
+            salient = structure.saliencies(model, neurons, k, fitting, options, random, dtype)
+            left = structure.take_least(model, neurons, salient, options.whole_neurons, k)
+            say(f"  concept {k}: {left} of {len(neurons)} groups of neurons left")
     concept, label = report(model, calibration, options)
     sparsity = masks.sparsity(model.masks)
     say(f"  sparsity {sparsity:.1%}; without tuning: calibration concepts {concept:.3f} label {label:.3f}")

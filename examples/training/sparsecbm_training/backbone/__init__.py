@@ -6,6 +6,8 @@
 | `hugging_face.py` | BERT, RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
 | `bilstm.py` | the BiLSTM of docs/checkpoint.md |
 
+`parts.py` tells where heads and neurons of BERT-like ones lie.
+
 Each has a class for where a backbone comes from,
 
 - `layers`, `teacher_layers`: how many of its layers are used where no option says, None: all;
@@ -18,7 +20,7 @@ and one for the backbone itself, made from the content of its config.json,
 - `config`: that content; `width`: d, the size of the hidden states it gives;
 - `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores [in, out];
 - `word_table`: the key of the word embeddings; `is_trained(key)`;
-- `parts_known`: whether it has `heads()` and `neurons(count)`, the parts (`structure.py`) that may go as a whole;
+- `parts`: its heads and neurons (`parts.py`), which may go as a whole (`structure.py`), or None;
 - `embed(weights, texts, dtype, dropout)`: what all concepts share;
 - `encode(weights, shared, weight, dropout)`: from that the last hidden states [B, S, d], or [K·B, S, d] where
   `weight(name)`, the one place where masks come in, is [K, out, in] instead of [out, in];

@@ -72,7 +72,7 @@ def lstm(inputs, hidden):
 
 class BiLstm:
     batched = True
-    parts_known = False
+    parts = None
     in_out = frozenset()
     linear_layers = ["classifier.0"]
     word_table = "embedding.weight"

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from ..structure import Part, Piece
 from .dropout import keep
+from .parts import BERT, Parts
 from .product import product
 
 ATTENTION = ("query", "key", "value")
@@ -51,13 +51,14 @@ class Source:
 
 class MiniLm:
     batched = True
-    parts_known = True
     in_out = frozenset()
     word_table = "embeddings.word_embeddings.weight"
 
     def __init__(self, config):
         self.config = config
         self.width = config["hidden_size"]
+        layers, heads = config["num_hidden_layers"], config["num_attention_heads"]
+        self.parts = Parts(BERT, layers, heads, self.width, config["intermediate_size"])
 
     @property
     def linear_layers(self):
@@ -67,23 +68,6 @@ class MiniLm:
             names += [f"{layer}.attention.self.{part}" for part in ATTENTION]
             names += [f"{layer}.attention.output.dense", f"{layer}.intermediate.dense", f"{layer}.output.dense"]
         return names
-
-    def heads(self):
-        """What each head compares tokens with: key and query. Without its key, it gives every token the mean of its value."""
-        size = self.width // self.config["num_attention_heads"]
-        for i in range(self.config["num_hidden_layers"]):
-            for first in range(0, self.width, size):
-                rows = (slice(first, first + size), slice(None))
-                key, query = (Piece(f"encoder.layer.{i}.attention.self.{part}", rows) for part in ("key", "query"))
-                yield Part(key, query)
-
-    def neurons(self, count):
-        """The neurons of the feed-forward blocks, so many neighbours at once."""
-        for i in range(self.config["num_hidden_layers"]):
-            for first in range(0, self.config["intermediate_size"], count):
-                chosen = slice(first, first + count)
-                outputs = Piece(f"encoder.layer.{i}.output.dense", (slice(None), chosen))
-                yield Part(outputs, Piece(f"encoder.layer.{i}.intermediate.dense", (chosen, slice(None))))
 
     def is_trained(self, key):
         """Word and position embeddings stay as they are: with few reviews, tuning them only learns them by heart."""
