@@ -35,7 +35,7 @@ impl SparseEngine {
                 ErrorKind::Unavailable,
                 "encoder graph",
                 "a backbone that the sparse kernels do not know",
-                "a BERT as `sparsecbm export` writes it, in the layout `branches`",
+                "a BERT, RoBERTa or DistilBERT as `sparsecbm export` writes it, in the layout `branches`",
             )
         })?;
         if encoder.shape() != (schema.concept_count(), schema.class_count()) {

@@ -1,10 +1,10 @@
 //! From what was recognised to what runs: rows and columns that a mask kills are left out, exactly.
 
 use super::kernel::{Activation, InstructionSet, Product};
-use super::masked::Masked;
+use super::masked::{Mask, Masked, Weights};
 use super::pack::{Part, pack};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Linear, Norm};
+use super::recognise::{self, Expansion, Heads, Linear, Norm};
 
 /// One layer, packed: norm(block(x) + x).
 pub(super) struct Layer {
@@ -32,6 +32,14 @@ pub(super) struct Attention {
     pub(super) output: Product,
 }
 
+/// The head of a concept.
+pub(super) struct Head {
+    /// Where it has two layers, the first of them.
+    pub(super) expansion: Option<Product>,
+    /// Without its bias.
+    pub(super) classes: Product,
+}
+
 /// Packs products for one instruction set and notes what it chose since the last layer.
 pub(super) struct Builder {
     pub(super) set: InstructionSet,
@@ -54,6 +62,29 @@ impl Builder {
         let (product, planned) = pack(name, parts, channels, self.set);
         self.plan.push(planned);
         product
+    }
+
+    /// That of concept `k`, which reads `size` channels.
+    pub(super) fn head(&mut self, heads: &Heads, k: usize, size: usize) -> Head {
+        let mut dense = |name: &str, all: &[f32], rows: usize, columns: usize, bias: &[f32]| {
+            let own = &all[k * rows * columns..][..rows * columns];
+            let bytes: Vec<u8> = own.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+            let weights = Weights::Single(bytes.into());
+            let weight = Masked { rows, columns, weights, mask: Mask::NonZero };
+            let rows: Vec<usize> = (0..rows).collect();
+            let channels: Vec<Option<usize>> = (0..columns).map(Some).collect();
+            let part = Part { weight: &weight, rows: &rows, channels: &channels, bias };
+            self.product(name, &[part], columns)
+        };
+        let Heads { classes, expansion, weight, .. } = heads;
+        let mut read = size;
+        let expansion = expansion.as_ref().map(|Expansion { size, weight, bias }| {
+            let own = dense("concept_expansion", weight, *size, read, &bias[k * size..][..*size]);
+            read = *size;
+            own
+        });
+        let without_bias = vec![0.0; *classes];
+        Head { expansion, classes: dense("concept_head", weight, *classes, read, &without_bias) }
     }
 
     /// Two facts make channels superfluous. A key channel without weights is a constant over all keys,

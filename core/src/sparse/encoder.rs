@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::branch::{Branch, Buffers, Text};
 use super::build::{Block, Builder, Layer};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, Tokens};
-use super::masked::{Mask, Masked, Weights};
-use super::pack::Part;
+use super::kernel::{AddNorm, Buffer, InstructionSet, Tokens};
 use super::plan::PlannedProduct;
 use super::recognise::{self, Embedding, Norm, Rows};
 use crate::onnx::GraphProto;
@@ -18,7 +17,7 @@ pub(crate) struct Encoder {
     embedding: Embedding,
     branches: Vec<Branch>,
     classes: usize,
-    /// For each concept, its branch and its place among the concepts of that branch.
+    /// For each concept, its branch and its place among the heads of that branch.
     places: Vec<(usize, usize)>,
     /// `[K, C]`
     bias: Vec<f32>,
@@ -26,23 +25,6 @@ pub(crate) struct Encoder {
     plan: Vec<PlannedProduct>,
     /// Buffers that no call uses now.
     idle: Mutex<Vec<Buffers>>,
-}
-
-/// The backbone under one mask, and the heads of the concepts that read it.
-struct Branch {
-    /// Shared with the encoders that differ only elsewhere.
-    layers: Vec<Arc<Layer>>,
-    heads: Product,
-}
-
-/// Memory of one thread. Every buffer is panels of some channels.
-#[derive(Default)]
-struct Buffers {
-    hidden: Buffer,
-    next: Buffer,
-    wide: Buffer,
-    mixed: Buffer,
-    scratch: Buffer,
 }
 
 /// What an encoder says of one sequence; row-major.
@@ -94,15 +76,13 @@ impl Encoder {
             let layers: Vec<Arc<Layer>> = layers.into_iter().enumerate().map(layer).collect();
             plan.extend(layers.iter().flat_map(|layer| layer.plan.clone()));
             let mut own = Vec::new();
-            for (k, place) in
-                places.iter_mut().enumerate().filter(|&(k, _)| heads.branch[k] == index)
-            {
-                *place = (index, own.len() / (heads.classes * size));
-                own.extend_from_slice(
-                    &heads.weight[k * heads.classes * size..][..heads.classes * size],
-                );
+            for (k, place) in places.iter_mut().enumerate() {
+                if heads.branch[k] == index {
+                    *place = (index, own.len());
+                    own.push(builder.head(&heads, k, size));
+                }
             }
-            packed.push(Branch { layers, heads: head_product(&mut builder, &own, size) });
+            packed.push(Branch { layers, heads: own });
             plan.append(&mut builder.plan);
         }
         Some(Encoder {
@@ -162,22 +142,23 @@ impl Encoder {
         }
         let tokens = Tokens::new(ids.len(), self.set);
         let mut embedded = self.buffers();
-        self.embed(ids, tokens, &mut embedded.hidden)?;
-        let size = self.embedding.norm.weight.len() * tokens.count();
-        let scores = self.run_branches(&embedded.hidden[..size], tokens, attended);
-        self.idle().push(embedded);
+        self.embed(ids, attended, tokens, &mut embedded.hidden)?;
         let pooled = match self.pooling {
             Pooling::MaskedMean => attended,
             Pooling::PaddedMean => ids.len(),
         };
+        let size = self.embedding.norm.weight.len() * tokens.count();
+        let text = Text { tokens, attended, pooled };
+        let scores = self.run_branches(&embedded.hidden[..size], text);
+        self.idle().push(embedded);
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
         for &(branch, place) in &self.places {
-            let rows = self.branches[branch].heads.rows();
-            for class in place * self.classes..(place + 1) * self.classes {
+            let own = &scores[branch][place];
+            for class in 0..self.classes {
                 let score = |token| {
-                    let (first, step) = tokens.place(token, rows);
-                    scores[branch][first + class * step]
+                    let (first, step) = tokens.place(token, self.classes);
+                    own[first + class * step]
                 };
                 token_evidence.extend((0..pooled).map(|token| score(token) * share));
                 token_evidence.extend((pooled..ids.len()).map(|_| 0.0));
@@ -189,7 +170,13 @@ impl Encoder {
     }
 
     /// The shared embedding into `hidden`; zeros beyond the sequence.
-    fn embed(&self, ids: &[i64], tokens: Tokens, hidden: &mut Buffer) -> Result<()> {
+    fn embed(
+        &self,
+        ids: &[i64],
+        attended: usize,
+        tokens: Tokens,
+        hidden: &mut Buffer,
+    ) -> Result<()> {
         let Norm { weight, bias, epsilon } = &self.embedding.norm;
         let size = weight.len() * tokens.count();
         hidden.room(size);
@@ -203,7 +190,8 @@ impl Encoder {
                 let table = source.table();
                 let row = match source.rows {
                     Rows::Token => usize::try_from(id).unwrap_or(usize::MAX),
-                    Rows::Position => position,
+                    Rows::Position { padding: Some(row), .. } if position >= attended => row,
+                    Rows::Position { first, .. } => first.saturating_add(position),
                     Rows::Fixed(row) => row,
                 };
                 if row >= table.rows {
@@ -224,12 +212,11 @@ impl Encoder {
         Ok(())
     }
 
-    /// Panels of the heads' scores, concepts of the branch · C, for each branch.
-    fn run_branches(&self, embedded: &[f32], tokens: Tokens, attended: usize) -> Vec<Vec<f32>> {
-        let run_all = |branches: &[Branch]| -> Vec<Vec<f32>> {
+    /// Panels of each head's scores, for each branch.
+    fn run_branches(&self, embedded: &[f32], text: Text) -> Vec<Vec<Vec<f32>>> {
+        let run_all = |branches: &[Branch]| -> Vec<Vec<Vec<f32>>> {
             let mut buffers = self.buffers();
-            let run =
-                |branch: &Branch| branch.run(self.set, embedded, tokens, attended, &mut buffers);
+            let run = |branch: &Branch| branch.run(self.set, embedded, text, &mut buffers);
             let scores = branches.iter().map(run).collect();
             self.idle().push(buffers);
             scores
@@ -259,71 +246,4 @@ impl Encoder {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Buffers>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Branch {
-    fn run(
-        &self,
-        set: InstructionSet,
-        embedded: &[f32],
-        tokens: Tokens,
-        attended: usize,
-        buffers: &mut Buffers,
-    ) -> Vec<f32> {
-        let Buffers { hidden, next, wide, mixed, scratch } = buffers;
-        hidden.room(embedded.len());
-        hidden[..embedded.len()].copy_from_slice(embedded);
-        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
-        for layer in &self.layers {
-            room(next, layer.norm.weight.len());
-            match &layer.block {
-                Block::Attention(attention) => {
-                    let values = attention.value_heads[attention.value_heads.len() - 1];
-                    room(wide, attention.reading.rows());
-                    room(mixed, values);
-                    attention.reading.run(set, Activation::Identity, tokens, hidden, wide, scratch);
-                    let (heads, value_heads) = (&attention.heads, &attention.value_heads);
-                    let scale = attention.scale;
-                    let output = &mut **mixed;
-                    Attention {
-                        read: wide,
-                        heads,
-                        value_heads,
-                        tokens,
-                        attended,
-                        scale,
-                        output,
-                        scratch,
-                    }
-                    .run(set);
-                    attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
-                }
-                Block::FeedForward { inner, activation, outer } => {
-                    room(wide, inner.rows());
-                    inner.run(set, *activation, tokens, hidden, wide, scratch);
-                    outer.run(set, Activation::Identity, tokens, wide, next, scratch);
-                }
-            }
-            let Norm { weight, bias, epsilon } = &layer.norm;
-            let (x, residual) = (&mut **next, Some(&**hidden));
-            AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
-            std::mem::swap(hidden, next);
-        }
-        let mut scores = vec![0.0; self.heads.rows() * tokens.count()];
-        self.heads.run(set, Activation::Identity, tokens, hidden, &mut scores, scratch);
-        scores
-    }
-}
-
-/// The concept heads `[rows, size]` of one branch, without their bias.
-fn head_product(builder: &mut Builder, weights: &[f32], size: usize) -> Product {
-    let rows = weights.len() / size;
-    let bytes: Vec<u8> = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-    let weight =
-        Masked { rows, columns: size, weights: Weights::Single(bytes.into()), mask: Mask::NonZero };
-    let rows: Vec<usize> = (0..rows).collect();
-    let channels: Vec<Option<usize>> = (0..size).map(Some).collect();
-    let bias = vec![0.0; rows.len()];
-    let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
-    builder.product("concept_head", &[part], size)
 }

@@ -57,11 +57,8 @@ fn hides_padding(graph: &Graph, value: &str) -> bool {
     let found = || {
         let bias = graph.by_list(value, "Unsqueeze", &[1, 2])?;
         let [attended, zero, hidden] = graph.apart(bias, "Where")?;
-        let [mask, half] = graph.apart(attended, "Greater")?;
-        let constants = graph.scalar(zero)? == 0.0
-            && graph.scalar(hidden)? <= HIDDEN
-            && graph.scalar(half)? == 0.5;
-        Some(constants && graph.cast(mask)? == "attention_mask")
+        let constants = graph.scalar(zero)? == 0.0 && graph.scalar(hidden)? <= HIDDEN;
+        Some(constants && graph.is_attended(attended))
     };
     found() == Some(true)
 }

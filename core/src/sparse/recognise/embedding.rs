@@ -1,7 +1,7 @@
 use super::graph::Graph;
 use super::linear::stored;
 use super::{Norm, normalization};
-use crate::onnx::NodeProto;
+use crate::onnx::{DataType, NodeProto};
 use crate::sparse::masked::{Mask, Masked, Weights};
 
 /// The norm of a sum of rows of tables.
@@ -17,11 +17,12 @@ pub(crate) struct Source {
 }
 
 /// Which row a position takes.
+#[derive(PartialEq)]
 pub(crate) enum Rows {
     /// That of its token id.
     Token,
-    /// That of its place.
-    Position,
+    /// That of its place, which is row `first` for the first position; padding that of `padding`, if that is any.
+    Position { first: usize, padding: Option<usize> },
     /// Always the same.
     Fixed(usize),
 }
@@ -58,7 +59,7 @@ fn source(graph: &Graph, value: &str) -> Option<Source> {
     let (table, scales, selection) = if let Some([whole, factors]) = graph.apart(value, "Mul") {
         let (table, rows) = selected(graph, graph.cast(whole)?)?;
         let (scales, scale_rows) = selected(graph, factors)?;
-        (rows.same(&scale_rows)).then_some((table, Some(scales), rows))?
+        (rows == scale_rows).then_some((table, Some(scales), rows))?
     } else {
         let (table, rows) = selected(graph, graph.cast(value).unwrap_or(value))?;
         (table, None, rows)
@@ -69,7 +70,7 @@ fn source(graph: &Graph, value: &str) -> Option<Source> {
             let tensor = graph.constant(table)?;
             let [rows, columns] = graph.shape(tensor)?;
             let (factors, scales) = graph.floats(scales)?;
-            let int8 = tensor.data_type == crate::onnx::DataType::Int8 as i32;
+            let int8 = tensor.data_type == DataType::Int8 as i32;
             (int8 && graph.shape(factors)? == [rows, 1]).then_some(())?;
             (Weights::Int8 { values: tensor.raw_data.clone(), scales }, [rows, columns])
         }
@@ -77,7 +78,7 @@ fn source(graph: &Graph, value: &str) -> Option<Source> {
     let table = Masked { rows, columns, weights, mask: Mask::NonZero };
     let within = match selection {
         Rows::Fixed(row) => row < rows,
-        Rows::Token | Rows::Position => true,
+        Rows::Token | Rows::Position { .. } => true,
     };
     (within && table.is_sound()).then_some(Source { table, rows: selection })
 }
@@ -85,7 +86,7 @@ fn source(graph: &Graph, value: &str) -> Option<Source> {
 /// A table that is stored as floats of either size.
 fn plain(graph: &Graph, name: &str) -> Option<(Weights, [usize; 2])> {
     let tensor = graph.constant(name)?;
-    if tensor.data_type != crate::onnx::DataType::Float16 as i32 {
+    if tensor.data_type != DataType::Float16 as i32 {
         return stored(graph, name);
     }
     Some((Weights::Half(tensor.raw_data.clone()), graph.shape(tensor)?))
@@ -99,29 +100,55 @@ fn selected<'a>(graph: &Graph<'a>, value: &str) -> Option<(&'a str, Rows)> {
             let [table, index] = graph.inputs(node)?;
             let rows = match index {
                 "input_ids" => Rows::Token,
-                constant => Rows::Fixed(graph.index(constant)?),
+                constant if graph.constant(constant).is_some() => {
+                    Rows::Fixed(graph.index(constant)?)
+                }
+                computed => apart_from_padding(graph, computed)?,
             };
             Some((table, rows))
         }
         "Slice" => {
-            let [table, start, end, axis] = graph.inputs(node)?;
-            let shape = graph.node(end, "Shape")?;
-            let as_written = graph.integers(start)? == [0]
-                && graph.integers(axis)? == [0]
-                && graph.inputs(shape)? == ["input_ids"]
-                && (graph.integer(shape, "start", 0), graph.integer(shape, "end", 0)) == (1, 2);
-            as_written.then_some((table, Rows::Position))
+            let (table, first) = places(graph, value)?;
+            Some((table, Rows::Position { first, padding: None }))
         }
         _ => None,
     }
 }
 
-impl Rows {
-    fn same(&self, other: &Rows) -> bool {
-        match (self, other) {
-            (Rows::Token, Rows::Token) | (Rows::Position, Rows::Position) => true,
-            (Rows::Fixed(a), Rows::Fixed(b)) => a == b,
-            _ => false,
+/// `value` as rows of a constant, one a position, from a first one on: its name, and that one.
+fn places<'a>(graph: &Graph<'a>, value: &str) -> Option<(&'a str, usize)> {
+    let [table, start, end, axis] = graph.apart(value, "Slice")?;
+    let start = graph.integers(start)?;
+    let [first] = *start.as_slice() else { return None };
+    let length = match first {
+        0 => end,
+        _ => {
+            let [length, added] = graph.apart(end, "Add")?;
+            (graph.integers(added)? == start).then_some(length)?
         }
-    }
+    };
+    let shape = graph.node(length, "Shape")?;
+    let as_written = graph.integers(axis)? == [0]
+        && graph.inputs(shape)? == ["input_ids"]
+        && (graph.integer(shape, "start", 0), graph.integer(shape, "end", 0)) == (1, 2);
+    as_written.then_some((table, usize::try_from(first).ok()?))
+}
+
+/// `value` as the rows that positions take, padding a row of its own.
+fn apart_from_padding(graph: &Graph, value: &str) -> Option<Rows> {
+    let [attended, rows, padding] = graph.apart(graph.cast_to(value, DataType::Int64)?, "Where")?;
+    let [numbers, first] = graph.apart(rows, "Add")?;
+    let (numbers, start) = places(graph, numbers)?;
+    let numbers = graph.vector(numbers)?;
+    let in_order = numbers.iter().enumerate().all(|(place, &number)| number == place as f32);
+    let first = whole(graph.scalar(first)?)?;
+    let padding = Some(whole(graph.scalar(padding)?)?);
+    let as_written = start == 0 && in_order && graph.is_attended(attended);
+    as_written.then_some(Rows::Position { first, padding })
+}
+
+/// A float as the row that it says.
+fn whole(number: f32) -> Option<usize> {
+    (number >= 0.0 && number.fract() == 0.0 && number < f32::from(u16::MAX))
+        .then_some(number as usize)
 }

@@ -68,9 +68,30 @@ impl<'a> Graph<'a> {
 
     /// What a Cast to 32-bit floats reads that makes `value`.
     pub(super) fn cast(&self, value: &str) -> Option<&'a str> {
+        self.cast_to(value, DataType::Float)
+    }
+
+    /// What a Cast to `kind` reads that makes `value`.
+    pub(super) fn cast_to(&self, value: &str, kind: DataType) -> Option<&'a str> {
         let node = self.node(value, "Cast")?;
         let [from] = self.inputs(node)?;
-        (self.integer(node, "to", 0) == DataType::Float as i64).then_some(from)
+        (self.integer(node, "to", 0) == kind as i64).then_some(from)
+    }
+
+    /// What a Gather reads that makes `value` by taking entry `index` of the first axis.
+    pub(super) fn entry(&self, value: &str, index: usize) -> Option<&'a str> {
+        let node = self.node(value, "Gather")?;
+        let [all, own] = self.inputs(node)?;
+        (self.integer(node, "axis", 0) == 0 && self.index(own)? == index).then_some(all)
+    }
+
+    /// Whether `value` says of each position if it is attended to.
+    pub(super) fn is_attended(&self, value: &str) -> bool {
+        let found = || {
+            let [mask, half] = self.apart(value, "Greater")?;
+            Some(self.scalar(half)? == 0.5 && self.cast(mask)? == "attention_mask")
+        };
+        found() == Some(true)
     }
 
     fn attribute(&self, node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {

@@ -13,7 +13,7 @@ pub(crate) use attention::Attention;
 pub(crate) use embedding::{Embedding, Rows};
 use graph::Graph;
 pub(crate) use linear::Linear;
-pub(crate) use outputs::Heads;
+pub(crate) use outputs::{Expansion, Heads};
 
 use super::kernel::Activation;
 use crate::onnx::GraphProto;
@@ -121,8 +121,24 @@ impl Encoder {
         let size = self.embedding.norm.weight.len();
         let sources = self.embedding.sources.iter();
         sources.map(|source| source.table().columns).all(|columns| columns == size)
-            && self.heads.weight.len() == self.heads.branch.len() * self.heads.classes * size
+            && self.heads.agree(size)
             && self.branches.iter().flatten().all(|layer| layer.agrees(size))
+    }
+}
+
+impl Heads {
+    /// Whether they read `size` channels. What a product reads is numbered by 16 bits.
+    fn agree(&self, size: usize) -> bool {
+        let concepts = self.branch.len();
+        let (read, expansion) = match &self.expansion {
+            None => (size, true),
+            Some(expansion) => {
+                (expansion.size, expansion.weight.len() == concepts * expansion.size * size)
+            }
+        };
+        expansion
+            && read <= usize::from(u16::MAX)
+            && self.weight.len() == concepts * self.classes * read
     }
 }
 

@@ -1,0 +1,135 @@
+//! The backbone under one mask, and what runs it.
+
+use std::sync::Arc;
+
+use super::build::{Block, Head, Layer};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
+use super::recognise::Norm;
+
+/// The backbone under one mask, and the heads of the concepts that read it.
+pub(super) struct Branch {
+    /// Shared with the encoders that differ only elsewhere.
+    pub(super) layers: Vec<Arc<Layer>>,
+    /// One a concept.
+    pub(super) heads: Vec<Head>,
+}
+
+/// The tokens of a text, and which of them count.
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    pub(super) tokens: Tokens,
+    /// How many, from the first on, are attended to.
+    pub(super) attended: usize,
+    /// How many, from the first on, the mean goes over.
+    pub(super) pooled: usize,
+}
+
+/// Memory of one thread. Every buffer is panels of some channels.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) hidden: Buffer,
+    next: Buffer,
+    wide: Buffer,
+    mixed: Buffer,
+    scratch: Buffer,
+}
+
+impl Branch {
+    /// Panels of each head's scores, from those of the embeddings.
+    pub(super) fn run(
+        &self,
+        set: InstructionSet,
+        embedded: &[f32],
+        text: Text,
+        buffers: &mut Buffers,
+    ) -> Vec<Vec<f32>> {
+        let Text { tokens, attended, .. } = text;
+        let Buffers { hidden, next, wide, mixed, scratch } = buffers;
+        hidden.room(embedded.len());
+        hidden[..embedded.len()].copy_from_slice(embedded);
+        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
+        for layer in &self.layers {
+            room(next, layer.norm.weight.len());
+            match &layer.block {
+                Block::Attention(attention) => {
+                    let values = attention.value_heads[attention.value_heads.len() - 1];
+                    room(wide, attention.reading.rows());
+                    room(mixed, values);
+                    attention.reading.run(set, Activation::Identity, tokens, hidden, wide, scratch);
+                    let (heads, value_heads) = (&attention.heads, &attention.value_heads);
+                    let scale = attention.scale;
+                    let output = &mut **mixed;
+                    Attention {
+                        read: wide,
+                        heads,
+                        value_heads,
+                        tokens,
+                        attended,
+                        scale,
+                        output,
+                        scratch,
+                    }
+                    .run(set);
+                    attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
+                }
+                Block::FeedForward { inner, activation, outer } => {
+                    room(wide, inner.rows());
+                    inner.run(set, *activation, tokens, hidden, wide, scratch);
+                    outer.run(set, Activation::Identity, tokens, wide, next, scratch);
+                }
+            }
+            let Norm { weight, bias, epsilon } = &layer.norm;
+            let (x, residual) = (&mut **next, Some(&**hidden));
+            AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
+            std::mem::swap(hidden, next);
+        }
+        let run = |head: &Head| head.run(set, hidden, text, wide, scratch);
+        self.heads.iter().map(run).collect()
+    }
+}
+
+impl Head {
+    /// Panels of its scores, from those of the last hidden state; `expanded` and `scratch` are any buffers.
+    fn run(
+        &self,
+        set: InstructionSet,
+        hidden: &[f32],
+        text: Text,
+        expanded: &mut Buffer,
+        scratch: &mut Buffer,
+    ) -> Vec<f32> {
+        let tokens = text.tokens;
+        let mut scores = vec![0.0; self.classes.rows() * tokens.count()];
+        let read = match &self.expansion {
+            None => hidden,
+            Some(expansion) => {
+                expanded.room(expansion.rows() * tokens.count());
+                expansion.run(set, Activation::Identity, tokens, hidden, expanded, scratch);
+                keep_positive(expanded, expansion.rows(), text);
+                expanded
+            }
+        };
+        self.classes.run(set, Activation::Identity, tokens, read, &mut scores, scratch);
+        scores
+    }
+}
+
+/// Of the panels of so many `rows`, leaves those whose pooled value is positive; the others become 0 where they
+/// are pooled.
+fn keep_positive(panels: &mut [f32], rows: usize, Text { tokens, pooled, .. }: Text) {
+    let mut sums = vec![0.0; rows];
+    for token in 0..pooled {
+        let (first, step) = tokens.place(token, rows);
+        for (sum, value) in sums.iter_mut().zip(panels[first..].iter().step_by(step)) {
+            *sum += value;
+        }
+    }
+    for token in 0..pooled {
+        let (first, step) = tokens.place(token, rows);
+        for (sum, value) in sums.iter().zip(panels[first..].iter_mut().step_by(step)) {
+            if *sum <= 0.0 {
+                *value = 0.0;
+            }
+        }
+    }
+}
