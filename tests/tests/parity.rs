@@ -39,7 +39,8 @@ const FORMS: [(WeightForm, MaskForm, Layout); 5] = [
 const HALF: [&str; 1] = ["cebab"];
 
 /// Those that the sparse kernels know; they must refuse the others.
-const SPARSE: [&str; 5] = ["tiny", "tiny-executed", "cebab", "distilbert", "roberta"];
+const SPARSE: [&str; 7] =
+    ["tiny", "tiny-executed", "cebab", "distilbert", "gpt2", "opt", "roberta"];
 
 /// Those that have no batched layout.
 const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];

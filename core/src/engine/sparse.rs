@@ -35,7 +35,7 @@ impl SparseEngine {
                 ErrorKind::Unavailable,
                 "encoder graph",
                 "a backbone that the sparse kernels do not know",
-                "a BERT, RoBERTa or DistilBERT as `sparsecbm export` writes it, in the layout `branches`",
+                "a BERT, RoBERTa, DistilBERT, OPT or GPT-2 as `sparsecbm export` writes it, in the layout `branches`",
             )
         })?;
         if encoder.shape() != (schema.concept_count(), schema.class_count()) {
@@ -87,6 +87,6 @@ impl Engine for SparseEngine {
 
     fn multiply_adds(&self, tokens: usize) -> Option<usize> {
         let products: usize = self.encoder.plan().iter().map(|product| product.weights).sum();
-        Some(tokens * (products + tokens * self.encoder.attended_channels()))
+        Some(tokens * products + self.encoder.attention_multiply_adds(tokens))
     }
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::build::{Block, Head, Layer};
 use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
-use super::recognise::Norm;
+use super::recognise::{Norm, NormPlace};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
 pub(super) struct Branch {
     /// Shared with the encoders that differ only elsewhere.
     pub(super) layers: Vec<Arc<Layer>>,
+    /// Of what the last layer gives.
+    pub(super) norm: Option<Norm>,
     /// One a concept.
     pub(super) heads: Vec<Head>,
 }
@@ -28,6 +30,7 @@ pub(super) struct Text {
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) hidden: Buffer,
+    normed: Buffer,
     next: Buffer,
     wide: Buffer,
     mixed: Buffer,
@@ -43,48 +46,90 @@ impl Branch {
         text: Text,
         buffers: &mut Buffers,
     ) -> Vec<Vec<f32>> {
-        let Text { tokens, attended, .. } = text;
-        let Buffers { hidden, next, wide, mixed, scratch } = buffers;
-        hidden.room(embedded.len());
-        hidden[..embedded.len()].copy_from_slice(embedded);
-        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
+        let tokens = text.tokens;
+        let size = embedded.len();
+        buffers.hidden.room(size);
+        buffers.hidden[..size].copy_from_slice(embedded);
         for layer in &self.layers {
-            room(next, layer.norm.weight.len());
-            match &layer.block {
-                Block::Attention(attention) => {
-                    let values = attention.value_heads[attention.value_heads.len() - 1];
-                    room(wide, attention.reading.rows());
-                    room(mixed, values);
-                    attention.reading.run(set, Activation::Identity, tokens, hidden, wide, scratch);
-                    let (heads, value_heads) = (&attention.heads, &attention.value_heads);
-                    let scale = attention.scale;
-                    let output = &mut **mixed;
-                    Attention {
-                        read: wide,
-                        heads,
-                        value_heads,
-                        tokens,
-                        attended,
-                        scale,
-                        output,
-                        scratch,
+            buffers.next.room(size);
+            if layer.norm_place == NormPlace::Before {
+                buffers.normed.room(size);
+                buffers.normed[..size].copy_from_slice(&buffers.hidden[..size]);
+                layer.norm.run(set, &mut buffers.normed, None, tokens);
+            }
+            layer.run_block(set, text, buffers);
+            let Buffers { hidden, next, .. } = buffers;
+            match layer.norm_place {
+                NormPlace::Before => {
+                    for (sum, added) in hidden[..size].iter_mut().zip(&next[..size]) {
+                        *sum += added;
                     }
-                    .run(set);
-                    attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
                 }
-                Block::FeedForward { inner, activation, outer } => {
-                    room(wide, inner.rows());
-                    inner.run(set, *activation, tokens, hidden, wide, scratch);
-                    outer.run(set, Activation::Identity, tokens, wide, next, scratch);
+                NormPlace::After => {
+                    layer.norm.run(set, next, Some(hidden), tokens);
+                    std::mem::swap(hidden, next);
                 }
             }
-            let Norm { weight, bias, epsilon } = &layer.norm;
-            let (x, residual) = (&mut **next, Some(&**hidden));
-            AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
-            std::mem::swap(hidden, next);
+        }
+        let Buffers { hidden, wide, scratch, .. } = buffers;
+        if let Some(norm) = &self.norm {
+            norm.run(set, hidden, None, tokens);
         }
         let run = |head: &Head| head.run(set, hidden, text, wide, scratch);
         self.heads.iter().map(run).collect()
+    }
+}
+
+impl Layer {
+    /// Its block, from the hidden state, or from that under the norm where this comes before, into `next`.
+    fn run_block(&self, set: InstructionSet, text: Text, buffers: &mut Buffers) {
+        let Text { tokens, attended, .. } = text;
+        let Buffers { hidden, normed, next, wide, mixed, scratch } = buffers;
+        let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
+        let input = match self.norm_place {
+            NormPlace::Before => normed,
+            NormPlace::After => hidden,
+        };
+        match &self.block {
+            Block::Attention(attention) => {
+                let values = attention.value_heads[attention.value_heads.len() - 1];
+                room(wide, attention.reading.rows());
+                room(mixed, values);
+                attention.reading.run(set, Activation::Identity, tokens, input, wide, scratch);
+                Attention {
+                    read: wide,
+                    heads: &attention.heads,
+                    value_heads: &attention.value_heads,
+                    tokens,
+                    attended,
+                    causal: attention.causal,
+                    scale: attention.scale,
+                    output: mixed,
+                    scratch,
+                }
+                .run(set);
+                attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
+            }
+            Block::FeedForward { inner, activation, outer } => {
+                room(wide, inner.rows());
+                inner.run(set, *activation, tokens, input, wide, scratch);
+                outer.run(set, Activation::Identity, tokens, wide, next, scratch);
+            }
+        }
+    }
+}
+
+impl Norm {
+    /// Of `x`, in place, after `residual` is added.
+    pub(super) fn run(
+        &self,
+        set: InstructionSet,
+        x: &mut [f32],
+        residual: Option<&[f32]>,
+        tokens: Tokens,
+    ) {
+        let Norm { weight, bias, epsilon } = self;
+        AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
     }
 }
 

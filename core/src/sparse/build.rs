@@ -4,12 +4,13 @@ use super::kernel::{Activation, InstructionSet, Product};
 use super::masked::{Mask, Masked, Weights};
 use super::pack::{Part, pack};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Expansion, Heads, Linear, Norm};
+use super::recognise::{self, Expansion, Heads, Linear, Norm, NormPlace};
 
-/// One layer, packed: norm(block(x) + x).
+/// One layer, packed: norm(block(x) + x), or block(norm(x)) + x.
 pub(super) struct Layer {
     pub(super) block: Block,
     pub(super) norm: Norm,
+    pub(super) norm_place: NormPlace,
     /// How its products are run.
     pub(super) plan: Vec<PlannedProduct>,
 }
@@ -29,6 +30,7 @@ pub(super) struct Attention {
     /// The same of the value.
     pub(super) value_heads: Vec<usize>,
     pub(super) scale: f32,
+    pub(super) causal: bool,
     pub(super) output: Product,
 }
 
@@ -54,7 +56,8 @@ impl Builder {
                 self.feed_forward(&inner, activation, &outer)
             }
         };
-        Layer { block, norm: layer.norm, plan: std::mem::take(&mut self.plan) }
+        let recognise::Layer { norm, norm_place, .. } = layer;
+        Layer { block, norm, norm_place, plan: std::mem::take(&mut self.plan) }
     }
 
     /// Parts of one input, one below the other; the plan names them after the first.
@@ -91,7 +94,8 @@ impl Builder {
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
     /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
     fn attention(&mut self, attention: &recognise::Attention) -> Attention {
-        let recognise::Attention { query, key, value, output, heads, head_size, scale } = attention;
+        let recognise::Attention { query, key, value, output, heads, head_size, scale, causal } =
+            attention;
         let bounds = |channels: &[usize]| -> Vec<usize> {
             (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
         };
@@ -105,13 +109,19 @@ impl Builder {
         let all: Vec<Option<usize>> = (0..query.weight.columns).map(Some).collect();
         let part = |linear, rows| part(linear, rows, &all);
         let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];
-        let reading = self.product(&format!("{}, key, value", query.name), &parts, all.len());
+        let name = match key.name == query.name {
+            // They are parts of one.
+            true => query.name.clone(),
+            false => format!("{}, key, value", query.name),
+        };
+        let reading = self.product(&name, &parts, all.len());
         let output = self.without(output, &mixed, |row| value.bias[row]);
         Attention {
             reading,
             heads: bounds(&compared),
             value_heads: bounds(&mixed),
             scale: *scale,
+            causal: *causal,
             output,
         }
     }

@@ -3,9 +3,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::branch::{Branch, Buffers, Text};
 use super::build::{Block, Builder, Layer};
-use super::kernel::{AddNorm, Buffer, InstructionSet, Tokens};
+use super::kernel::{Buffer, InstructionSet, Tokens};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Embedding, Norm, Rows};
+use super::recognise::{self, Embedding, Rows};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
 use crate::{Error, ErrorKind, Result};
@@ -67,13 +67,14 @@ impl Encoder {
         let mut plan = Vec::new();
         let mut packed = Vec::new();
         let mut places = vec![(0, 0); heads.branch.len()];
-        let size = embedding.norm.weight.len();
-        for (index, layers) in branches.into_iter().enumerate() {
+        let size = embedding.size();
+        for (index, branch) in branches.into_iter().enumerate() {
             let layer = |(place, layer): (usize, recognise::Layer)| {
                 packed_before(index, place, &layer)
                     .unwrap_or_else(|| Arc::new(builder.layer(layer)))
             };
-            let layers: Vec<Arc<Layer>> = layers.into_iter().enumerate().map(layer).collect();
+            let layers: Vec<Arc<Layer>> =
+                branch.layers.into_iter().enumerate().map(layer).collect();
             plan.extend(layers.iter().flat_map(|layer| layer.plan.clone()));
             let mut own = Vec::new();
             for (k, place) in places.iter_mut().enumerate() {
@@ -82,7 +83,7 @@ impl Encoder {
                     own.push(builder.head(&heads, k, size));
                 }
             }
-            packed.push(Branch { layers, heads: own });
+            packed.push(Branch { layers, norm: branch.norm, heads: own });
             plan.append(&mut builder.plan);
         }
         Some(Encoder {
@@ -109,9 +110,9 @@ impl Encoder {
         &self.plan
     }
 
-    /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies
-    /// for each pair of tokens. Heads without keys to compare multiply none.
-    pub(crate) fn attended_channels(&self) -> usize {
+    /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies for so many
+    /// tokens. Heads without keys to compare multiply none.
+    pub(crate) fn attention_multiply_adds(&self, tokens: usize) -> usize {
         let layers = self.branches.iter().flat_map(|branch| &branch.layers);
         let channels = layers.map(|layer| match &layer.block {
             Block::Attention(attention) => {
@@ -119,7 +120,11 @@ impl Encoder {
                 let values = attention.value_heads.windows(2).map(size);
                 let heads = attention.heads.windows(2).map(size).zip(values);
                 let comparing = heads.filter(|&(channels, _)| channels > 0);
-                comparing.map(|(channels, values)| channels + values).sum()
+                let pairs = match attention.causal {
+                    false => tokens * tokens,
+                    true => tokens * (tokens + 1) / 2,
+                };
+                pairs * comparing.map(|(channels, values)| channels + values).sum::<usize>()
             }
             Block::FeedForward { .. } => 0,
         });
@@ -147,7 +152,7 @@ impl Encoder {
             Pooling::MaskedMean => attended,
             Pooling::PaddedMean => ids.len(),
         };
-        let size = self.embedding.norm.weight.len() * tokens.count();
+        let size = self.embedding.size() * tokens.count();
         let text = Text { tokens, attended, pooled };
         let scores = self.run_branches(&embedded.hidden[..size], text);
         self.idle().push(embedded);
@@ -177,13 +182,13 @@ impl Encoder {
         tokens: Tokens,
         hidden: &mut Buffer,
     ) -> Result<()> {
-        let Norm { weight, bias, epsilon } = &self.embedding.norm;
-        let size = weight.len() * tokens.count();
+        let channels = self.embedding.size();
+        let size = channels * tokens.count();
         hidden.room(size);
         let hidden = &mut hidden[..size];
         hidden.fill(0.0);
         // Row by row as the tables lie, then into the panels.
-        let mut sums = vec![0.0; weight.len()];
+        let mut sums = vec![0.0; channels];
         for (position, &id) in ids.iter().enumerate() {
             sums.fill(0.0);
             for source in &self.embedding.sources {
@@ -202,13 +207,14 @@ impl Encoder {
                 }
                 table.add_row(row, &mut sums);
             }
-            let (first, step) = tokens.place(position, weight.len());
+            let (first, step) = tokens.place(position, channels);
             for (value, &sum) in hidden[first..].iter_mut().step_by(step).zip(&sums) {
                 *value = sum;
             }
         }
-        let norm = AddNorm { x: hidden, residual: None, weight, bias, epsilon: *epsilon, tokens };
-        norm.run(self.set);
+        if let Some(norm) = &self.embedding.norm {
+            norm.run(self.set, hidden, None, tokens);
+        }
         Ok(())
     }
 

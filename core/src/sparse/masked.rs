@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::half::finite_half;
@@ -49,6 +51,32 @@ impl Masked {
             }
         };
         stored && masked && self.is_finite()
+    }
+
+    /// Some of its rows; `None` where there are not as many, or a block of the mask would be cut.
+    pub(crate) fn cut(&self, rows: Range<usize>) -> Option<Masked> {
+        let Masked { columns, weights, mask, .. } = self;
+        (rows.start <= rows.end && rows.end <= self.rows).then_some(())?;
+        let of = |bytes: &Bytes, width: usize| bytes.slice(rows.start * width..rows.end * width);
+        let weights = match weights {
+            Weights::Single(bytes) => Weights::Single(of(bytes, 4 * columns)),
+            Weights::Half(bytes) => Weights::Half(of(bytes, 2 * columns)),
+            Weights::Int8 { values, scales } => {
+                let scales = scales[rows.clone()].to_vec();
+                Weights::Int8 { values: of(values, *columns), scales }
+            }
+        };
+        let mask = match mask {
+            Mask::NonZero => Mask::NonZero,
+            &Mask::Bits { ref bits, block_rows } => {
+                let whole =
+                    rows.start.is_multiple_of(block_rows) && rows.end.is_multiple_of(block_rows);
+                let width = columns.div_ceil(8);
+                let blocks = rows.start / block_rows * width..rows.end / block_rows * width;
+                whole.then(|| Mask::Bits { bits: bits.slice(blocks), block_rows })?
+            }
+        };
+        Some(Masked { rows: rows.len(), columns: *columns, weights, mask })
     }
 
     /// All weights are looked at, so that the processor takes many at once.

@@ -46,7 +46,7 @@ prop_compose! {
         density in prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64],
         empty in 0..4_usize,
         activation in prop::sample::select(vec![
-            Activation::Identity, Activation::Gelu, Activation::Relu,
+            Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Relu,
         ]),
         absent in (0..12_usize, 0..70_usize),
         seed in any::<u64>(),
@@ -143,6 +143,11 @@ fn exact_gelu(x: f64) -> f64 {
     x * (0.5 + sum / (2.0 * std::f64::consts::PI).sqrt())
 }
 
+fn exact_gelu_tanh(x: f64) -> f64 {
+    let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+    0.5 * x * (1.0 + u.tanh())
+}
+
 fn close(found: f32, expected: f64, tolerance: f64, place: &dyn Debug) {
     let difference = (f64::from(found) - expected).abs();
     assert!(difference <= tolerance, "{place:?}: {found} is not {expected}");
@@ -186,6 +191,7 @@ proptest! {
                             Activation::Identity => sum,
                             Activation::Relu => sum.max(0.0),
                             Activation::Gelu => exact_gelu(sum),
+                            Activation::GeluTanh => exact_gelu_tanh(sum),
                         };
                         let place = (set, layout, row, token);
                         close(output[at(tokens, rows.len(), row, token)], expected, 2e-5, &place);
@@ -200,6 +206,7 @@ proptest! {
         sizes in prop::collection::vec((0..9_usize, 0..9_usize), 1..4),
         count in prop_oneof![1..20_usize, 20..100_usize],
         hidden in 0..20_usize,
+        causal in any::<bool>(),
         seed in any::<u64>(),
     ) {
         let random = &mut Random(seed);
@@ -220,14 +227,15 @@ proptest! {
             let scale = 0.7;
             Attention {
                 read: &read, heads: &heads, value_heads: &value_heads,
-                tokens, attended, scale, output: &mut output, scratch: &mut Buffer::default(),
+                tokens, attended, causal, scale, output: &mut output, scratch: &mut Buffer::default(),
             }.run(set);
             let query = |channel, token| f64::from(read[at(tokens, all, channel, token)]);
             let key = |channel, token| query(channels + channel, token);
             let value = |channel, token| query(2 * channels + channel, token);
             for head in 0..sizes.len() {
                 for from in 0..count {
-                    let shares: Vec<f64> = (0..attended).map(|to| {
+                    let seen = if causal { attended.min(from + 1) } else { attended };
+                    let shares: Vec<f64> = (0..seen).map(|to| {
                         let own = heads[head]..heads[head + 1];
                         let score: f64 = own.map(|c| query(c, from) * key(c, to)).sum();
                         (score * f64::from(scale)).exp()
@@ -281,6 +289,7 @@ fn gelu_is_exact_to_two_millionths() {
     for step in -2000..=2000 {
         let x = step as f32 / 200.0;
         close(Activation::Gelu.of(x), exact_gelu(f64::from(x)), 2e-6, &x);
+        close(Activation::GeluTanh.of(x), exact_gelu_tanh(f64::from(x)), 2e-6, &x);
     }
 }
 

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
 use super::tokens::{Panel, Tokens, at_width};
@@ -6,6 +8,9 @@ use super::{InstructionSet, Kernel};
 
 /// Keys, or channels of a value, that are worked on at once.
 const BLOCK: usize = 4;
+
+/// The score of a key that a query does not see: so far below any other that after the softmax nothing is left.
+const HIDDEN: f32 = -1e9;
 
 /// Multi-head self-attention: softmax(scale · qᵀk) v, head by head; one whose keys are all alike costs hardly
 /// anything.
@@ -22,6 +27,8 @@ pub(crate) struct Attention<'a> {
     pub(crate) tokens: Tokens,
     /// How many tokens, from the first on, are attended to.
     pub(crate) attended: usize,
+    /// Whether a token attends to none behind it.
+    pub(crate) causal: bool,
     pub(crate) scale: f32,
     /// Panels of the channels of the value.
     pub(crate) output: &'a mut [f32],
@@ -78,11 +85,18 @@ impl Kernel for Attention<'_> {
 }
 
 impl Attention<'_> {
-    /// Panels of keys, and how many of the tokens of each are attended to.
-    fn attended(&self) -> impl Iterator<Item = (Panel, usize)> + use<> {
-        let attended = self.attended;
+    /// How many tokens, from the first on, any of these queries attends to.
+    fn seen(&self, queries: Panel) -> usize {
+        match self.causal {
+            false => self.attended,
+            true => self.attended.min(queries.first + queries.tokens()),
+        }
+    }
+
+    /// Panels of keys, and how many of the tokens of each are among the first `seen`.
+    fn keys(&self, seen: usize) -> impl Iterator<Item = (Panel, usize)> + use<> {
         let of_panel =
-            move |panel: Panel| (panel, panel.tokens().min(attended.saturating_sub(panel.first)));
+            move |panel: Panel| (panel, panel.tokens().min(seen.saturating_sub(panel.first)));
         self.tokens.panels().map(of_panel)
     }
 
@@ -91,10 +105,13 @@ impl Attention<'_> {
     fn mean(&mut self, (first, end): (usize, usize)) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
+        if self.causal {
+            return self.running_mean(first..end);
+        }
         for channel in first..end {
             // Several sums, so that none waits for the one before.
             let mut sums = [0.0; 16];
-            for (keys, attended) in self.attended() {
+            for (keys, attended) in self.keys(self.attended) {
                 let at = keys.first * rows + (2 * channels + channel) * keys.tokens();
                 let (whole, rest) = self.read[at..at + attended].as_chunks::<16>();
                 for values in whole.iter().map(<[f32; 16]>::as_slice).chain([rest]) {
@@ -107,6 +124,26 @@ impl Attention<'_> {
             for queries in self.tokens.panels() {
                 let at = queries.first * values + channel * queries.tokens();
                 self.output[at..at + queries.tokens()].fill(mean);
+            }
+        }
+    }
+
+    /// The same where a token attends to none behind it.
+    fn running_mean(&mut self, of: Range<usize>) {
+        let (channels, values) = self.channels();
+        let rows = 2 * channels + values;
+        for channel in of {
+            let mut sum = 0.0;
+            for panel in self.tokens.panels() {
+                let from = panel.first * rows + (2 * channels + channel) * panel.tokens();
+                let to = panel.first * values + channel * panel.tokens();
+                for token in 0..panel.tokens() {
+                    let place = panel.first + token;
+                    if place < self.attended {
+                        sum += self.read[from + token];
+                    }
+                    self.output[to + token] = sum / (place + 1).min(self.attended) as f32;
+                }
             }
         }
     }
@@ -131,7 +168,8 @@ impl Attention<'_> {
             let query = self.read.as_ptr().add(queries.first * rows);
             let scores = self.scratch.as_mut_ptr();
             let mut largest = [V::splat(f32::MIN); WIDTH];
-            for (keys, attended) in self.attended() {
+            let seen = self.seen(queries);
+            for (keys, attended) in self.keys(seen) {
                 let stride = keys.tokens();
                 let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
                 // Registers, and so panels, are whole blocks of keys.
@@ -151,6 +189,20 @@ impl Attention<'_> {
                     }
                 }
             }
+            if self.causal {
+                for key in queries.first..seen {
+                    std::slice::from_raw_parts_mut(scores.add(key * width), key - queries.first)
+                        .fill(HIDDEN);
+                }
+                // Of those that are left.
+                largest = [V::splat(HIDDEN); WIDTH];
+                for key in 0..seen {
+                    for (register, largest) in largest.iter_mut().enumerate() {
+                        let place = scores.add(key * width + register * V::LANES);
+                        *largest = largest.max(V::load(place));
+                    }
+                }
+            }
             // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
             let factor = V::splat(self.scale * std::f32::consts::LOG2_E);
             let mut shift = [V::splat(0.0); WIDTH];
@@ -158,7 +210,7 @@ impl Attention<'_> {
                 *shift = shift.sub(largest.mul(factor));
             }
             let mut totals = [V::splat(0.0); WIDTH];
-            for key in 0..self.attended {
+            for key in 0..seen {
                 let row = scores.add(key * width);
                 for (register, total) in totals.iter_mut().enumerate() {
                     let place = row.add(register * V::LANES);
@@ -174,17 +226,17 @@ impl Attention<'_> {
             let output = self.output.as_mut_ptr().add(queries.first * values);
             let mut channel = first_value;
             while channel + BLOCK <= end_value {
-                self.mix::<V, WIDTH, BLOCK>(channel, output, &inverse);
+                self.mix::<V, WIDTH, BLOCK>(channel, seen, output, &inverse);
                 channel += BLOCK;
             }
             while channel < end_value {
-                self.mix::<V, WIDTH, 1>(channel, output, &inverse);
+                self.mix::<V, WIDTH, 1>(channel, seen, output, &inverse);
                 channel += 1;
             }
         }
     }
 
-    /// The sums over keys for HEIGHT channels of the value, into their panel of the output.
+    /// The sums over the first `seen` keys for HEIGHT channels of the value, into their panel of the output.
     ///
     /// # Safety
     /// As [`panel`](Attention::panel), which has filled the scores.
@@ -193,6 +245,7 @@ impl Attention<'_> {
     unsafe fn mix<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         &mut self,
         channel: usize,
+        seen: usize,
         output: *mut f32,
         inverse: &[V; WIDTH],
     ) {
@@ -201,7 +254,7 @@ impl Attention<'_> {
         // SAFETY: the caller vouches for the buffers.
         unsafe {
             let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
-            for (keys, attended) in self.attended() {
+            for (keys, attended) in self.keys(seen) {
                 let stride = keys.tokens();
                 let first = keys.first * rows + (2 * channels + channel) * stride;
                 let values = self.read.as_ptr().add(first);

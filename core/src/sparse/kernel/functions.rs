@@ -1,4 +1,4 @@
-use std::f32::consts::LN_2;
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LN_2, LOG2_E};
 
 use super::vector::{MOST_LANES, Vector};
 
@@ -9,6 +9,8 @@ pub(crate) enum Activation {
     Identity,
     /// x · Φ(x), by the error function.
     Gelu,
+    /// x · Φ(x), approximated by the hyperbolic tangent.
+    GeluTanh,
     /// max(x, 0)
     Relu,
 }
@@ -31,6 +33,12 @@ impl Activation {
                 then(sums);
             }
             Activation::Gelu => then(gelu(sums)),
+            Activation::GeluTanh => {
+                for sum in sums.as_flattened_mut() {
+                    *sum = gelu_tanh(*sum);
+                }
+                then(sums);
+            }
             Activation::Relu => {
                 for sum in sums.as_flattened_mut() {
                     *sum = sum.max(V::splat(0.0));
@@ -115,6 +123,18 @@ fn gelu<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         }
     }
     x
+}
+
+/// x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) (Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016), which is
+/// x / (1 + e⁻²ᵘ), and by e⁻²|ᵘ| alone (max(x, 0) + min(x, 0) e⁻²|ᵘ|) / (1 + e⁻²|ᵘ|), where nothing overflows.
+#[inline(always)]
+fn gelu_tanh<V: Vector>(x: V) -> V {
+    const SLOPE: f32 = 2.0 * LOG2_E * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
+    let inner = x.mul(x).mul_add(V::splat(SLOPE * 0.044_715), V::splat(SLOPE));
+    let (above, below) = (x.max(V::splat(0.0)), x.min(V::splat(0.0)));
+    // inner is above 0, so u has the sign of x.
+    let small = exp2_of_negative(below.sub(above).mul(inner));
+    below.mul_add(small, above).div(small.add(V::splat(1.0)))
 }
 
 #[inline(always)]

@@ -4,10 +4,18 @@ use super::{Norm, normalization};
 use crate::onnx::{DataType, NodeProto};
 use crate::sparse::masked::{Mask, Masked, Weights};
 
-/// The norm of a sum of rows of tables.
+/// A sum of rows of tables, under a norm where there is one.
 pub(crate) struct Embedding {
+    /// One at least.
     pub(crate) sources: Vec<Source>,
-    pub(crate) norm: Norm,
+    pub(crate) norm: Option<Norm>,
+}
+
+impl Embedding {
+    /// d
+    pub(crate) fn size(&self) -> usize {
+        self.sources[0].table().columns
+    }
 }
 
 /// One summand: rows of a table.
@@ -35,7 +43,8 @@ impl Source {
 
 /// `value` as an embedding.
 pub(super) fn embedding(graph: &Graph, value: &str) -> Option<Embedding> {
-    let (norm, sum) = normalization(graph, value)?;
+    let (norm, sum) = normalization(graph, value).unzip();
+    let sum = sum.unwrap_or(value);
     let mut sources = Vec::new();
     add_sources(graph, sum, &mut sources, graph.node_count())?;
     // Something must say how many positions there are.
@@ -108,42 +117,20 @@ fn selected<'a>(graph: &Graph<'a>, value: &str) -> Option<(&'a str, Rows)> {
             Some((table, rows))
         }
         "Slice" => {
-            let (table, first) = places(graph, value)?;
+            let (table, first) = graph.places(value)?;
             Some((table, Rows::Position { first, padding: None }))
         }
         _ => None,
     }
 }
 
-/// `value` as rows of a constant, one a position, from a first one on: its name, and that one.
-fn places<'a>(graph: &Graph<'a>, value: &str) -> Option<(&'a str, usize)> {
-    let [table, start, end, axis] = graph.apart(value, "Slice")?;
-    let start = graph.integers(start)?;
-    let [first] = *start.as_slice() else { return None };
-    let length = match first {
-        0 => end,
-        _ => {
-            let [length, added] = graph.apart(end, "Add")?;
-            (graph.integers(added)? == start).then_some(length)?
-        }
-    };
-    let shape = graph.node(length, "Shape")?;
-    let as_written = graph.integers(axis)? == [0]
-        && graph.inputs(shape)? == ["input_ids"]
-        && (graph.integer(shape, "start", 0), graph.integer(shape, "end", 0)) == (1, 2);
-    as_written.then_some((table, usize::try_from(first).ok()?))
-}
-
 /// `value` as the rows that positions take, padding a row of its own.
 fn apart_from_padding(graph: &Graph, value: &str) -> Option<Rows> {
     let [attended, rows, padding] = graph.apart(graph.cast_to(value, DataType::Int64)?, "Where")?;
     let [numbers, first] = graph.apart(rows, "Add")?;
-    let (numbers, start) = places(graph, numbers)?;
-    let numbers = graph.vector(numbers)?;
-    let in_order = numbers.iter().enumerate().all(|(place, &number)| number == place as f32);
     let first = whole(graph.scalar(first)?)?;
     let padding = Some(whole(graph.scalar(padding)?)?);
-    let as_written = start == 0 && in_order && graph.is_attended(attended);
+    let as_written = graph.is_place(numbers) && graph.is_attended(attended);
     as_written.then_some(Rows::Position { first, padding })
 }
 

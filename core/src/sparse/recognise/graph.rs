@@ -94,6 +94,37 @@ impl<'a> Graph<'a> {
         found() == Some(true)
     }
 
+    /// `value` as rows of a constant, one a position, from a first one on: its name, and that one.
+    pub(super) fn places(&self, value: &str) -> Option<(&'a str, usize)> {
+        let [table, start, end, axis] = self.apart(value, "Slice")?;
+        let start = self.integers(start)?;
+        let [first] = *start.as_slice() else { return None };
+        let length = match first {
+            0 => end,
+            _ => {
+                let [length, added] = self.apart(end, "Add")?;
+                (self.integers(added)? == start).then_some(length)?
+            }
+        };
+        let shape = self.node(length, "Shape")?;
+        let as_written = self.integers(axis)? == [0]
+            && self.inputs(shape)? == ["input_ids"]
+            && (self.integer(shape, "start", 0), self.integer(shape, "end", 0)) == (1, 2);
+        as_written.then_some((table, usize::try_from(first).ok()?))
+    }
+
+    /// Whether `value` numbers the positions, from 0.
+    pub(super) fn is_place(&self, value: &str) -> bool {
+        let found = || {
+            let (numbers, first) = self.places(value)?;
+            let numbers = self.vector(numbers)?;
+            let in_order =
+                numbers.iter().enumerate().all(|(place, &number)| number == place as f32);
+            Some(first == 0 && in_order)
+        };
+        found() == Some(true)
+    }
+
     fn attribute(&self, node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
         node.attribute.iter().find(|attribute| attribute.name == name)
     }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::graph::Graph;
 use crate::onnx::{DataType, TensorProto};
 use crate::sparse::masked::{Mask, Masked, Weights};
@@ -11,6 +13,13 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
+    /// Some of its outputs, where the mask's blocks can be cut there.
+    pub(super) fn outputs(self, rows: Range<usize>) -> Option<Linear> {
+        let Linear { name, weight, bias } = self;
+        let bias = bias.get(rows.clone())?.to_vec();
+        Some(Linear { name, weight: weight.cut(rows)?, bias })
+    }
+
     pub(super) fn is(&self, rows: usize, columns: usize) -> bool {
         self.weight.rows == rows && self.weight.columns == columns && self.bias.len() == rows
     }

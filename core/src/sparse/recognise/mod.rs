@@ -21,14 +21,31 @@ use crate::onnx::GraphProto;
 /// An encoder: shared embedding, one branch a mask, concept heads.
 pub(crate) struct Encoder {
     pub(crate) embedding: Embedding,
-    pub(crate) branches: Vec<Vec<Layer>>,
+    pub(crate) branches: Vec<Branch>,
     pub(crate) heads: Heads,
 }
 
-/// norm(block(x) + x)
+/// The backbone under one mask.
+pub(crate) struct Branch {
+    pub(crate) layers: Vec<Layer>,
+    /// Of what the last layer gives.
+    pub(crate) norm: Option<Norm>,
+}
+
+/// norm(block(x) + x), or block(norm(x)) + x
 pub(crate) struct Layer {
     pub(crate) block: Block,
     pub(crate) norm: Norm,
+    pub(crate) norm_place: NormPlace,
+}
+
+/// Where a layer has its norm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormPlace {
+    /// Before the block, beside the residual.
+    Before,
+    /// After the sum of both.
+    After,
 }
 
 /// What a layer does before its norm.
@@ -55,40 +72,52 @@ pub(crate) fn encoder(graph: &GraphProto) -> Option<Encoder> {
     let mut start = None;
     let mut branches = Vec::new();
     for last in hidden {
-        let (layers, first) = branch(&graph, last)?;
+        let (branch, first) = branch(&graph, last)?;
         // All branches must begin at one value.
         if *start.get_or_insert(first) != first {
             return None;
         }
-        branches.push(layers);
+        branches.push(branch);
     }
     let embedding = embedding::embedding(&graph, start?)?;
     let encoder = Encoder { embedding, branches, heads };
     encoder.sizes_agree().then_some(encoder)
 }
 
-/// The layers that end at the value `last`, in order, and the value at which they begin.
-fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Vec<Layer>, &'a str)> {
-    let mut layers = Vec::new();
+/// The branch that ends at the value `last`, and the value at which it begins.
+fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Branch, &'a str)> {
     let mut value = last;
+    let mut norm = None;
+    if layer(graph, last).is_none() {
+        (norm, value) = normalization(graph, last).map(|(norm, x)| (Some(norm), x))?;
+    }
+    let mut layers = Vec::new();
     // A graph has fewer layers than nodes, unless it goes round in circles.
     while layers.len() < graph.node_count() {
-        let (norm, sum) = normalization(graph, value)?;
-        let add = graph.node(sum, "Add")?;
-        let [block, residual] = graph.inputs(add)?;
-        let Some((block, input)) =
-            attention::block(graph, block).or_else(|| feed_forward(graph, block))
-        else {
+        let Some((layer, input)) = layer(graph, value) else {
             layers.reverse();
-            return Some((layers, value));
+            return Some((Branch { layers, norm }, value));
         };
-        if input != residual {
-            return None;
-        }
-        layers.push(Layer { block, norm });
-        value = residual;
+        layers.push(layer);
+        value = input;
     }
     None
+}
+
+/// `value` as what a layer gives, and what that reads.
+fn layer<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Layer, &'a str)> {
+    let after = normalization(graph, value);
+    let sum = after.as_ref().map_or(value, |(_, sum)| sum);
+    let [block, residual] = graph.apart(sum, "Add")?;
+    let (block, input) = attention::block(graph, block).or_else(|| feed_forward(graph, block))?;
+    let (norm, norm_place) = match after {
+        Some((norm, _)) => (input == residual).then_some((norm, NormPlace::After))?,
+        None => {
+            let (norm, x) = normalization(graph, input)?;
+            (x == residual).then_some((norm, NormPlace::Before))?
+        }
+    };
+    Some((Layer { block, norm, norm_place }, residual))
 }
 
 /// `value` as outer(activation(inner(x))), and x.
@@ -96,7 +125,11 @@ fn feed_forward<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Block, &'a str
     let (outer, active) = linear::linear(graph, value)?;
     let node = graph.producer(active)?;
     let activation = match node.op_type.as_str() {
-        "Gelu" if graph.text(node, "approximate", "none") == "none" => Activation::Gelu,
+        "Gelu" => match graph.text(node, "approximate", "none") {
+            "none" => Activation::Gelu,
+            "tanh" => Activation::GeluTanh,
+            _ => return None,
+        },
         "Relu" => Activation::Relu,
         _ => return None,
     };
@@ -118,11 +151,12 @@ fn normalization<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Norm, &'a str
 impl Encoder {
     /// Whether every product and norm reads as many channels as there are.
     fn sizes_agree(&self) -> bool {
-        let size = self.embedding.norm.weight.len();
+        let size = self.embedding.size();
         let sources = self.embedding.sources.iter();
         sources.map(|source| source.table().columns).all(|columns| columns == size)
+            && self.embedding.norm.as_ref().is_none_or(|norm| norm.weight.len() == size)
             && self.heads.agree(size)
-            && self.branches.iter().flatten().all(|layer| layer.agrees(size))
+            && self.branches.iter().all(|branch| branch.agrees(size))
     }
 }
 
@@ -139,6 +173,13 @@ impl Heads {
         expansion
             && read <= usize::from(u16::MAX)
             && self.weight.len() == concepts * self.classes * read
+    }
+}
+
+impl Branch {
+    fn agrees(&self, size: usize) -> bool {
+        self.layers.iter().all(|layer| layer.agrees(size))
+            && self.norm.as_ref().is_none_or(|norm| norm.weight.len() == size)
     }
 }
 
