@@ -5,8 +5,9 @@
     exporter/import/.venv/bin/python exporter/bench/export.py target/release/sparsecbm --concepts 4 10
     exporter/import/.venv/bin/python exporter/bench/export.py target/release/sparsecbm --model opt-1.3b --masks packed
 
-The weights are random, in half precision, with masks that keep an eighth; each layer is a file of its own, so that
-making them takes little memory. With --check each export is also run and compared with an evaluation of the
+The weights are random, in half precision, with masks that keep an eighth of them (--keep), single ones or in blocks
+(--block 4); each layer is a file of its own, so that making them takes little memory. With --checkpoint FOLDER such a
+model is only put there, for other commands such as `sparsecbm bench sparse FOLDER`. With --check each export is also run and compared with an evaluation of the
 checkpoint, as exports are unless told otherwise. With --run each file is loaded in ONNX Runtime, graph optimizations
 off (they would unpack every mask and store it), and run on one text of 16 tokens; that needs the package onnxruntime.
 Time and memory are the whole command's.
@@ -35,7 +36,10 @@ OPT_1_3B = {
     "ffn_dim": 8192, "max_position_embeddings": 2048, "word_embed_proj_dim": 2048, "do_layer_norm_before": True,
     "activation_function": "relu",
 }  # fmt: skip
-MODELS = {"bert-base": BERT_BASE, "opt-1.3b": OPT_1_3B}
+OPT_125M = OPT_1_3B | {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "ffn_dim": 3072, "word_embed_proj_dim": 768,
+}  # fmt: skip
+MODELS = {"bert-base": BERT_BASE, "opt-125m": OPT_125M, "opt-1.3b": OPT_1_3B}
 CLASSES, LABELS = ["negative", "positive", "unknown"], ["1", "2", "3", "4", "5"]
 RUN = """
 import resource, sys, time
@@ -62,8 +66,9 @@ print(f"ONNX Runtime {onnxruntime.__version__}: loaded in {loaded:.1f} s, one te
 class Files:
     """The checkpoint's tensors, a file at a time."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, keep, block):
         self.folder, self.random, self.holders = folder, numpy.random.default_rng(0), {}
+        self.keep, self.block = keep, block
 
     def save(self, name, tensors):
         save_file(tensors, self.folder / name)
@@ -76,9 +81,9 @@ class Files:
         return {f"{name}.weight": 1 + self.normal(size), f"{name}.bias": self.normal(size)}
 
     def linear(self, name, rows, columns, concepts):
-        # A bit is kept where three random ones are.
-        shape = (3, concepts, rows, columns // 8)
-        bits = numpy.bitwise_and.reduce(self.random.integers(0, 256, shape, numpy.uint8))
+        size = rows // self.block, columns
+        kept = (self.random.random(size, numpy.float32) < self.keep for _ in range(concepts))
+        bits = numpy.stack([numpy.packbits(mask, axis=-1, bitorder="little") for mask in kept])
         return {f"{name}.weight": self.normal(rows, columns), f"{name}.bias": self.normal(rows),
                 f"{name}.mask_bits": bits}  # fmt: skip
 
@@ -116,8 +121,8 @@ def opt(files, config, concepts):
         files.save(f"layer-{i}.safetensors", tensors)
 
 
-def checkpoint(folder, config, concepts, length):
-    files = Files(folder)
+def checkpoint(folder, config, concepts, options):
+    files = Files(folder, options.keep, options.block)
     {"bert": bert, "opt": opt}[config["model_type"]](files, config, concepts)
     width = concepts * len(CLASSES)
     heads = {
@@ -132,7 +137,7 @@ def checkpoint(folder, config, concepts, length):
     schema = {
         "version": "1.0", "concepts": [{"name": name, "classes": CLASSES} for name in names],
         "label": {"name": "stars", "classes": LABELS}, "semantics": "as-intended", "pooling": "masked-mean",
-        "max_length": length, "intervention": "effect",
+        "max_length": options.length, "intervention": "effect",
         "data_fields": {"text": "text", "concepts": {name: name for name in names}, "label": "stars"},
         "calibration": {"temperature": 1.0, "class_logits": [[[0.0] * 3] * 3] * concepts, "mean_concept_logits": flat,
                         "mean_concept_probabilities": flat},
@@ -162,26 +167,35 @@ def measure(command, folder, out, weights, masks, check):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("command", help="the sparsecbm command")
+    parser.add_argument("command", nargs="?", help="the sparsecbm command, which --checkpoint does not need")
     parser.add_argument("--model", choices=MODELS, default="bert-base")
     parser.add_argument("--concepts", type=int, nargs="+", default=[4])
     parser.add_argument("--weights", nargs="+", default=["f16"])
     parser.add_argument("--masks", nargs="+", default=["packed", "folded"])
     parser.add_argument("--layers", type=int, help="another number of layers than the model's")
     parser.add_argument("--length", type=int, default=128, help="the model's maximum length, which the check runs")
+    parser.add_argument("--keep", type=float, default=0.125, help="share of the weights that each mask keeps")
+    parser.add_argument("--block", type=int, choices=(1, 4), default=1, help="outputs that masks keep together")
+    parser.add_argument("--checkpoint", type=pathlib.Path, help="a folder to put the model into, instead of measuring")
     parser.add_argument("--check", action="store_true", help="run and compare each exported file, which takes long")
     parser.add_argument("--run", action="store_true", help="run each exported file on ONNX Runtime")
     options = parser.parse_args()
     config = dict(MODELS[options.model])
     if options.layers:
         config["num_hidden_layers"] = options.layers
+    if options.checkpoint:
+        options.checkpoint.mkdir(parents=True)
+        checkpoint(options.checkpoint, config, options.concepts[0], options)
+        return
+    if not options.command:
+        parser.error("the sparsecbm command is needed, or --checkpoint")
     print("| K | weights | masks | time, s | peak memory, MiB | file, MB | largest difference |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for concepts in options.concepts:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             # In a process of its own: Linux counts what a process had before it became another command.
-            maker = multiprocessing.Process(target=checkpoint, args=(folder, config, concepts, options.length))
+            maker = multiprocessing.Process(target=checkpoint, args=(folder, config, concepts, options))
             maker.start()
             maker.join()
             assert maker.exitcode == 0, maker.exitcode

@@ -6,7 +6,7 @@
 | `hugging_face.py` | BERT, RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
 | `bilstm.py` | the BiLSTM of docs/checkpoint.md |
 
-`parts.py` tells where heads and neurons of BERT-like ones lie.
+`parts.py` tells where the heads and neurons of some lie.
 
 Each has a class for where a backbone comes from,
 

@@ -14,13 +14,13 @@ from transformers.pytorch_utils import Conv1D
 from transformers.utils import cached_file, logging
 
 from .dropout import keep
-from .parts import BERT, DISTILBERT, Parts
+from .parts import BERT, DISTILBERT, GPT2, OPT, Parts
 
 logging.set_verbosity_error()  # it would list the weights of heads that are not needed
 
 KNOWN = ("bert", "distilbert", "gpt2", "modernbert", "opt", "roberta")
-# Of those whose heads and neurons the sparse kernels can leave out.
-PART_NAMES = {"bert": BERT, "distilbert": DISTILBERT, "roberta": BERT}
+# Of those that the sparse kernels run.
+PART_NAMES = {"bert": BERT, "distilbert": DISTILBERT, "gpt2": GPT2, "opt": OPT, "roberta": BERT}
 
 
 class Source:
@@ -97,8 +97,8 @@ class HuggingFace:
         self.linear_layers = list(linear)
         self.in_out = {name for name, layer in linear.items() if isinstance(layer, Conv1D)}
         self.parts = None
-        if names := PART_NAMES.get(read.model_type):
-            neurons = linear[names.inner.format(0)].out_features
+        if (names := PART_NAMES.get(read.model_type)) and self.width == read.hidden_size:
+            neurons = linear[names.outer.format(0)].weight.numel() // self.width
             self.parts = Parts(names, read.num_hidden_layers, read.num_attention_heads, self.width, neurons)
         self.embeddings = {
             f"{name}.weight" for name, layer in module.named_modules() if isinstance(layer, torch.nn.Embedding)

@@ -1,4 +1,4 @@
-"""Where the heads and the neurons of BERT-like encoders lie, which may go as a whole (`structure.py`)."""
+"""Where a transformer's heads and neurons lie, which may go as a whole (`structure.py`)."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ from ..structure import Part, Piece
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """What a layer's linear layers are called; `{}` stands for its number."""
+    """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one, that one first."""
 
     query: str
     key: str
@@ -27,6 +27,13 @@ DISTILBERT = Names(
     "transformer.layer.{}.ffn.lin1",
     "transformer.layer.{}.ffn.lin2",
 )
+OPT = Names(
+    "decoder.layers.{}.self_attn.q_proj",
+    "decoder.layers.{}.self_attn.k_proj",
+    "decoder.layers.{}.fc1",
+    "decoder.layers.{}.fc2",
+)
+GPT2 = Names("h.{}.attn.c_attn", "h.{}.attn.c_attn", "h.{}.mlp.c_fc", "h.{}.mlp.c_proj")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +47,14 @@ class Parts:
     neurons_each: int
 
     def heads(self):
-        """What each head compares tokens with: key and query. Without its key, it gives every token the mean of its value."""
+        """What each head compares tokens with: key and query. Without its key, it gives every token the mean of the values
+        that it sees."""
         size = self.width // self.heads_each
+        keys = self.width if self.names.key == self.names.query else 0  # where they begin
         for i in range(self.layers):
             for first in range(0, self.width, size):
-                rows = (slice(first, first + size), slice(None))
-                yield Part(Piece(self.names.key.format(i), rows), Piece(self.names.query.format(i), rows))
+                query, key = ((slice(start, start + size), slice(None)) for start in (first, keys + first))
+                yield Part(Piece(self.names.key.format(i), key), Piece(self.names.query.format(i), query))
 
     def neurons(self, count):
         """The neurons of the feed-forward blocks, so many neighbours at once."""
