@@ -11,7 +11,9 @@ use sparsecbm_tests::{exported, graph_engine, hostile, largest_difference};
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
 const SHIPPED: &str = "examples/models/cebab";
-/// Other backbones than the sparse kernels know.
+/// Those that the sparse kernels know.
+const KNOWN: [&str; 6] =
+    [TINY, EXECUTED, SHIPPED, "tests/models/distilbert", "tests/models/gpt2", "tests/models/opt"];
 const OTHERS: [&str; 3] =
     ["tests/models/gpt2-rows", "tests/models/modernbert", "tests/models/bilstm"];
 const TEXT: &str = "The movie was very good, but so loud that we could not hear each other.";
@@ -99,10 +101,8 @@ fn outputs(prediction: &Prediction) -> Vec<f32> {
 
 #[test]
 fn a_patch_does_what_the_same_bits_in_the_file_do() {
-    for (name, sparse) in [(TINY, true), (EXECUTED, true), (SHIPPED, true)]
-        .into_iter()
-        .chain(OTHERS.map(|name| (name, false)))
-    {
+    let known = KNOWN.map(|name| (name, true)).into_iter();
+    for (name, sparse) in known.chain(OTHERS.map(|name| (name, false))) {
         let bytes = packed(name);
         let (patch, patched_bytes) = flips(&bytes, 1, 3);
         let mut engines = vec![graph_engine()];

@@ -3,7 +3,7 @@
 use sparsecbm::sparse::Layout;
 use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
-use sparsecbm_tests::{exported, repository};
+use sparsecbm_tests::{exported, graph_engine, largest_difference, repository};
 
 fn plan(weights: WeightForm, masks: MaskForm) -> Vec<PlannedProduct> {
     let options = ExportOptions { weights, masks, ..ExportOptions::default() };
@@ -39,6 +39,33 @@ fn packed_weights_take_at_most_half_more_than_kept_weights_and_their_indices() {
                     product.name,
                     product.bytes,
                 );
+            }
+        }
+    }
+}
+
+/// Beside the golden vectors, for which weights must be exact.
+#[test]
+fn every_form_of_every_known_backbone_gives_what_the_graph_engine_gives() {
+    for name in ["tiny", "tiny-executed", "distilbert", "gpt2", "opt", "roberta"] {
+        for weights in [WeightForm::F16, WeightForm::Int8] {
+            for masks in [MaskForm::Packed, MaskForm::Folded] {
+                let options = ExportOptions { weights, masks, ..ExportOptions::default() };
+                let bytes = exported(&format!("tests/models/{name}"), &options);
+                let mut options = LoadOptions::default();
+                options.engine = graph_engine();
+                let graph = Model::from_bytes(bytes.clone(), &options).expect("the model loads");
+                let [found, expected] = [load(bytes), graph].map(|model| {
+                    let prediction = model.predict("The movie was very good").expect("runs");
+                    let evidence = prediction.token_evidence();
+                    evidence
+                        .iter()
+                        .chain(prediction.concept_logits())
+                        .copied()
+                        .collect::<Vec<f32>>()
+                });
+                let apart = largest_difference(&found, &expected);
+                assert!(apart <= 1e-5, "{name} {weights:?} {masks:?}: {apart}");
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) struct Attention<'a> {
     pub(crate) tokens: Tokens,
     /// How many tokens, from the first on, are attended to.
     pub(crate) attended: usize,
-    /// Whether a token attends to none behind it.
+    /// Whether a token attends to none that comes after it.
     pub(crate) causal: bool,
     pub(crate) scale: f32,
     /// Panels of the channels of the value.
@@ -128,7 +128,7 @@ impl Attention<'_> {
         }
     }
 
-    /// The same where a token attends to none behind it.
+    /// The same where a token attends to none that comes after it.
     fn running_mean(&mut self, of: Range<usize>) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;

@@ -12,7 +12,7 @@ pub(crate) struct Attention {
     pub(crate) head_size: usize,
     /// Above 0.
     pub(crate) scale: f32,
-    /// Whether a token attends to none behind it.
+    /// Whether a token attends to none that comes after it.
     pub(crate) causal: bool,
 }
 
@@ -69,7 +69,7 @@ fn projection<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Linear, &'a str)
     (graph.integers(axis)? == [2]).then_some((own, input))
 }
 
-/// Whether `value` hides what is behind each token, and not only padding; `None` where it is anything but 0 for what
+/// Whether `value` hides from each token what comes after it, and not only padding; `None` where it is anything but 0 for what
 /// is seen.
 fn causal(graph: &Graph, value: &str) -> Option<bool> {
     // Where all see the same, it gets its axes of heads and queries last.

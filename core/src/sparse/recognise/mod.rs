@@ -171,7 +171,7 @@ impl Heads {
             }
         };
         expansion
-            && read <= usize::from(u16::MAX)
+            && (1..=usize::from(u16::MAX)).contains(&read)
             && self.weight.len() == concepts * self.classes * read
     }
 }
