@@ -3,18 +3,28 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use prost::Message;
 use sparsecbm::explain::Subnetworks;
-use sparsecbm::onnx::{self, ModelProto};
+use sparsecbm::onnx::{self, ModelProto, TensorProto};
 use sparsecbm::{EngineChoice, LoadOptions, Model};
 use sparsecbm_exporter::{ExportOptions, WeightForm};
 use sparsecbm_tests::exported;
 
-/// The tiny model's file, sound.
-pub(crate) static SOUND: LazyLock<ModelProto> = LazyLock::new(|| {
+/// Small models of different make, by name.
+const MODELS: [&str; 3] = ["tiny", "gpt2", "distilbert"];
+
+/// Their files, sound.
+pub(crate) static SOUND: LazyLock<[(&str, ModelProto); 3]> = LazyLock::new(|| {
     let options =
         ExportOptions { weights: WeightForm::F32, check: false, ..ExportOptions::default() };
-    let bytes = exported("tests/models/tiny", &options);
-    onnx::decode(bytes.into(), "tiny").expect("it was just written")
+    MODELS.map(|name| {
+        let bytes = exported(&format!("tests/models/{name}"), &options);
+        (name, onnx::decode(bytes.into(), name).expect("it was just written"))
+    })
 });
+
+/// The file of the smallest.
+pub(crate) fn tiny() -> ModelProto {
+    SOUND[0].1.clone()
+}
 
 /// Loads `bytes` as an exported file on the sparse kernels, and uses what loads.
 pub fn graph(bytes: &[u8]) {
@@ -44,21 +54,45 @@ fn use_on(engine: EngineChoice, file: &Bytes) {
     let _ = prediction.explain(&Default::default());
 }
 
-/// The file with what the sound one holds in place of constants and metadata that are there by name and empty: so
-/// a short input can be a whole model, and a fuzzer need not carry the weights.
+/// The file with what a sound one holds in place of constants and metadata that are there by name and empty: so
+/// a short input can be a whole model, and a fuzzer need not carry the weights. Constants are those of the same shape.
 fn filled(bytes: &[u8]) -> Bytes {
     let Ok(mut model) = ModelProto::decode(bytes) else { return Bytes::copy_from_slice(bytes) };
     for entry in model.metadata_props.iter_mut().filter(|entry| entry.value.is_empty()) {
-        if let Some(sound) = SOUND.metadata_props.iter().find(|sound| sound.key == entry.key) {
+        let mut all = SOUND.iter().flat_map(|(_, sound)| &sound.metadata_props);
+        if let Some(sound) = all.find(|sound| sound.key == entry.key) {
             entry.value.clone_from(&sound.value);
         }
     }
-    if let (Some(graph), Some(sound)) = (&mut model.graph, &SOUND.graph) {
+    if let Some(graph) = &mut model.graph {
         for tensor in graph.initializer.iter_mut().filter(|tensor| tensor.raw_data.is_empty()) {
-            if let Some(sound) = sound.initializer.iter().find(|sound| sound.name == tensor.name) {
+            let graphs = SOUND.iter().filter_map(|(_, sound)| sound.graph.as_ref());
+            let mut all = graphs.flat_map(|graph| &graph.initializer);
+            let same =
+                |sound: &&TensorProto| (&sound.name, &sound.dims) == (&tensor.name, &tensor.dims);
+            if let Some(sound) = all.find(same) {
                 tensor.raw_data = sound.raw_data.clone();
             }
         }
     }
     model.encode_to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seeds::seeds;
+
+    #[test]
+    fn what_the_fuzzers_start_from_loads() {
+        let [(_, graphs), ..] = seeds();
+        assert_eq!(graphs.len(), MODELS.len());
+        for (name, bytes) in graphs {
+            let mut options = LoadOptions::default();
+            options.engine = EngineChoice::Sparse;
+            let model = Model::from_bytes(filled(&bytes), &options);
+            let prediction = model.and_then(|model| model.predict("bad plot, good acting!"));
+            prediction.unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
 }

@@ -2,6 +2,7 @@ use std::fs;
 
 use bytes::Bytes;
 use prost::Message;
+use sparsecbm::onnx::ModelProto;
 use sparsecbm_tests::{checkpoint, repository};
 
 use crate::checkpoint::FILES;
@@ -12,7 +13,8 @@ type Seeds = Vec<(String, Vec<u8>)>;
 
 /// Sound inputs of every target, small: from these the fuzzers start.
 pub fn seeds() -> [(&'static str, Seeds); 5] {
-    let graph = stripped();
+    let graph: Seeds =
+        SOUND.iter().map(|(name, model)| (name.to_string(), stripped(model.clone()))).collect();
     let tokenizer = |model: &str| {
         let file = checkpoint(model).join("tokenizer.json");
         fs::read(file).expect("the checkpoint is there")
@@ -29,9 +31,8 @@ pub fn seeds() -> [(&'static str, Seeds); 5] {
     ]
 }
 
-/// The tiny model's file without the constants and metadata that [`crate::graph`] fills in.
-fn stripped() -> Seeds {
-    let mut model = SOUND.clone();
+/// A model's file without the constants and metadata that [`crate::graph`] fills in.
+fn stripped(mut model: ModelProto) -> Vec<u8> {
     let unchanged = ["sparsecbm.schema", "sparsecbm.version"];
     for entry in model.metadata_props.iter_mut().filter(|e| !unchanged.contains(&&*e.key)) {
         entry.value.clear();
@@ -40,7 +41,7 @@ fn stripped() -> Seeds {
     for tensor in graph.initializer.iter_mut().filter(|tensor| tensor.raw_data.len() > 64) {
         tensor.raw_data = Bytes::new();
     }
-    vec![("sound".into(), model.encode_to_vec())]
+    model.encode_to_vec()
 }
 
 fn checkpoints() -> Seeds {

@@ -1,12 +1,12 @@
 use prost::Message;
 use sparsecbm::{EngineChoice, LoadOptions, Model};
 
-use crate::graph::SOUND;
+use crate::graph::tiny;
 
 /// Loads the tiny model with a tokenizer of these bytes, and tokenizes awkward texts with it.
 pub fn tokenizer(bytes: &[u8]) {
     let Ok(json) = str::from_utf8(bytes) else { return };
-    let mut model = SOUND.clone();
+    let mut model = tiny();
     for entry in &mut model.metadata_props {
         if entry.key == "sparsecbm.tokenizer" {
             entry.value = json.into();

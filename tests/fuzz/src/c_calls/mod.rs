@@ -10,9 +10,9 @@ use prost::Message;
 use sparsecbm_c as c;
 
 use self::input::Input;
-use crate::graph::SOUND;
+use crate::graph::tiny;
 
-static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| SOUND.encode_to_vec());
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| tiny().encode_to_vec());
 
 /// The most calls of one program.
 const CALLS: usize = 64;
