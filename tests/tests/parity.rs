@@ -39,8 +39,8 @@ const FORMS: [(WeightForm, MaskForm, Layout); 5] = [
 const HALF: [&str; 1] = ["cebab"];
 
 /// Those that the sparse kernels know; they must refuse the others.
-const SPARSE: [&str; 7] =
-    ["tiny", "tiny-executed", "cebab", "distilbert", "gpt2", "opt", "roberta"];
+const SPARSE: [&str; 8] =
+    ["tiny", "tiny-executed", "cebab", "distilbert", "gpt2", "opt", "opt-narrow", "roberta"];
 
 /// Those that have no batched layout.
 const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];

@@ -12,8 +12,15 @@ const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
 const SHIPPED: &str = "examples/models/cebab";
 /// Those that the sparse kernels know.
-const KNOWN: [&str; 6] =
-    [TINY, EXECUTED, SHIPPED, "tests/models/distilbert", "tests/models/gpt2", "tests/models/opt"];
+const KNOWN: [&str; 7] = [
+    TINY,
+    EXECUTED,
+    SHIPPED,
+    "tests/models/distilbert",
+    "tests/models/gpt2",
+    "tests/models/opt",
+    "tests/models/opt-narrow",
+];
 const OTHERS: [&str; 3] =
     ["tests/models/gpt2-rows", "tests/models/modernbert", "tests/models/bilstm"];
 const TEXT: &str = "The movie was very good, but so loud that we could not hear each other.";

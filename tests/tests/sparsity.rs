@@ -47,7 +47,7 @@ fn packed_weights_take_at_most_half_more_than_kept_weights_and_their_indices() {
 /// Beside the golden vectors, for which weights must be exact.
 #[test]
 fn every_form_of_every_known_backbone_gives_what_the_graph_engine_gives() {
-    for name in ["tiny", "tiny-executed", "distilbert", "gpt2", "opt", "roberta"] {
+    for name in ["tiny", "tiny-executed", "distilbert", "gpt2", "opt", "opt-narrow", "roberta"] {
         for weights in [WeightForm::F16, WeightForm::Int8] {
             for masks in [MaskForm::Packed, MaskForm::Folded] {
                 let options = ExportOptions { weights, masks, ..ExportOptions::default() };

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use super::build::{Block, Head, Layer};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, Tokens};
 use super::recognise::{Norm, NormPlace};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
 pub(super) struct Branch {
+    /// Of the embedding.
+    pub(super) project_in: Option<Product>,
     /// Shared with the encoders that differ only elsewhere.
     pub(super) layers: Vec<Arc<Layer>>,
     /// Of what the last layer gives.
     pub(super) norm: Option<Norm>,
+    /// Of that.
+    pub(super) project_out: Option<Product>,
     /// One a concept.
     pub(super) heads: Vec<Head>,
 }
@@ -26,30 +30,36 @@ pub(super) struct Text {
     pub(super) pooled: usize,
 }
 
+/// Panels of what all branches begin with.
+#[derive(Clone, Copy)]
+pub(super) struct Embedded<'a> {
+    pub(super) words: &'a [f32],
+    /// What is added to them once they are projected; else nothing.
+    pub(super) place: &'a [f32],
+}
+
 /// Memory of one thread. Every buffer is panels of some channels.
 #[derive(Default)]
 pub(super) struct Buffers {
     pub(super) hidden: Buffer,
     normed: Buffer,
-    next: Buffer,
+    pub(super) next: Buffer,
     wide: Buffer,
     mixed: Buffer,
     scratch: Buffer,
 }
 
 impl Branch {
-    /// Panels of each head's scores, from those of the embeddings.
+    /// Panels of each head's scores.
     pub(super) fn run(
         &self,
         set: InstructionSet,
-        embedded: &[f32],
+        embedded: Embedded,
         text: Text,
         buffers: &mut Buffers,
     ) -> Vec<Vec<f32>> {
         let tokens = text.tokens;
-        let size = embedded.len();
-        buffers.hidden.room(size);
-        buffers.hidden[..size].copy_from_slice(embedded);
+        let size = self.begin(set, embedded, tokens, buffers);
         for layer in &self.layers {
             buffers.next.room(size);
             if layer.norm_place == NormPlace::Before {
@@ -60,23 +70,57 @@ impl Branch {
             layer.run_block(set, text, buffers);
             let Buffers { hidden, next, .. } = buffers;
             match layer.norm_place {
-                NormPlace::Before => {
-                    for (sum, added) in hidden[..size].iter_mut().zip(&next[..size]) {
-                        *sum += added;
-                    }
-                }
+                NormPlace::Before => add(&mut hidden[..size], &next[..size]),
                 NormPlace::After => {
                     layer.norm.run(set, next, Some(hidden), tokens);
                     std::mem::swap(hidden, next);
                 }
             }
         }
-        let Buffers { hidden, wide, scratch, .. } = buffers;
+        let Buffers { hidden, next, wide, scratch, .. } = buffers;
         if let Some(norm) = &self.norm {
             norm.run(set, hidden, None, tokens);
         }
+        if let Some(product) = &self.project_out {
+            next.room(product.rows() * tokens.count());
+            product.run(set, Activation::Identity, tokens, hidden, next, scratch);
+            std::mem::swap(hidden, next);
+        }
         let run = |head: &Head| head.run(set, hidden, text, wide, scratch);
         self.heads.iter().map(run).collect()
+    }
+
+    /// What the first layer reads, as the hidden state; gives its size.
+    fn begin(
+        &self,
+        set: InstructionSet,
+        embedded: Embedded,
+        tokens: Tokens,
+        buffers: &mut Buffers,
+    ) -> usize {
+        let Buffers { hidden, scratch, .. } = buffers;
+        match &self.project_in {
+            None => {
+                let size = embedded.words.len();
+                hidden.room(size);
+                hidden[..size].copy_from_slice(embedded.words);
+                size
+            }
+            Some(product) => {
+                let size = product.rows() * tokens.count();
+                hidden.room(size);
+                product.run(set, Activation::Identity, tokens, embedded.words, hidden, scratch);
+                add(&mut hidden[..size], embedded.place);
+                size
+            }
+        }
+    }
+}
+
+/// Adds to each number.
+fn add(sums: &mut [f32], added: &[f32]) {
+    for (sum, added) in sums.iter_mut().zip(added) {
+        *sum += added;
     }
 }
 

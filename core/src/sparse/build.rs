@@ -67,6 +67,13 @@ impl Builder {
         product
     }
 
+    /// All of a product that belongs to no layer.
+    pub(super) fn whole(&mut self, linear: &Linear) -> Product {
+        let rows: Vec<usize> = (0..linear.weight.rows).collect();
+        let all: Vec<Option<usize>> = (0..linear.weight.columns).map(Some).collect();
+        self.product(&linear.name, &[part(linear, &rows, &all)], all.len())
+    }
+
     /// That of concept `k`, which reads `size` channels.
     pub(super) fn head(&mut self, heads: &Heads, k: usize, size: usize) -> Head {
         let mut dense = |name: &str, all: &[f32], rows: usize, columns: usize, bias: &[f32]| {

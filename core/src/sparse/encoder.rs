@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::branch::{Branch, Buffers, Text};
+use super::branch::{Branch, Buffers, Embedded, Text};
 use super::build::{Block, Builder, Layer};
-use super::kernel::{Buffer, InstructionSet, Tokens};
+use super::kernel::{InstructionSet, Tokens};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Embedding, Rows};
+use super::recognise::{self, Embedding};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
 use crate::{Error, ErrorKind, Result};
@@ -15,6 +15,8 @@ pub(crate) struct Encoder {
     set: InstructionSet,
     threads: usize,
     embedding: Embedding,
+    /// Where branches project the embedding first: what is added to that.
+    place: Option<Embedding>,
     branches: Vec<Branch>,
     classes: usize,
     /// For each concept, its branch and its place among the heads of that branch.
@@ -62,13 +64,16 @@ impl Encoder {
         set: InstructionSet,
         packed_before: impl Fn(usize, usize, &recognise::Layer) -> Option<Arc<Layer>>,
     ) -> Option<Encoder> {
-        let recognise::Encoder { embedding, branches, heads } = recognise::encoder(graph)?;
+        let recognised = recognise::encoder(graph)?;
+        let size = recognised.read_by_heads();
+        let recognise::Encoder { embedding, place, branches, heads } = recognised;
         let mut builder = Builder { set, plan: Vec::new() };
         let mut plan = Vec::new();
         let mut packed = Vec::new();
         let mut places = vec![(0, 0); heads.branch.len()];
-        let size = embedding.size();
         for (index, branch) in branches.into_iter().enumerate() {
+            let project_in = branch.project_in.map(|linear| builder.whole(&linear));
+            plan.append(&mut builder.plan);
             let layer = |(place, layer): (usize, recognise::Layer)| {
                 packed_before(index, place, &layer)
                     .unwrap_or_else(|| Arc::new(builder.layer(layer)))
@@ -76,6 +81,7 @@ impl Encoder {
             let layers: Vec<Arc<Layer>> =
                 branch.layers.into_iter().enumerate().map(layer).collect();
             plan.extend(layers.iter().flat_map(|layer| layer.plan.clone()));
+            let project_out = branch.project_out.map(|linear| builder.whole(&linear));
             let mut own = Vec::new();
             for (k, place) in places.iter_mut().enumerate() {
                 if heads.branch[k] == index {
@@ -83,13 +89,14 @@ impl Encoder {
                     own.push(builder.head(&heads, k, size));
                 }
             }
-            packed.push(Branch { layers, norm: branch.norm, heads: own });
+            packed.push(Branch { project_in, layers, norm: branch.norm, project_out, heads: own });
             plan.append(&mut builder.plan);
         }
         Some(Encoder {
             set,
             threads: if cfg!(target_family = "wasm") { 1 } else { threads.max(1) },
             embedding,
+            place,
             branches: packed,
             classes: heads.classes,
             places,
@@ -146,16 +153,20 @@ impl Encoder {
             return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
         }
         let tokens = Tokens::new(ids.len(), self.set);
-        let mut embedded = self.buffers();
-        self.embed(ids, attended, tokens, &mut embedded.hidden)?;
         let pooled = match self.pooling {
             Pooling::MaskedMean => attended,
             Pooling::PaddedMean => ids.len(),
         };
-        let size = self.embedding.size() * tokens.count();
         let text = Text { tokens, attended, pooled };
-        let scores = self.run_branches(&embedded.hidden[..size], text);
-        self.idle().push(embedded);
+        let mut buffers = self.buffers();
+        let Buffers { hidden, next, .. } = &mut buffers;
+        let words = self.embedding.run(self.set, ids, text, hidden)?;
+        let place = match &self.place {
+            Some(place) => place.run(self.set, ids, text, next)?,
+            None => &[],
+        };
+        let scores = self.run_branches(Embedded { words, place }, text);
+        self.idle().push(buffers);
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
         for &(branch, place) in &self.places {
@@ -174,52 +185,8 @@ impl Encoder {
         Ok(Evidence { concept_logits: concept_logits.collect(), token_evidence })
     }
 
-    /// The shared embedding into `hidden`; zeros beyond the sequence.
-    fn embed(
-        &self,
-        ids: &[i64],
-        attended: usize,
-        tokens: Tokens,
-        hidden: &mut Buffer,
-    ) -> Result<()> {
-        let channels = self.embedding.size();
-        let size = channels * tokens.count();
-        hidden.room(size);
-        let hidden = &mut hidden[..size];
-        hidden.fill(0.0);
-        // Row by row as the tables lie, then into the panels.
-        let mut sums = vec![0.0; channels];
-        for (position, &id) in ids.iter().enumerate() {
-            sums.fill(0.0);
-            for source in &self.embedding.sources {
-                let table = source.table();
-                let row = match source.rows {
-                    Rows::Token => usize::try_from(id).unwrap_or(usize::MAX),
-                    Rows::Position { padding: Some(row), .. } if position >= attended => row,
-                    Rows::Position { first, .. } => first.saturating_add(position),
-                    Rows::Fixed(row) => row,
-                };
-                if row >= table.rows {
-                    let place = format!("embedding of position {position}");
-                    let (found, expected) =
-                        (format!("row {row}"), format!("a row below {}", table.rows));
-                    return Err(Error::new(ErrorKind::Engine, place, found, expected));
-                }
-                table.add_row(row, &mut sums);
-            }
-            let (first, step) = tokens.place(position, channels);
-            for (value, &sum) in hidden[first..].iter_mut().step_by(step).zip(&sums) {
-                *value = sum;
-            }
-        }
-        if let Some(norm) = &self.embedding.norm {
-            norm.run(self.set, hidden, None, tokens);
-        }
-        Ok(())
-    }
-
     /// Panels of each head's scores, for each branch.
-    fn run_branches(&self, embedded: &[f32], text: Text) -> Vec<Vec<Vec<f32>>> {
+    fn run_branches(&self, embedded: Embedded, text: Text) -> Vec<Vec<Vec<f32>>> {
         let run_all = |branches: &[Branch]| -> Vec<Vec<Vec<f32>>> {
             let mut buffers = self.buffers();
             let run = |branch: &Branch| branch.run(self.set, embedded, text, &mut buffers);

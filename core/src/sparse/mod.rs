@@ -2,12 +2,13 @@
 //!
 //! `recognise` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores
 //! them; `pack` goes from there straight to what the kernel reads, in the layout that `cost` estimates to
-//! be cheapest; `build` does so for all layers and heads; `branch` runs those under one mask, and `encoder`
-//! all branches. `kernel` holds the inner loops; `trial` lends them out to be timed.
+//! be cheapest; `build` does so for all layers and heads; `embed` runs what all masks share, `branch` what is
+//! under one of them, and `encoder` all of it. `kernel` holds the inner loops; `trial` lends them out to be timed.
 
 mod branch;
 mod build;
 mod cost;
+mod embed;
 mod encoder;
 mod half;
 mod kernel;

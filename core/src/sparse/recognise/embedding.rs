@@ -12,9 +12,15 @@ pub(crate) struct Embedding {
 }
 
 impl Embedding {
-    /// d
+    /// Channels that it gives.
     pub(crate) fn size(&self) -> usize {
         self.sources[0].table().columns
+    }
+
+    pub(super) fn agrees(&self) -> bool {
+        let size = self.size();
+        self.sources.iter().all(|source| source.table().columns == size)
+            && self.norm.as_ref().is_none_or(|norm| norm.weight.len() == size)
     }
 }
 

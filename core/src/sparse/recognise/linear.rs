@@ -28,12 +28,18 @@ impl Linear {
 /// `value` as a product with a constant, and what it reads.
 pub(super) fn linear<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Linear, &'a str)> {
     let [product, bias] = graph.apart(value, "Add")?;
-    let node = graph.node(product, "MatMul")?;
+    let (linear, input) = unbiased(graph, product)?;
+    Some((Linear { bias: graph.vector(bias)?, ..linear }, input))
+}
+
+/// The same without a bias, which is 0 then.
+pub(super) fn unbiased<'a>(graph: &Graph<'a>, value: &str) -> Option<(Linear, &'a str)> {
+    let node = graph.node(value, "MatMul")?;
     let [input, transposed] = graph.inputs(node)?;
     let weight = masked(graph, graph.transposed(transposed, &[1, 0])?)?;
     let name = node.name.strip_suffix("/MatMul").unwrap_or(&node.name).into();
     let sound = weight.is_sound() && weight.columns <= usize::from(u16::MAX);
-    sound.then_some((Linear { name, weight, bias: graph.vector(bias)? }, input))
+    sound.then(|| (Linear { name, bias: vec![0.0; weight.rows], weight }, input))
 }
 
 /// `value` as a weight, with or without a mask.

@@ -21,15 +21,21 @@ use crate::onnx::GraphProto;
 /// An encoder: shared embedding, one branch a mask, concept heads.
 pub(crate) struct Encoder {
     pub(crate) embedding: Embedding,
+    /// Where branches project the embedding first: what is added to that.
+    pub(crate) place: Option<Embedding>,
     pub(crate) branches: Vec<Branch>,
     pub(crate) heads: Heads,
 }
 
 /// The backbone under one mask.
 pub(crate) struct Branch {
+    /// Of the embedding.
+    pub(crate) project_in: Option<Linear>,
     pub(crate) layers: Vec<Layer>,
     /// Of what the last layer gives.
     pub(crate) norm: Option<Norm>,
+    /// Of that.
+    pub(crate) project_out: Option<Linear>,
 }
 
 /// norm(block(x) + x), or block(norm(x)) + x
@@ -79,29 +85,47 @@ pub(crate) fn encoder(graph: &GraphProto) -> Option<Encoder> {
         }
         branches.push(branch);
     }
-    let embedding = embedding::embedding(&graph, start?)?;
-    let encoder = Encoder { embedding, branches, heads };
+    let (start, place) = start?;
+    let embedding = embedding::embedding(&graph, start)?;
+    let place = match place {
+        Some(place) => Some(embedding::embedding(&graph, place)?),
+        None => None,
+    };
+    let encoder = Encoder { embedding, place, branches, heads };
     encoder.sizes_agree().then_some(encoder)
 }
 
-/// The branch that ends at the value `last`, and the value at which it begins.
-fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Branch, &'a str)> {
-    let mut value = last;
+/// The branch that ends at the value `last`, the value at which it begins, and where it projects that, the one that
+/// it adds then.
+fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Branch, (&'a str, Option<&'a str>))> {
+    let (project_out, projected) = linear::unbiased(graph, last).unzip();
+    let mut value = projected.unwrap_or(last);
     let mut norm = None;
-    if layer(graph, last).is_none() {
-        (norm, value) = normalization(graph, last).map(|(norm, x)| (Some(norm), x))?;
+    if layer(graph, value).is_none() {
+        (norm, value) = normalization(graph, value).map(|(norm, x)| (Some(norm), x))?;
     }
     let mut layers = Vec::new();
     // A graph has fewer layers than nodes, unless it goes round in circles.
     while layers.len() < graph.node_count() {
         let Some((layer, input)) = layer(graph, value) else {
             layers.reverse();
-            return Some((Branch { layers, norm }, value));
+            let (project_in, start) = match projection(graph, value) {
+                Some((linear, start, place)) => (Some(linear), (start, Some(place))),
+                None => (None, (value, None)),
+            };
+            return Some((Branch { project_in, layers, norm, project_out }, start));
         };
         layers.push(layer);
         value = input;
     }
     None
+}
+
+/// `value` as a product of the embedding, and what is added to that.
+fn projection<'a>(graph: &Graph<'a>, value: &str) -> Option<(Linear, &'a str, &'a str)> {
+    let [product, place] = graph.apart(value, "Add")?;
+    let (linear, start) = linear::unbiased(graph, product)?;
+    Some((linear, start, place))
 }
 
 /// `value` as what a layer gives, and what that reads.
@@ -149,14 +173,37 @@ fn normalization<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Norm, &'a str
 }
 
 impl Encoder {
+    /// d: channels of the layers.
+    pub(crate) fn size(&self) -> usize {
+        self.place.as_ref().unwrap_or(&self.embedding).size()
+    }
+
+    /// Channels that the heads read.
+    pub(crate) fn read_by_heads(&self) -> usize {
+        let first = self.branches.first().and_then(|branch| branch.project_out.as_ref());
+        first.map_or(self.size(), |linear| linear.weight.rows)
+    }
+
     /// Whether every product and norm reads as many channels as there are.
     fn sizes_agree(&self) -> bool {
-        let size = self.embedding.size();
-        let sources = self.embedding.sources.iter();
-        sources.map(|source| source.table().columns).all(|columns| columns == size)
-            && self.embedding.norm.as_ref().is_none_or(|norm| norm.weight.len() == size)
-            && self.heads.agree(size)
-            && self.branches.iter().all(|branch| branch.agrees(size))
+        let narrow = self.embedding.size();
+        let size = self.size();
+        let read = self.read_by_heads();
+        let projects = |branch: &Branch| match &branch.project_in {
+            Some(linear) => self.place.is_some() && linear.is(size, narrow),
+            None => self.place.is_none(),
+        };
+        let gives = |branch: &Branch| match &branch.project_out {
+            Some(linear) => linear.is(read, size),
+            None => read == size,
+        };
+        self.embedding.agrees()
+            && self.place.as_ref().is_none_or(Embedding::agrees)
+            && self.heads.agree(read)
+            && self
+                .branches
+                .iter()
+                .all(|branch| projects(branch) && branch.agrees(size) && gives(branch))
     }
 }
 
