@@ -97,9 +97,10 @@ class HuggingFace:
         self.linear_layers = list(linear)
         self.in_out = {name for name, layer in linear.items() if isinstance(layer, Conv1D)}
         self.parts = None
-        if (names := PART_NAMES.get(read.model_type)) and self.width == read.hidden_size:
-            neurons = linear[names.outer.format(0)].weight.numel() // self.width
-            self.parts = Parts(names, read.num_hidden_layers, read.num_attention_heads, self.width, neurons)
+        if names := PART_NAMES.get(read.model_type):
+            width = read.hidden_size
+            neurons = linear[names.outer.format(0)].weight.numel() // width
+            self.parts = Parts(names, read.num_hidden_layers, read.num_attention_heads, width, neurons)
         self.embeddings = {
             f"{name}.weight" for name, layer in module.named_modules() if isinstance(layer, torch.nn.Embedding)
         }
