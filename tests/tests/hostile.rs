@@ -14,6 +14,11 @@ fn file(masks: MaskForm) -> Vec<u8> {
     exported("tests/models/tiny", &ExportOptions { masks, ..ExportOptions::default() })
 }
 
+/// A file of another make: causal, with projections that are one.
+fn other_file(masks: MaskForm) -> Vec<u8> {
+    exported("tests/models/gpt2", &ExportOptions { masks, ..ExportOptions::default() })
+}
+
 /// Loads a file on every engine that needs no other library and uses what loads.
 fn use_it(bytes: &[u8]) {
     for engine in [EngineChoice::Sparse, EngineChoice::Tract] {
@@ -31,11 +36,11 @@ fn use_it(bytes: &[u8]) {
     }
 }
 
-/// Breaks a sound file again and again, and uses each result.
+/// Breaks sound files again and again, and uses each result.
 fn break_often(masks: MaskForm, damage: impl Fn(&mut fastrand::Rng, &mut Vec<u8>)) {
-    let sound = file(masks);
+    let sound = [file(masks), other_file(masks)];
     for_each_seed(|random| {
-        let mut bytes = sound.clone();
+        let mut bytes = random.choice(&sound).expect("some").clone();
         damage(random, &mut bytes);
         use_it(&bytes);
     });
@@ -102,8 +107,17 @@ fn constants_of_other_shapes_and_numbers() {
                 let other = random.choice(tensors.iter()).expect("constants").clone();
                 let index = random.usize(..tensors.len());
                 let tensor = &mut tensors[index];
-                match random.u8(..6) {
+                match random.u8(..7) {
                     0 => tensor.dims = other.dims,
+                    6 => {
+                        // Sound, but empty, and as long or wide as it likes.
+                        let sizes = [1, 3, 1000, 1 << 40, 1 << 61, i64::MAX];
+                        tensor.dims.fill_with(|| *random.choice(&sizes).expect("some"));
+                        if let Some(size) = tensor.dims.first_mut() {
+                            *size = 0;
+                        }
+                        tensor.raw_data.clear();
+                    }
                     1 => tensor.dims.reverse(),
                     2 => tensor.data_type = other.data_type,
                     3 => {
@@ -165,6 +179,17 @@ fn a_header_that_asks_for_more_than_there_is() {
     });
     assert_eq!(error.kind(), ErrorKind::Model);
     assert!(error.to_string().contains("[1048576, 1048576]"), "{error}");
+}
+
+#[test]
+fn an_empty_constant_that_claims_to_be_wide() {
+    let error = error(|model| {
+        let tensors = &mut model.graph.as_mut().expect("a graph").initializer;
+        tensors[0].dims = vec![0, 1 << 40];
+        tensors[0].raw_data.clear();
+    });
+    assert_eq!(error.kind(), ErrorKind::Model);
+    assert!(error.to_string().contains("[0, 1099511627776]"), "{error}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(super) fn block<'a>(graph: &Graph<'a>, value: &'a str) -> Option<(Block, &'a
     let (value, value_input) = projection(graph, value.0)?;
     let causal = causal(graph, padding)?;
     let as_written = graph.integer(softmax, "axis", -1) == -1
-        && joined_shape == [0, 0, (heads * head_size) as i64]
+        && joined_shape == [0, 0, heads.checked_mul(head_size)? as i64]
         && [key_input, value_input] == [input, input]
         && same;
     let attention = Attention { query, key, value, output, heads, head_size, scale, causal };

@@ -148,14 +148,16 @@ impl MaskBits {
         block_rows: usize,
         weights: Weights,
     ) -> Option<Masked> {
+        // An empty matrix may claim any width.
+        let narrow = columns <= usize::from(u16::MAX) && self.width == columns.div_ceil(8);
+        narrow.then_some(())?;
         let (blocks, unpacked) = (rows as i64 / block_rows as i64, 8 * self.width as i64);
         let shape = match block_rows {
             1 => vec![blocks, unpacked],
             _ => vec![blocks, 1, unpacked],
         };
         let cut = (unpacked > columns as i64).then(|| (shape.len() as i64 - 1, columns as i64));
-        let fits = self.rows * block_rows == rows
-            && self.width == columns.div_ceil(8)
+        let fits = self.rows.checked_mul(block_rows) == Some(rows)
             && self.shape == shape
             && self.cut == cut;
         let mask = Mask::Bits { bits: self.bits, block_rows };

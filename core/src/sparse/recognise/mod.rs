@@ -210,16 +210,19 @@ impl Encoder {
 impl Heads {
     /// Whether they read `size` channels. What a product reads is numbered by 16 bits.
     fn agree(&self, size: usize) -> bool {
-        let concepts = self.branch.len();
-        let (read, expansion) = match &self.expansion {
-            None => (size, true),
-            Some(expansion) => {
-                (expansion.size, expansion.weight.len() == concepts * expansion.size * size)
-            }
+        // An empty matrix may claim any number of rows or columns.
+        let is = |weight: &[f32], rows: usize, columns: usize| {
+            let count =
+                rows.checked_mul(columns).and_then(|one| one.checked_mul(self.branch.len()));
+            columns > 0 && columns <= usize::from(u16::MAX) && count == Some(weight.len())
         };
-        expansion
-            && (1..=usize::from(u16::MAX)).contains(&read)
-            && self.weight.len() == concepts * self.classes * read
+        match &self.expansion {
+            None => is(&self.weight, self.classes, size),
+            Some(expansion) => {
+                is(&expansion.weight, expansion.size, size)
+                    && is(&self.weight, self.classes, expansion.size)
+            }
+        }
     }
 }
 
@@ -244,9 +247,11 @@ impl Layer {
     fn agrees(&self, size: usize) -> bool {
         let block = match &self.block {
             Block::Attention(attention) => {
-                let inner = attention.heads * attention.head_size;
+                let inner = attention.output.weight.columns;
+                let heads = attention.heads.checked_mul(attention.head_size);
                 let reading = [&attention.query, &attention.key, &attention.value];
-                reading.iter().all(|linear| linear.is(inner, size))
+                heads == Some(inner)
+                    && reading.iter().all(|linear| linear.is(inner, size))
                     && attention.output.is(size, inner)
             }
             Block::FeedForward { inner, outer, .. } => {
