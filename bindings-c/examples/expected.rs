@@ -1,5 +1,5 @@
 //! Writes what the Rust crate says of every golden case, as bits, for `tests/c/goldens.c`:
-//! `expected MODEL.onnx GOLDENS >FILE`, GOLDENS being `tiny`, `tiny-executed` or `cebab`.
+//! `expected MODEL.onnx GOLDENS >FILE`, GOLDENS being the name of a model that has golden vectors.
 
 use std::error::Error;
 use std::io::{Write, stdout};

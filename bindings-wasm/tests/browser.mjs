@@ -1,5 +1,6 @@
 // Runs the suite in headless Chromium on the page that Vite built: node browser.mjs SITE FILES
 import { withPage } from './chromium.mjs'
+import { GOLDEN } from './suite.js'
 
 const [site, files] = process.argv.slice(2)
 await withPage(site, files, async ({ open, run, url }) => {
@@ -18,7 +19,7 @@ await withPage(site, files, async ({ open, run, url }) => {
   }
   await open()
   const tests = [
-    ...['tiny', 'tiny-executed', 'cebab'].map((name) => ['parity', name]),
+    ...GOLDEN.map((name) => ['parity', name]),
     ['tokens', 'cebab'],
     ['interventions', 'cebab'],
     ['explanations', 'tiny'],
