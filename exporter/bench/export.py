@@ -7,10 +7,10 @@
 
 The weights are random, in half precision, with masks that keep an eighth of them (--keep), single ones or in blocks
 (--block 4); each layer is a file of its own, so that making them takes little memory. With --checkpoint FOLDER such a
-model is only put there, for other commands such as `sparsecbm bench sparse FOLDER`. With --check each export is also run and compared with an evaluation of the
-checkpoint, as exports are unless told otherwise. With --run each file is loaded in ONNX Runtime, graph optimizations
-off (they would unpack every mask and store it), and run on one text of 16 tokens; that needs the package onnxruntime.
-Time and memory are the whole command's.
+model is only put there, for other commands such as `sparsecbm bench sparse FOLDER`. With --check each export is also
+run and compared with an evaluation of the checkpoint, as exports are unless told otherwise. With --run each file is
+loaded in ONNX Runtime, graph optimizations off (they would unpack every mask and store it), and run on one text of 16
+tokens; that needs the package onnxruntime. Time and memory are the whole command's.
 """
 
 import argparse

@@ -20,8 +20,9 @@ from sparsecbm_training.backbone.minilm import MiniLm  # noqa: E402
 from sparsecbm_training.data import Review  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
-BACKBONE = MiniLm({"num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8,
-                   "intermediate_size": 16})
+BACKBONE = MiniLm({
+    "num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8, "intermediate_size": 16,
+})  # fmt: skip
 OPTIONS = argparse.Namespace(
     batch=3, bf16=True, weight_decay=0.01, concept_weight=5.0, corrected_weight=2.0, block=4, damping=1e-10,
     fisher_batches=2, distinct=0.3,

@@ -7,7 +7,8 @@ from ..structure import Part, Piece
 
 @dataclasses.dataclass(frozen=True)
 class Names:
-    """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one, that one first."""
+    """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one of them, whose first
+    outputs are the query."""
 
     query: str
     key: str
