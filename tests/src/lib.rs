@@ -9,5 +9,7 @@ mod pauses;
 
 pub use goldens::{Case, Goldens, Tensor, TokenCase, largest_difference, token_cases};
 pub use gradients::{GradientCase, GradientGoldens, IntegratedCase, Told, gradient_goldens};
-pub use models::{checkpoint, exported, exported_gradients, graph_engine, repository, reviews};
+pub use models::{
+    SPARSE, checkpoint, exported, exported_gradients, graph_engine, repository, reviews,
+};
 pub use pauses::{pause, with_pauses};

@@ -5,6 +5,18 @@ use std::sync::{LazyLock, Mutex};
 use sparsecbm::{EngineChoice, Result};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, export, export_gradients};
 
+/// The checkpoints whose backbones the sparse kernels know.
+pub const SPARSE: [&str; 8] = [
+    "examples/models/cebab",
+    "tests/models/distilbert",
+    "tests/models/gpt2",
+    "tests/models/opt",
+    "tests/models/opt-narrow",
+    "tests/models/roberta",
+    "tests/models/tiny",
+    "tests/models/tiny-executed",
+];
+
 /// The root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lies in the repository")

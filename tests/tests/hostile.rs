@@ -10,13 +10,12 @@ use sparsecbm_exporter::{ExportOptions, MaskForm};
 use sparsecbm_tests::exported;
 use sparsecbm_tests::hostile::{EXTREMES, change_somewhere, for_each_seed};
 
-fn file(masks: MaskForm) -> Vec<u8> {
-    exported("tests/models/tiny", &ExportOptions { masks, ..ExportOptions::default() })
-}
+const TINY: &str = "tests/models/tiny";
+/// Of another make: causal, with projections that are one.
+const GPT2: &str = "tests/models/gpt2";
 
-/// A file of another make: causal, with projections that are one.
-fn other_file(masks: MaskForm) -> Vec<u8> {
-    exported("tests/models/gpt2", &ExportOptions { masks, ..ExportOptions::default() })
+fn file(model: &str, masks: MaskForm) -> Vec<u8> {
+    exported(model, &ExportOptions { masks, ..ExportOptions::default() })
 }
 
 /// Loads a file on every engine that needs no other library and uses what loads.
@@ -38,7 +37,7 @@ fn use_it(bytes: &[u8]) {
 
 /// Breaks sound files again and again, and uses each result.
 fn break_often(masks: MaskForm, damage: impl Fn(&mut fastrand::Rng, &mut Vec<u8>)) {
-    let sound = [file(masks), other_file(masks)];
+    let sound = [TINY, GPT2].map(|model| file(model, masks));
     for_each_seed(|random| {
         let mut bytes = random.choice(&sound).expect("some").clone();
         damage(random, &mut bytes);
@@ -166,7 +165,7 @@ fn metadata_with_other_values() {
 
 /// The error that a changed file gives.
 fn error(change: impl FnOnce(&mut ModelProto)) -> sparsecbm::Error {
-    let mut bytes = file(MaskForm::Packed);
+    let mut bytes = file(TINY, MaskForm::Packed);
     edit(&mut bytes, change);
     Model::from_bytes(bytes, &LoadOptions::default()).expect_err("the file is refused")
 }
@@ -215,7 +214,7 @@ fn edit_tokenizer(model: &mut ModelProto, change: impl FnOnce(&mut serde_json::V
 
 /// The tiny model with another tokenizer, on the engine that runs files of strangers.
 fn with_tokenizer(change: impl FnOnce(&mut serde_json::Value)) -> sparsecbm::Result<Model> {
-    let mut bytes = file(MaskForm::Packed);
+    let mut bytes = file(TINY, MaskForm::Packed);
     edit(&mut bytes, |model| edit_tokenizer(model, change));
     let mut options = LoadOptions::default();
     options.engine = EngineChoice::Sparse;
@@ -332,7 +331,7 @@ fn constants_in_the_body_of_a_scan() {
 
 /// Writes the tiny model with the elements of its first constant in a file called `location`.
 fn with_data_at(folder: &std::path::Path, location: &str) -> std::path::PathBuf {
-    let mut bytes = file(MaskForm::Packed);
+    let mut bytes = file(TINY, MaskForm::Packed);
     edit(&mut bytes, |model| {
         let tensor = &mut model.graph.as_mut().expect("a graph").initializer[0];
         std::fs::write(folder.join("weights.data"), &tensor.raw_data).expect("it can be written");

@@ -6,21 +6,12 @@ use sparsecbm::edit::LayerPatch;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskPatch, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm};
-use sparsecbm_tests::{exported, graph_engine, hostile, largest_difference};
+use sparsecbm_tests::{SPARSE, exported, graph_engine, hostile, largest_difference};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
 const SHIPPED: &str = "examples/models/cebab";
-/// Those that the sparse kernels know.
-const KNOWN: [&str; 7] = [
-    TINY,
-    EXECUTED,
-    SHIPPED,
-    "tests/models/distilbert",
-    "tests/models/gpt2",
-    "tests/models/opt",
-    "tests/models/opt-narrow",
-];
+/// Some that the sparse kernels do not know.
 const OTHERS: [&str; 3] =
     ["tests/models/gpt2-rows", "tests/models/modernbert", "tests/models/bilstm"];
 const TEXT: &str = "The movie was very good, but so loud that we could not hear each other.";
@@ -108,7 +99,7 @@ fn outputs(prediction: &Prediction) -> Vec<f32> {
 
 #[test]
 fn a_patch_does_what_the_same_bits_in_the_file_do() {
-    let known = KNOWN.map(|name| (name, true)).into_iter();
+    let known = SPARSE.map(|name| (name, true)).into_iter();
     for (name, sparse) in known.chain(OTHERS.map(|name| (name, false))) {
         let bytes = packed(name);
         let (patch, patched_bytes) = flips(&bytes, 1, 3);

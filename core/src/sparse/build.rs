@@ -70,31 +70,26 @@ impl Builder {
     /// All of a product that belongs to no layer.
     pub(super) fn whole(&mut self, linear: &Linear) -> Product {
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
-        let all: Vec<Option<usize>> = (0..linear.weight.columns).map(Some).collect();
+        let all = every_channel(linear);
         self.product(&linear.name, &[part(linear, &rows, &all)], all.len())
     }
 
     /// That of concept `k`, which reads `size` channels.
     pub(super) fn head(&mut self, heads: &Heads, k: usize, size: usize) -> Head {
-        let mut dense = |name: &str, all: &[f32], rows: usize, columns: usize, bias: &[f32]| {
+        let mut layer = |name: &str, all: &[f32], columns: usize, bias: Vec<f32>| {
+            let rows = bias.len();
             let own = &all[k * rows * columns..][..rows * columns];
             let bytes: Vec<u8> = own.iter().flat_map(|weight| weight.to_le_bytes()).collect();
             let weights = Weights::Single(bytes.into());
             let weight = Masked { rows, columns, weights, mask: Mask::NonZero };
-            let rows: Vec<usize> = (0..rows).collect();
-            let channels: Vec<Option<usize>> = (0..columns).map(Some).collect();
-            let part = Part { weight: &weight, rows: &rows, channels: &channels, bias };
-            self.product(name, &[part], columns)
+            self.whole(&Linear { name: name.into(), weight, bias })
         };
-        let Heads { classes, expansion, weight, .. } = heads;
-        let mut read = size;
-        let expansion = expansion.as_ref().map(|Expansion { size, weight, bias }| {
-            let own = dense("concept_expansion", weight, *size, read, &bias[k * size..][..*size]);
-            read = *size;
-            own
+        let expansion = heads.expansion.as_ref().map(|Expansion { size: own, weight, bias }| {
+            layer("concept_expansion", weight, size, bias[k * own..][..*own].to_vec())
         });
-        let without_bias = vec![0.0; *classes];
-        Head { expansion, classes: dense("concept_head", weight, *classes, read, &without_bias) }
+        let read = heads.expansion.as_ref().map_or(size, |expansion| expansion.size);
+        let classes = layer("concept_head", &heads.weight, read, vec![0.0; heads.classes]);
+        Head { expansion, classes }
     }
 
     /// Two facts make channels superfluous. A key channel without weights is a constant over all keys,
@@ -113,7 +108,7 @@ impl Builder {
         let mixes: Vec<bool> = bounds(&mixed).windows(2).map(|pair| pair[0] < pair[1]).collect();
         let compared =
             units(&key.weight, |row| mixes[row / head_size] && key_lives(row) && query_lives(row));
-        let all: Vec<Option<usize>> = (0..query.weight.columns).map(Some).collect();
+        let all = every_channel(query);
         let part = |linear, rows| part(linear, rows, &all);
         let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];
         let name = match key.name == query.name {
@@ -137,7 +132,7 @@ impl Builder {
     fn feed_forward(&mut self, inner: &Linear, activation: Activation, outer: &Linear) -> Block {
         let read = used_columns(&outer.weight);
         let rows = units(&inner.weight, |row| read[row] && !inner.weight.is_killed(row));
-        let all: Vec<Option<usize>> = (0..inner.weight.columns).map(Some).collect();
+        let all = every_channel(inner);
         let wide = self.product(&inner.name, &[part(inner, &rows, &all)], all.len());
         let outer = self.without(outer, &rows, |row| activation.of(inner.bias[row]));
         Block::FeedForward { inner: wide, activation, outer }
@@ -166,6 +161,11 @@ impl Builder {
         let part = Part { weight: &linear.weight, rows: &rows, channels: &channels, bias: &bias };
         self.product(&linear.name, &[part], present.len())
     }
+}
+
+/// The channels that its columns read, where its input has all.
+fn every_channel(linear: &Linear) -> Vec<Option<usize>> {
+    (0..linear.weight.columns).map(Some).collect()
 }
 
 fn part<'a>(linear: &'a Linear, rows: &'a [usize], channels: &'a [Option<usize>]) -> Part<'a> {

@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
 use super::tokens::{Panel, Tokens, at_width};
@@ -71,7 +69,10 @@ impl Kernel for Attention<'_> {
             let channels = (channels[0], channels[1]);
             let values = (value_channels[0], value_channels[1]);
             if channels.0 == channels.1 {
-                self.mean(values);
+                match self.causal {
+                    false => self.mean(values),
+                    true => self.running_mean(values),
+                }
                 continue;
             }
             for queries in self.tokens.panels() {
@@ -105,9 +106,6 @@ impl Attention<'_> {
     fn mean(&mut self, (first, end): (usize, usize)) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
-        if self.causal {
-            return self.running_mean(first..end);
-        }
         for channel in first..end {
             // Several sums, so that none waits for the one before.
             let mut sums = [0.0; 16];
@@ -129,10 +127,10 @@ impl Attention<'_> {
     }
 
     /// The same where a token attends to none that comes after it.
-    fn running_mean(&mut self, of: Range<usize>) {
+    fn running_mean(&mut self, (first, end): (usize, usize)) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
-        for channel in of {
+        for channel in first..end {
             let mut sum = 0.0;
             for panel in self.tokens.panels() {
                 let from = panel.first * rows + (2 * channels + channel) * panel.tokens();
@@ -169,6 +167,8 @@ impl Attention<'_> {
             let scores = self.scratch.as_mut_ptr();
             let mut largest = [V::splat(f32::MIN); WIDTH];
             let seen = self.seen(queries);
+            // Keys that every query of the panel sees.
+            let clear = if self.causal { queries.first.min(seen) } else { seen };
             for (keys, attended) in self.keys(seen) {
                 let stride = keys.tokens();
                 let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
@@ -181,7 +181,7 @@ impl Attention<'_> {
                     }
                     for (row, sums) in sums.iter().enumerate() {
                         store(sums, scores.add((keys.first + key + row) * width));
-                        if key + row < attended {
+                        if keys.first + key + row < clear {
                             for (largest, &sum) in largest.iter_mut().zip(sums) {
                                 *largest = largest.max(sum);
                             }
@@ -189,18 +189,11 @@ impl Attention<'_> {
                     }
                 }
             }
-            if self.causal {
-                for key in queries.first..seen {
-                    std::slice::from_raw_parts_mut(scores.add(key * width), key - queries.first)
-                        .fill(HIDDEN);
-                }
-                // Of those that are left.
-                largest = [V::splat(HIDDEN); WIDTH];
-                for key in 0..seen {
-                    for (register, largest) in largest.iter_mut().enumerate() {
-                        let place = scores.add(key * width + register * V::LANES);
-                        *largest = largest.max(V::load(place));
-                    }
+            for key in clear..seen {
+                let row = scores.add(key * width);
+                std::slice::from_raw_parts_mut(row, key - clear).fill(HIDDEN);
+                for (register, largest) in largest.iter_mut().enumerate() {
+                    *largest = largest.max(V::load(row.add(register * V::LANES)));
                 }
             }
             // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)

@@ -101,24 +101,28 @@ fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Option<(Branch, (&'a str, Opt
     let (project_out, projected) = linear::unbiased(graph, last).unzip();
     let mut value = projected.unwrap_or(last);
     let mut norm = None;
-    if layer(graph, value).is_none() {
-        (norm, value) = normalization(graph, value).map(|(norm, x)| (Some(norm), x))?;
-    }
     let mut layers = Vec::new();
-    // A graph has fewer layers than nodes, unless it goes round in circles.
-    while layers.len() < graph.node_count() {
-        let Some((layer, input)) = layer(graph, value) else {
-            layers.reverse();
-            let (project_in, start) = match projection(graph, value) {
-                Some((linear, start, place)) => (Some(linear), (start, Some(place))),
-                None => (None, (value, None)),
-            };
-            return Some((Branch { project_in, layers, norm, project_out }, start));
-        };
-        layers.push(layer);
-        value = input;
+    loop {
+        match layer(graph, value) {
+            // A graph has fewer layers than nodes, unless it goes round in circles.
+            Some(_) if layers.len() == graph.node_count() => return None,
+            Some((layer, input)) => {
+                layers.push(layer);
+                value = input;
+            }
+            None if layers.is_empty() && norm.is_none() => {
+                let (last, x) = normalization(graph, value)?;
+                (norm, value) = (Some(last), x);
+            }
+            None => break,
+        }
     }
-    None
+    layers.reverse();
+    let (project_in, start) = match projection(graph, value) {
+        Some((linear, start, place)) => (Some(linear), (start, Some(place))),
+        None => (None, (value, None)),
+    };
+    Some((Branch { project_in, layers, norm, project_out }, start))
 }
 
 /// `value` as a product of the embedding, and what is added to that.
