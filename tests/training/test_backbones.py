@@ -3,7 +3,7 @@ with what PyTorch does.
 
     SPARSECBM=COMMAND PYTHON=INTERPRETER INTERPRETER -m unittest discover -s tests/training
 
-The interpreter has the requirements of examples/training, with those of its backbones.
+The interpreter has the requirements of training, with those of its backbones.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "examples/training"))
+sys.path.insert(0, str(REPOSITORY / "training"))
 
 import folders  # noqa: E402
 from sparsecbm_training import __main__, backbone, batches, checkpoint, data, structure, train, vocabulary  # noqa: E402
@@ -75,7 +75,7 @@ class Backbones(unittest.TestCase):
         command += ["--prunings", 2, "--fisher-batches", 4, "--whole-batches", 2, "--mend-epochs", 1]
         command += ["--sparsity", SPARSITY, "--max-length", LENGTH, *options]
         if environment:
-            run(REPOSITORY / "examples/training/train", *command, **environment)
+            run(REPOSITORY / "training/train", *command, **environment)
         else:
             with mock.patch.object(sys, "argv", ["train", *map(str, command)]), contextlib.redirect_stdout(io.StringIO()):
                 __main__.main()

@@ -13,11 +13,11 @@ from . import (
 )  # fmt: skip
 from .model import Model, new_heads
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="examples/training/train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="training/train", description=__doc__)
     add = parser.add_argument
     add("--out", type=pathlib.Path, required=True, help="folder to write the checkpoint to")
     add(
@@ -251,7 +251,7 @@ def main():
     left_out = ("out", "data", "start", "logits", "threads", "device")
     recipe = {key: value for key, value in vars(options).items() if key not in left_out and value is not None}
     training = {
-        "recipe": "examples/training",
+        "recipe": "training",
         "seed": options.seed,
         "options": recipe,
         "reviews": sizes,

@@ -1,4 +1,4 @@
-"""Quick checks of masks and saliency. Run: python -m unittest discover -s examples/training/tests"""
+"""Quick checks of masks and saliency. Run: python -m unittest discover -s training/tests"""
 
 import pathlib
 import sys

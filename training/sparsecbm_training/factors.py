@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from . import data, effect, label_head, metrics
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 STRENGTHS = (0.1, 0.15, 0.25, 0.35, 0.5, 1.0)
 SOFTNESSES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 FOLDS = 5

@@ -1,6 +1,6 @@
 """Turns CSV files of IMDB-C into the JSON lines that training and `sparsecbm eval` read.
 
-    python -m sparsecbm_training.imdb train.csv train.jsonl        # in examples/training
+    python -m sparsecbm_training.imdb train.csv train.jsonl        # in training
 
 A row has a review, its sentiment, and a class for each of eight concepts. Labels typed by hand are normalised: spaces
 around them and capitals go, and known misspellings are put right. Every spelling that was changed is printed with how
