@@ -108,7 +108,7 @@ pub unsafe extern "C" fn scbm_undo_all(
     changed: *mut *mut Prediction,
 ) -> Status {
     // SAFETY: as the caller promises.
-    unsafe { change(prediction, changed, |prediction| Ok(prediction.undo_all()?)) }
+    unsafe { change(prediction, changed, |prediction| Ok(prediction.undo_all())) }
 }
 
 /// # Safety

@@ -110,7 +110,7 @@ impl RawPrediction {
     pub fn undo(&self, concept: Option<String>) -> Result<RawPrediction, JsValue> {
         let undone = match concept {
             Some(concept) => self.prediction.undo(&concept),
-            None => self.prediction.undo_all(),
+            None => Ok(self.prediction.undo_all()),
         };
         undone.map(RawPrediction::new).map_err(to_js)
     }

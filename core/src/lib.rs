@@ -1,7 +1,8 @@
 //! Run, explain and correct sparse concept bottleneck text models.
 //!
-//! Bytes become a [`Model`], a model makes a [`Prediction`] of a text, and a prediction can be
-//! corrected: [`Prediction::intervene`] overrides a concept and gives the new label at once.
+//! Bytes become a [`Model`], a model makes a [`Prediction`] of a text, and a prediction answers two questions
+//! at once: what if a concept were otherwise ([`Prediction::suppose`]), and what if the model misread it
+//! ([`Prediction::correct`]).
 //!
 //! ```no_run
 //! use sparsecbm::{LoadOptions, Model};
@@ -13,8 +14,8 @@
 //! for concept in prediction.concepts() {
 //!     println!("{}: {}", concept.name, concept.class);
 //! }
-//! let corrected = prediction.intervene([("noise", "positive")])?;
-//! println!("with noise put right: {} stars", corrected.label().class);
+//! let quiet = prediction.suppose([("noise", "positive")])?;
+//! println!("had it been quiet: {} stars", quiet.label().class);
 //! # Ok(())
 //! # }
 //! ```
@@ -23,8 +24,8 @@
 //!
 //! - [`Model`] and [`LoadOptions`]: which engine runs a model, and how. Models are made by the command
 //!   `sparsecbm export`.
-//! - [`Prediction`]: concepts, label, tokens; [`intervene`](Prediction::intervene) and
-//!   [`undo`](Prediction::undo).
+//! - [`Prediction`]: concepts, label, tokens; [`suppose`](Prediction::suppose),
+//!   [`correct`](Prediction::correct) and [`undo`](Prediction::undo).
 //! - [`Prediction::explain`] and [`explain`]: why, by concepts, words and subnetworks.
 //! - [`Model::with_patches`], [`Gradients`] and [`edit`]: corrections of the model instead of one answer.
 //! - [`Error`]: every failure says where, what was found, and what was expected.
@@ -40,16 +41,16 @@
 //!
 //! # Letters
 //!
-//! Shapes are written with K concepts of C classes each, L label classes, S positions (tokens with their
+//! Shapes are written with K concepts of up to C classes, L label classes, S positions (tokens with their
 //! special tokens) and W words.
 
 mod caught;
+mod concept_layer;
 pub mod edit;
 mod engine;
 mod error;
 pub mod explain;
 pub mod gradients;
-mod intervention;
 mod masks;
 mod model;
 pub mod onnx;
@@ -59,12 +60,14 @@ pub mod schema;
 pub mod sparse;
 mod tokenizer;
 
+pub use concept_layer::{ConceptValue, Question};
 pub use edit::MaskPatch;
+#[doc(hidden)]
+pub use engine::HeadGraph;
 pub use engine::{Device, EngineChoice, OrtOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use gradients::Gradients;
-pub use intervention::ConceptValue;
 pub use masks::{LayerMasks, MaskBits, MaskStatistics};
 pub use model::{LoadOptions, Model};
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};

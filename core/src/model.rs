@@ -5,11 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ndarray::ArrayView2;
 
-use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
-use crate::explain::Heads;
-use crate::intervention::softmax;
+use crate::concept_layer::{ConceptLayer, softmax};
+use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
 use crate::onnx::ModelProto;
-use crate::prediction::Reading;
+use crate::prediction::Encoding;
 use crate::schema::{self, Pooling};
 use crate::sparse::InstructionSet;
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -50,7 +49,7 @@ pub struct LoadOptions {
 struct Inner {
     schema: Arc<Schema>,
     masks: MaskStatistics,
-    heads: Arc<Heads>,
+    layer: Arc<ConceptLayer>,
     tokenizer: Arc<Tokenizer>,
     engine: Box<dyn Engine>,
     device: Device,
@@ -115,7 +114,7 @@ impl Model {
             schema.max_length,
             "sparsecbm.tokenizer",
         )?;
-        let heads = Heads::read(&model, &schema)?;
+        let layer = ConceptLayer::read(&model, &schema)?;
         let (engine, device) = engine::load(&model, &schema, options)?;
         let origin = Origin::read(&model);
         let file = ModelProto { metadata_props: Vec::new(), ..model };
@@ -124,7 +123,7 @@ impl Model {
         let inner = Inner {
             schema: Arc::new(schema),
             masks,
-            heads: Arc::new(heads),
+            layer: Arc::new(layer),
             tokenizer: Arc::new(tokenizer),
             engine,
             device,
@@ -150,7 +149,7 @@ impl Model {
         if patches.is_empty() {
             return Ok(original.clone());
         }
-        let Inner { schema, heads, tokenizer, engine, device, source, .. } = &*original.inner;
+        let Inner { schema, layer, tokenizer, engine, device, source, .. } = &*original.inner;
         let mut matrices = original.own_matrices()?;
         let changed = edit::apply(patches, schema, &mut matrices)?;
         let mut file = source.file.clone();
@@ -159,7 +158,7 @@ impl Model {
         let inner = Inner {
             schema: schema.clone(),
             masks: MaskStatistics::count(matrices.iter().cloned().map(Ok), schema.concept_count())?,
-            heads: heads.clone(),
+            layer: layer.clone(),
             tokenizer: tokenizer.clone(),
             engine,
             device: device.clone(),
@@ -303,7 +302,7 @@ impl Model {
     /// label head alone, as an ordinary concept bottleneck model uses it.
     ///
     /// # Errors
-    /// `Input` where the logits are of another shape or not finite; `Engine` where the engine fails.
+    /// `Input` where the logits are of another shape or not finite.
     pub fn label_probabilities(&self, concept_logits: ArrayView2<'_, f32>) -> Result<Vec<f32>> {
         let (k, c) = (self.schema().concept_count(), self.schema().class_count());
         if concept_logits.dim() != (k, c) || concept_logits.iter().any(|v| !v.is_finite()) {
@@ -312,8 +311,7 @@ impl Model {
             return Err(Error::new(ErrorKind::Input, "concept logits", found, expected));
         }
         let logits: Vec<f32> = concept_logits.iter().copied().collect();
-        let none = Overrides { probabilities: vec![0.0; k * c], mask: vec![0.0; k] };
-        Ok(softmax(&self.inner.engine.decide(&logits, &none)?.label_logits))
+        Ok(softmax(&self.inner.layer.forward(&logits, &vec![None; k]).label_logits))
     }
 
     fn predict_one(&self, tokens: Tokens) -> Result<Prediction> {
@@ -324,26 +322,37 @@ impl Model {
         let ids = |tokens: &Tokens| tokens.tokens.iter().map(|token| token.id.into()).collect();
         let encoded = self.encode_ids(batch.iter().map(ids).collect())?;
         let predictions = batch.into_iter().zip(encoded).map(|(tokens, encoded)| {
-            Prediction::new(Reading { model: self.clone(), tokens, encoded })
+            Prediction::new(Encoding { model: self.clone(), tokens, encoded })
         });
-        predictions.collect()
+        Ok(predictions.collect())
     }
 
     /// Runs the backbone on token ids, special tokens included, no padding.
     pub(crate) fn encode_ids(&self, batch: Vec<Vec<i64>>) -> Result<Vec<Encoded>> {
-        let mut sequences: Vec<Sequence> =
-            batch.into_iter().map(|ids| self.sequence(ids)).collect();
         // What a tokenizer without special tokens makes of an empty text: the mean over no position is 0,
         // which leaves the heads' biases.
-        let nothing: Vec<bool> = sequences.iter().map(|sequence| sequence.ids.is_empty()).collect();
-        sequences.retain(|sequence| !sequence.ids.is_empty());
-        let mut encoded = self.inner.engine.encode(&sequences)?.into_iter();
+        let nothing: Vec<bool> = batch.iter().map(Vec::is_empty).collect();
+        let sequences: Vec<Sequence> =
+            batch.into_iter().filter(|ids| !ids.is_empty()).map(|ids| self.sequence(ids)).collect();
+        let encoded = self.inner.engine.encode(&sequences)?;
+        if encoded.len() != sequences.len() {
+            return Err(Error::new(
+                ErrorKind::Engine,
+                format!("engine {}", self.engine()),
+                format!("{} results", encoded.len()),
+                format!("{}, one a text", sequences.len()),
+            ));
+        }
+        let mut encoded = encoded.into_iter();
         let bias = || Encoded {
-            concept_logits: self.inner.heads.concept_bias.clone(),
+            concept_logits: self.inner.layer.logits_of_nothing().to_vec(),
             token_evidence: Vec::new(),
         };
-        let one = |nothing| if nothing { Some(bias()) } else { encoded.next() };
-        Ok(nothing.into_iter().filter_map(one).collect())
+        let one = |nothing: bool| match nothing {
+            true => bias(),
+            false => encoded.next().expect("the results were counted"),
+        };
+        Ok(nothing.into_iter().map(one).collect())
     }
 
     /// Token ids as the graph reads them.
@@ -371,12 +380,8 @@ impl Model {
         self.inner.tokenizer.is_special(id)
     }
 
-    pub(crate) fn heads(&self) -> &Heads {
-        &self.inner.heads
-    }
-
-    pub(crate) fn engine_ref(&self) -> &dyn Engine {
-        &*self.inner.engine
+    pub(crate) fn concept_layer(&self) -> &ConceptLayer {
+        &self.inner.layer
     }
 }
 

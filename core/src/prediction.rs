@@ -3,26 +3,26 @@ use std::sync::Arc;
 use ndarray::{ArrayView2, ArrayView3};
 use serde::Serialize;
 
-use crate::engine::{Decision, Encoded, Overrides};
-use crate::intervention::softmax;
+use crate::concept_layer::{ConceptValue, Forward, Override, Question, softmax};
+use crate::engine::Encoded;
 use crate::tokenizer::{Token, Tokens};
-use crate::{ConceptValue, Model, Result, Schema};
+use crate::{Model, Result, Schema};
 
 /// What a model says of one text, with the overrides that were made since.
 ///
-/// A prediction never changes: [`intervene`](Prediction::intervene) and [`undo`](Prediction::undo)
-/// return another one, which shares what the backbone computed.
+/// A prediction never changes: [`suppose`](Prediction::suppose), [`correct`](Prediction::correct) and
+/// [`undo`](Prediction::undo) return another one, which shares what the backbone computed.
 #[derive(Clone)]
 pub struct Prediction {
-    reading: Arc<Reading>,
-    /// `[K]`: the probabilities `[C]` of each overridden concept.
-    overrides: Vec<Option<Vec<f32>>>,
-    decision: Decision,
+    encoding: Arc<Encoding>,
+    /// `[K]`
+    overrides: Vec<Option<Override>>,
+    forward: Forward,
     label_probabilities: Vec<f32>,
 }
 
 /// What the backbone said of a text; overrides do not change it.
-pub(crate) struct Reading {
+pub(crate) struct Encoding {
     pub model: Model,
     pub tokens: Tokens,
     pub encoded: Encoded,
@@ -38,12 +38,14 @@ pub struct ConceptPrediction<'a> {
     pub class: &'a str,
     /// Its index.
     pub class_index: usize,
-    /// `[C]`: probabilities, after overrides.
+    /// Probabilities, after overrides, one per class of the concept.
     pub probabilities: &'a [f32],
-    /// `[C]`: the model's own logits, before overrides.
+    /// The model's own logits, before overrides, one per class of the concept.
     pub logits: &'a [f32],
     /// Whether the probabilities were given by an override.
     pub overridden: bool,
+    /// Which question the override asks, if there is one.
+    pub question: Option<Question>,
 }
 
 /// The label of a prediction, after overrides.
@@ -65,84 +67,140 @@ pub struct LabelPrediction<'a> {
 }
 
 impl Prediction {
-    pub(crate) fn new(reading: Reading) -> Result<Prediction> {
-        let untouched = vec![None; reading.model.schema().concept_count()];
-        Prediction::decide(Arc::new(reading), untouched)
+    pub(crate) fn new(encoding: Encoding) -> Prediction {
+        let untouched = vec![None; encoding.model.schema().concept_count()];
+        Prediction::with(Arc::new(encoding), untouched)
     }
 
     /// Runs the concept layer alone.
-    fn decide(reading: Arc<Reading>, overrides: Vec<Option<Vec<f32>>>) -> Result<Prediction> {
-        let engine = reading.model.engine_ref();
-        let given = engine_overrides(reading.model.schema(), &overrides);
-        let decision = engine.decide(&reading.encoded.concept_logits, &given)?;
-        let label_probabilities = softmax(&decision.label_logits);
-        Ok(Prediction { reading, overrides, decision, label_probabilities })
+    fn with(encoding: Arc<Encoding>, overrides: Vec<Option<Override>>) -> Prediction {
+        let layer = encoding.model.concept_layer();
+        let forward = layer.forward(&encoding.encoded.concept_logits, &overrides);
+        let label_probabilities = softmax(&forward.label_logits);
+        Prediction { encoding, overrides, forward, label_probabilities }
     }
 
     /// The label logits that other concept logits `[K, C]` give under this prediction's overrides.
-    pub(crate) fn label_logits_for(&self, concept_logits: &[f32]) -> Result<Vec<f32>> {
-        let given = engine_overrides(self.schema(), &self.overrides);
-        Ok(self.model().engine_ref().decide(concept_logits, &given)?.label_logits)
+    pub(crate) fn label_logits_for(&self, concept_logits: &[f32]) -> Vec<f32> {
+        self.model().concept_layer().forward(concept_logits, &self.overrides).label_logits
     }
 
-    /// The prediction with these concepts overridden, on top of the overrides there are.
+    /// `[K]`
+    pub(crate) fn overrides(&self) -> &[Option<Override>] {
+        &self.overrides
+    }
+
+    /// The prediction as it would be if these concepts were so, on top of the overrides there are: the label
+    /// follows as it does when a person edits the text.
     ///
-    /// Only the concept layer runs again. Where a concept is named twice, the last value holds.
+    /// Only the concept layer runs again. Supposed and corrected concepts may be mixed; their order does not
+    /// matter. Where a concept is named twice, the last value holds.
     ///
     /// ```no_run
     /// # fn main() -> sparsecbm::Result<()> {
     /// # let model = sparsecbm::Model::load("model.onnx", &Default::default())?;
     /// let prediction = model.predict("Good food, but so loud we had to shout.")?;
-    /// let corrected = prediction.intervene([("noise", "positive")])?;
-    /// assert_eq!(corrected.concept("noise")?.class, "positive");
+    /// let quiet = prediction.suppose([("noise", "positive")])?;
+    /// assert_eq!(quiet.concept("noise")?.class, "positive");
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     /// `Input` where the model has no such concept or class, or where probabilities are not
-    /// probabilities; `Engine` where the engine fails.
-    pub fn intervene<N, V>(&self, overrides: impl IntoIterator<Item = (N, V)>) -> Result<Prediction>
+    /// probabilities.
+    pub fn suppose<N, V>(&self, values: impl IntoIterator<Item = (N, V)>) -> Result<Prediction>
+    where
+        N: AsRef<str>,
+        V: Into<ConceptValue>,
+    {
+        self.overridden(Question::Suppose, values)
+    }
+
+    /// The prediction once it is known that these concepts are so, on top of the overrides there are: the text
+    /// is as it was, the model misread it. Else as [`Prediction::suppose`].
+    ///
+    /// # Errors
+    /// As [`Prediction::suppose`].
+    pub fn correct<N, V>(&self, values: impl IntoIterator<Item = (N, V)>) -> Result<Prediction>
+    where
+        N: AsRef<str>,
+        V: Into<ConceptValue>,
+    {
+        self.overridden(Question::Correct, values)
+    }
+
+    /// [`Prediction::suppose`] by its older name.
+    ///
+    /// # Errors
+    /// As [`Prediction::suppose`].
+    pub fn intervene<N, V>(&self, values: impl IntoIterator<Item = (N, V)>) -> Result<Prediction>
+    where
+        N: AsRef<str>,
+        V: Into<ConceptValue>,
+    {
+        self.suppose(values)
+    }
+
+    /// The prediction with these concepts overridden, asking `question`.
+    ///
+    /// # Errors
+    /// As [`Prediction::suppose`].
+    pub fn overridden<N, V>(
+        &self,
+        question: Question,
+        values: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Prediction>
     where
         N: AsRef<str>,
         V: Into<ConceptValue>,
     {
         let schema = self.schema();
         let mut all = self.overrides.clone();
-        for (name, value) in overrides {
+        for (name, value) in values {
             let k = schema.concept_index(name.as_ref())?;
-            all[k] = Some(value.into().probabilities(&schema.concepts[k])?);
+            let mut probabilities = value.into().probabilities(&schema.concepts[k])?;
+            probabilities.resize(schema.class_count(), 0.0);
+            all[k] = Some(Override { question, probabilities });
         }
-        Prediction::decide(self.reading.clone(), all)
+        Ok(Prediction::with(self.encoding.clone(), all))
+    }
+
+    /// The prediction with concepts `k` asserted to be of classes `class`: pairs `(k, class)` of this model.
+    pub(crate) fn asserting(&self, question: Question, classes: &[(usize, usize)]) -> Prediction {
+        let mut all = self.overrides.clone();
+        for &(k, class) in classes {
+            let mut probabilities = vec![0.0; self.schema().class_count()];
+            probabilities[class] = 1.0;
+            all[k] = Some(Override { question, probabilities });
+        }
+        Prediction::with(self.encoding.clone(), all)
     }
 
     /// The prediction without the override of `concept`, if it has one.
     ///
     /// # Errors
-    /// `Input` where the model has no such concept; `Engine` where the engine fails.
+    /// `Input` where the model has no such concept.
     pub fn undo(&self, concept: &str) -> Result<Prediction> {
         let mut rest = self.overrides.clone();
         rest[self.schema().concept_index(concept)?] = None;
-        Prediction::decide(self.reading.clone(), rest)
+        Ok(Prediction::with(self.encoding.clone(), rest))
     }
 
     /// The prediction without any override: bit for bit what the model said at first.
-    ///
-    /// # Errors
-    /// `Engine` where the engine fails.
-    pub fn undo_all(&self) -> Result<Prediction> {
-        Prediction::decide(self.reading.clone(), vec![None; self.overrides.len()])
+    pub fn undo_all(&self) -> Prediction {
+        Prediction::with(self.encoding.clone(), vec![None; self.overrides.len()])
     }
 
     /// The model that made it.
     pub fn model(&self) -> &Model {
-        &self.reading.model
+        &self.encoding.model
     }
 
     /// The label, after overrides.
     pub fn label(&self) -> LabelPrediction<'_> {
         let variable = &self.schema().label;
-        let class_index = largest(&self.label_probabilities);
+        let class_index = argmax(&self.label_probabilities);
         let mean = |values: Vec<f32>| {
             values.iter().zip(&self.label_probabilities).map(|(value, p)| value * p).sum()
         };
@@ -151,7 +209,7 @@ impl Prediction {
             class: &variable.classes[class_index],
             class_index,
             probabilities: &self.label_probabilities,
-            logits: &self.decision.label_logits,
+            logits: &self.forward.label_logits,
             expected_value: variable.class_values().map(mean),
         }
     }
@@ -171,63 +229,65 @@ impl Prediction {
 
     fn concept_at(&self, k: usize) -> ConceptPrediction<'_> {
         let variable = &self.schema().concepts[k];
-        let classes = variable.classes.len();
-        let row = k * classes..(k + 1) * classes;
-        let probabilities = &self.decision.concept_values[row.clone()];
-        let class_index = largest(probabilities);
+        let start = k * self.schema().class_count();
+        let row = start..start + variable.classes.len();
+        let probabilities = &self.forward.concept_values[row.clone()];
+        let class_index = argmax(probabilities);
         ConceptPrediction {
             name: &variable.name,
             class: &variable.classes[class_index],
             class_index,
             probabilities,
-            logits: &self.reading.encoded.concept_logits[row],
+            logits: &self.encoding.encoded.concept_logits[row],
             overridden: self.overrides[k].is_some(),
+            question: self.overrides[k].as_ref().map(|given| given.question),
         }
     }
 
     /// The text; `None` where token ids were given.
     pub fn text(&self) -> Option<&str> {
-        self.reading.tokens.text.as_deref()
+        self.encoding.tokens.text.as_deref()
     }
 
     /// The text as the model read it.
     pub fn tokenized(&self) -> &Tokens {
-        &self.reading.tokens
+        &self.encoding.tokens
     }
 
     /// The positions that the model read, special tokens included (S of them).
     pub fn tokens(&self) -> &[Token] {
-        &self.reading.tokens.tokens
+        &self.encoding.tokens.tokens
     }
 
     /// How many tokens at the end of the text did not fit into the model's `max_length` and were
     /// left out.
     pub fn dropped_tokens(&self) -> usize {
-        self.reading.tokens.dropped
+        self.encoding.tokens.dropped
     }
 
-    /// `[K, C]`: the model's own concept logits, before overrides.
+    /// `[K, C]`: the model's own concept logits, before overrides. Where concepts have different numbers of classes,
+    /// C is the largest and shorter rows end in padding, here and below: see [`Schema::class_count`].
     pub fn concept_logits(&self) -> ArrayView2<'_, f32> {
-        self.concept_matrix(&self.reading.encoded.concept_logits)
+        self.concept_matrix(&self.encoding.encoded.concept_logits)
     }
 
     /// `[K, C]`: concept probabilities, after overrides.
     pub fn concept_values(&self) -> ArrayView2<'_, f32> {
-        self.concept_matrix(&self.decision.concept_values)
+        self.concept_matrix(&self.forward.concept_values)
     }
 
     fn concept_matrix<'a>(&self, values: &'a [f32]) -> ArrayView2<'a, f32> {
         let shape = (self.schema().concept_count(), self.schema().class_count());
-        ArrayView2::from_shape(shape, values).expect("the engine checked the length")
+        ArrayView2::from_shape(shape, values).expect("the length was checked")
     }
 
     /// `[K, C, S]`: what each position adds to each concept logit, before overrides. The sum over the
     /// positions plus the concept head's bias is the logit, exactly: pooling and head are linear.
     pub fn token_evidence(&self) -> ArrayView3<'_, f32> {
         let (k, c) = (self.schema().concept_count(), self.schema().class_count());
-        let evidence = &self.reading.encoded.token_evidence;
+        let evidence = &self.encoding.encoded.token_evidence;
         ArrayView3::from_shape((k, c, evidence.len() / (k * c)), evidence)
-            .expect("the engine checked the length")
+            .expect("the length was checked")
     }
 
     fn schema(&self) -> &Schema {
@@ -268,20 +328,7 @@ impl std::fmt::Debug for Prediction {
     }
 }
 
-/// Overrides as the graph takes them.
-fn engine_overrides(schema: &Schema, overrides: &[Option<Vec<f32>>]) -> Overrides {
-    let classes = schema.class_count();
-    let mut probabilities = vec![0.0; overrides.len() * classes];
-    for (row, given) in probabilities.chunks_mut(classes).zip(overrides) {
-        if let Some(given) = given {
-            row.copy_from_slice(given);
-        }
-    }
-    let mask = overrides.iter().map(|given| f32::from(given.is_some())).collect();
-    Overrides { probabilities, mask }
-}
-
 /// The index of the largest value, the first of equals.
-pub(crate) fn largest(values: &[f32]) -> usize {
+pub(crate) fn argmax(values: &[f32]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }

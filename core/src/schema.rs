@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -14,8 +15,9 @@ pub const FORMAT_MAJOR: u32 = 1;
 const LONGEST: usize = 1 << 16;
 
 /// What a model's concepts and label mean, and how it is to be used: `sparsecbm.json` in a checkpoint,
-/// `sparsecbm.schema` in an exported file.
+/// `sparsecbm.schema` in an exported file. Reading one from JSON checks it, however it is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Schema {
     /// `major.minor`; see [`FORMAT_MAJOR`].
@@ -42,12 +44,16 @@ pub struct Schema {
 }
 
 /// A concept or the label: a name and its classes in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Variable {
     /// The name, unique among the concepts.
     pub name: String,
     /// The class names, unique within the variable.
     pub classes: Vec<String>,
+    /// What each class is worth, where the classes have an order that their names do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<f32>>,
 }
 
 impl Variable {
@@ -66,9 +72,11 @@ impl Variable {
         })
     }
 
-    /// The classes as numbers, where every class name is one (stars).
+    /// The classes as numbers: [`values`](Variable::values) where they are given, else the class names where
+    /// every one is a number (stars).
     pub fn class_values(&self) -> Option<Vec<f32>> {
-        self.classes.iter().map(|class| class.parse().ok()).collect()
+        let number = |class: &String| class.parse().ok().filter(|value: &f32| value.is_finite());
+        self.values.clone().or_else(|| self.classes.iter().map(number).collect())
     }
 }
 
@@ -95,11 +103,14 @@ pub enum Pooling {
 /// What an override does to the label; `docs/checkpoint.md` has the formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum InterventionKind {
     /// The change of concept probabilities goes through the effect head.
     Effect,
     /// The overridden concept's logits are replaced by calibrated ones.
     Replace,
+    /// Supposing and correcting a concept have a head each. The other kinds have one answer to both questions.
+    SupposeCorrect,
 }
 
 /// Where a data file (JSON lines) holds things: names of fields.
@@ -125,11 +136,13 @@ pub struct DataFields {
 pub struct Calibration {
     /// Label logits are divided by it; above 0.
     pub temperature: f32,
-    /// `[K][C][C]`: concept k's mean logits over examples whose concept k really has class j.
+    /// For each concept of n classes `[n][n]`: its mean logits over examples whose class is really j. Empty where
+    /// nothing was measured, which `replace` models need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_logits: Vec<Vec<Vec<f32>>>,
-    /// `[K][C]`: mean concept logits, the baseline of explanations.
+    /// For each concept one number per class of it: mean concept logits, the baseline of explanations.
     pub mean_concept_logits: Vec<Vec<f32>>,
-    /// `[K][C]`: mean concept probabilities.
+    /// For each concept one number per class of it: mean concept probabilities.
     pub mean_concept_probabilities: Vec<Vec<f32>>,
 }
 
@@ -147,7 +160,9 @@ impl Schema {
         // The version is read first: the rest of a newer file may not parse.
         let versioned: Versioned = serde_json::from_slice(json).map_err(|e| broken(e, place))?;
         check_version(&versioned.version, &format!("{place}: version"))?;
-        let schema: Schema = serde_json::from_slice(json).map_err(|e| broken(e, place))?;
+        let mut json = serde_json::Deserializer::from_slice(json);
+        let schema = Schema::deserialize(&mut json).map_err(|e| broken(e, place))?;
+        json.end().map_err(|e| broken(e, place))?;
         schema.check().map_err(|e| e.within(place))?;
         Ok(schema)
     }
@@ -157,9 +172,10 @@ impl Schema {
         self.concepts.len()
     }
 
-    /// C, the number of classes of each concept.
+    /// C, the number of classes of the concept that has the most: the width of arrays `[K, C]`. Where a concept has
+    /// fewer, the end of its row is padding: logits so low that their probability is 0, and no evidence.
     pub fn class_count(&self) -> usize {
-        self.concepts[0].classes.len()
+        self.concepts.iter().map(|concept| concept.classes.len()).max().unwrap_or(0)
     }
 
     /// L, the number of classes of the label.
@@ -198,7 +214,6 @@ impl Schema {
         if self.concepts.is_empty() {
             return wrong("concepts", "none".into(), "at least one".into());
         }
-        let count = self.class_count();
         for variable in self.concepts.iter().chain([&self.label]) {
             let place = format!("'{}': classes", variable.name);
             if variable.classes.len() < 2 {
@@ -207,14 +222,13 @@ impl Schema {
             if let Some(twice) = first_duplicate(&variable.classes) {
                 return wrong(&place, format!("'{twice}' twice"), "unique names".into());
             }
-        }
-        if let Some(other) = self.concepts.iter().find(|c| c.classes.len() != count) {
-            let place = format!("concept '{}': classes", other.name);
-            return wrong(
-                &place,
-                other.classes.len().to_string(),
-                format!("{count}, as the first concept has"),
-            );
+            if let Some(values) = &variable.values
+                && (values.len() != variable.classes.len() || !values.iter().all(|v| v.is_finite()))
+            {
+                let place = format!("'{}': values", variable.name);
+                let expected = format!("{} finite numbers, one a class", variable.classes.len());
+                return wrong(&place, format!("{values:?}"), expected);
+            }
         }
         let names: Vec<&str> = self.concepts.iter().map(|c| c.name.as_str()).collect();
         if let Some(twice) = first_duplicate(&names) {
@@ -233,7 +247,6 @@ impl Schema {
     }
 
     fn check_calibration(&self) -> Result<()> {
-        let (k, c) = (self.concept_count(), self.class_count());
         let calibration = &self.calibration;
         let wrong = |field: &str, found: String, expected: String| {
             Err(Error::new(ErrorKind::Model, format!("calibration: {field}"), found, expected))
@@ -245,21 +258,44 @@ impl Schema {
                 "a number above 0".into(),
             );
         }
+        let classes: Vec<usize> = self.concepts.iter().map(|c| c.classes.len()).collect();
         let per_class = &calibration.class_logits;
-        let square = |m: &Vec<Vec<f32>>| m.len() == c && m.iter().all(|row| row.len() == c);
-        if per_class.len() != k || !per_class.iter().all(square) {
-            return wrong("class_logits", "another shape".into(), format!("[{k}][{c}][{c}]"));
+        let square =
+            |(m, &c): (&Vec<Vec<f32>>, &usize)| m.len() == c && m.iter().all(|row| row.len() == c);
+        let measured =
+            per_class.len() == classes.len() && per_class.iter().zip(&classes).all(square);
+        let needed = self.intervention == InterventionKind::Replace;
+        if !(measured || per_class.is_empty() && !needed) {
+            let expected = "for each concept as many rows and columns as it has classes";
+            return wrong("class_logits", "another shape".into(), expected.into());
         }
         let means = [
             ("mean_concept_logits", &calibration.mean_concept_logits),
             ("mean_concept_probabilities", &calibration.mean_concept_probabilities),
         ];
         for (field, rows) in means {
-            if rows.len() != k || !rows.iter().all(|row| row.len() == c) {
-                return wrong(field, "another shape".into(), format!("[{k}][{c}]"));
+            if rows.iter().map(Vec::len).ne(classes.iter().copied()) {
+                let expected = "for each concept one number per class";
+                return wrong(field, "another shape".into(), expected.into());
             }
         }
         Ok(())
+    }
+}
+
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Schema::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Schema, D::Error> {
+        let schema = Schema::deserialize(deserializer)?;
+        check_version(&schema.version, "version")
+            .and_then(|()| schema.check())
+            .map_err(D::Error::custom)?;
+        Ok(schema)
     }
 }
 

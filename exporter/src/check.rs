@@ -5,12 +5,12 @@ use ndarray::{ArrayView, ArrayView1, Dimension};
 use serde::Serialize;
 use sparsecbm::schema::Pooling;
 use sparsecbm::{
-    ConceptValue, EngineChoice, Error, ErrorKind, LoadOptions, Model, Prediction, Result,
+    EngineChoice, Error, ErrorKind, HeadGraph, LoadOptions, Model, Prediction, Question, Result,
 };
 
 use crate::checkpoint::Checkpoint;
 use crate::export::ExportOptions;
-use crate::reference::{Decided, Encoded, Input, Reference};
+use crate::reference::{Decided, Encoded, Input, Override, Reference};
 use crate::weights::WeightForm;
 
 /// The inputs are random but always the same.
@@ -21,7 +21,7 @@ const LENGTHS: [usize; 2] = [7, 32];
 /// What the check of an exported file found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
-    /// How many token sequences were run, each with no, one and every concept overridden.
+    /// How many token sequences were run, each with no, one and every concept supposed and corrected.
     pub inputs: usize,
     /// The largest absolute differences between the file's outputs and the reference's, which is given
     /// the weights as the file stores them.
@@ -93,8 +93,8 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Each concept's given probabilities, if any.
-type Overrides = Vec<Option<Vec<f32>>>;
+/// Each concept's override, if it has one.
+type Overrides = Vec<Option<Override>>;
 
 /// Runs the file `bytes` that was made from `checkpoint`.
 ///
@@ -109,7 +109,8 @@ pub(crate) fn check(
     // The engine that is always there, so that a file passes everywhere or nowhere.
     let mut on_tract = LoadOptions::default();
     on_tract.engine = EngineChoice::Tract;
-    let model = Model::from_bytes(bytes, &on_tract)?;
+    let model = Model::from_bytes(bytes.clone(), &on_tract)?;
+    let head = HeadGraph::from_bytes(bytes, &on_tract)?;
     let mut random = fastrand::Rng::with_seed(SEED);
     let ids = token_ids(checkpoint, &model, &mut random)?;
     let overrides = overrides(checkpoint, &mut random);
@@ -121,10 +122,19 @@ pub(crate) fn check(
     for (ids, expected) in ids.iter().zip(&expected) {
         let prediction = model.predict_tokens(ids)?;
         for overrides in &overrides {
-            let corrected = prediction.intervene(named(checkpoint, overrides))?;
-            let found = Found::by_file(&corrected);
+            let overridden = overridden(checkpoint, &prediction, overrides)?;
+            let found = Found::by_file(&overridden);
             differences.add_encoded(&found, expected);
-            differences.add_decided(&found, &stored.decide(&expected.concept_logits, overrides));
+            let expected = stored.decide(&expected.concept_logits, overrides);
+            differences.add_decided(&found, &expected);
+            let [values, label] = by_head(&head, &found, overrides)?;
+            let shape = found.concept_values.raw_dim();
+            let by_graph = Found {
+                concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
+                label_logits: ArrayView1::from(&label),
+                ..found
+            };
+            differences.add_decided(&by_graph, &expected);
         }
     }
     let too_large = |value: f32| value.is_nan() || value > options.atol;
@@ -144,6 +154,25 @@ pub(crate) fn check(
         }
     };
     Ok(CheckReport { inputs: inputs.len(), differences, rounding })
+}
+
+/// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.
+fn by_head(head: &HeadGraph, found: &Found<'_>, overrides: &Overrides) -> Result<[Vec<f32>; 2]> {
+    let logits: Vec<f32> = found.concept_logits.iter().copied().collect();
+    let classes = found.concept_logits.ncols();
+    let none = vec![0.0; classes];
+    let given = overrides.iter().flat_map(|o| o.as_ref().map_or(&none, |(_, given)| given));
+    let mask = overrides.iter().map(|given| match given {
+        None => 0.0,
+        Some((Question::Correct, _)) => 2.0,
+        Some(_) => 1.0,
+    });
+    head.run(&logits, &given.copied().collect::<Vec<f32>>(), &mask.collect::<Vec<f32>>())
+}
+
+fn wrong_shape(error: ndarray::ShapeError) -> Error {
+    let place = "check of the exported file: concept_values";
+    Error::new(ErrorKind::Model, place, error.to_string(), "one value per concept and class")
 }
 
 /// How far the rounded weights' outputs are from those of the checkpoint's own.
@@ -187,25 +216,42 @@ fn token_ids(
     Ok(ids)
 }
 
-/// No concept overridden, one, all.
-fn overrides(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> [Overrides; 3] {
-    let (k, c) = (checkpoint.schema.concept_count(), checkpoint.schema.class_count());
-    let mut probabilities = || {
-        let parts: Vec<f32> = (0..c).map(|_| 0.01 + random.f32()).collect();
+/// No concept overridden, one supposed, one corrected, all of them supposed and corrected by turns.
+fn overrides(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> [Overrides; 4] {
+    let schema = &checkpoint.schema;
+    let (k, c) = (schema.concept_count(), schema.class_count());
+    let mut probabilities = |k: usize| {
+        let parts: Vec<f32> =
+            schema.concepts[k].classes.iter().map(|_| 0.01 + random.f32()).collect();
         let sum: f32 = parts.iter().sum();
-        Some(parts.into_iter().map(|part| part / sum).collect())
+        let mut row: Vec<f32> = parts.into_iter().map(|part| part / sum).collect();
+        row.resize(c, 0.0);
+        row
     };
-    let mut one = vec![None; k];
-    one[k - 1] = probabilities();
-    [vec![None; k], one, (0..k).map(|_| probabilities()).collect()]
+    let mut one = |question| {
+        let mut one = vec![None; k];
+        one[k - 1] = Some((question, probabilities(k - 1)));
+        one
+    };
+    let (supposed, corrected) = (one(Question::Suppose), one(Question::Correct));
+    let turn = |k: usize| if k.is_multiple_of(2) { Question::Suppose } else { Question::Correct };
+    let all = (0..k).map(|k| Some((turn(k), probabilities(k)))).collect();
+    [vec![None; k], supposed, corrected, all]
 }
 
-fn named<'a>(
-    checkpoint: &'a Checkpoint,
-    overrides: &'a Overrides,
-) -> impl Iterator<Item = (&'a str, ConceptValue)> {
-    let concepts = checkpoint.schema.concepts.iter().zip(overrides);
-    concepts.filter_map(|(concept, given)| Some((concept.name.as_str(), given.clone()?.into())))
+fn overridden(
+    checkpoint: &Checkpoint,
+    prediction: &Prediction,
+    overrides: &Overrides,
+) -> Result<Prediction> {
+    let mut overridden = prediction.clone();
+    for (concept, given) in checkpoint.schema.concepts.iter().zip(overrides) {
+        if let Some((question, probabilities)) = given {
+            let probabilities = &probabilities[..concept.classes.len()];
+            overridden = overridden.overridden(*question, [(&concept.name, probabilities)])?;
+        }
+    }
+    Ok(overridden)
 }
 
 /// The input as the graph reads it: padded to the maximum length where the mean goes over padding.

@@ -9,8 +9,10 @@ use crate::graph::{self, OPSET};
 use crate::layout::Layout;
 use crate::weights::{MaskForm, WeightForm};
 
-/// Version of the exported file's format: `docs/format.md`.
-const FORMAT_VERSION: &str = "1.0";
+/// Versions of the exported file's format (`docs/format.md`): a checkpoint of format 1.0 gives a file of 1.0, which
+/// older readers read, and any newer one the newest.
+const OLDEST_FORMAT: &str = "1.0";
+const NEWEST_FORMAT: &str = "1.1";
 
 /// How a checkpoint is to be exported.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,8 +126,10 @@ pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result
         parameters: checkpoint.parameters(),
     };
     let json = |value: serde_json::Result<String>| value.expect("numbers and strings are JSON");
+    let of_oldest = checkpoint.schema.version == OLDEST_FORMAT;
+    let version = if of_oldest { OLDEST_FORMAT } else { NEWEST_FORMAT };
     let metadata = [
-        ("sparsecbm.version", FORMAT_VERSION.into()),
+        ("sparsecbm.version", version.into()),
         ("sparsecbm.schema", checkpoint.schema_json.clone()),
         ("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
         ("sparsecbm.checkpoint", checkpoint.digest()?),

@@ -106,15 +106,23 @@ fn of_exported(model: &ModelProto) -> Result<Inspection> {
     })
 }
 
+/// How the names of the heads' tensors begin.
+const HEADS: [&str; 7] = [
+    "concept_expansion.",
+    "concept_head.",
+    "label_head.",
+    "effect_head.",
+    "suppose_head.",
+    "suppose_hidden.",
+    "correct_head.",
+];
+
 impl Sizes {
     /// Counts a tensor of a checkpoint or a file; both use the same names.
     fn add(&mut self, tensor: &str, bytes: usize) {
         let part = if tensor.ends_with(".mask_bits") || tensor.contains(".mask_list.") {
             &mut self.masks
-        } else if ["concept_expansion.", "concept_head.", "label_head.", "effect_head."]
-            .iter()
-            .any(|h| tensor.starts_with(h))
-        {
+        } else if HEADS.iter().any(|head| tensor.starts_with(head)) {
             &mut self.heads
         } else {
             &mut self.weights

@@ -2,9 +2,9 @@ use serde::Serialize;
 
 use super::MaskPatch;
 use super::task::EditTask;
+use crate::concept_layer::softmax;
 use crate::gradients::Trial;
-use crate::intervention::softmax;
-use crate::prediction::largest;
+use crate::prediction::argmax;
 use crate::{Prediction, Result};
 
 /// How the search for an edit ended.
@@ -139,18 +139,18 @@ fn changes(
         }
         let after = all.row(task.concept).to_vec();
         let flat: Vec<f32> = all.iter().copied().collect();
-        let label_logits = prediction.label_logits_for(&flat)?;
+        let label_logits = prediction.label_logits_for(&flat);
         let label = prediction.label();
         let class = |index: usize| schema.concepts[task.concept].classes[index].clone();
         Ok(TextChange {
             text: prediction.text().map(str::to_string),
             wanted: class(wanted),
             class_before: class(prediction.own_class(task.concept)),
-            class_after: class(largest(&after)),
+            class_after: class(argmax(&after)),
             logits_before: prediction.concept_logits().row(task.concept).to_vec(),
             logits_after: after,
             label_before: label.class.into(),
-            label_after: schema.label.classes[largest(&label_logits)].clone(),
+            label_after: schema.label.classes[argmax(&label_logits)].clone(),
             label_probabilities_before: label.probabilities.to_vec(),
             label_probabilities_after: softmax(&label_logits),
         })

@@ -5,10 +5,10 @@ use super::deadline::Deadline;
 use super::rank::{Pair, rank};
 use super::report::{Edit, EditOutcome};
 use super::task::EditTask;
+use crate::concept_layer::softmax;
 use crate::gradients::{Gradients, Trial};
-use crate::intervention::softmax;
 use crate::pauses::{at_once, without_pauses};
-use crate::prediction::largest;
+use crate::prediction::argmax;
 use crate::{Error, ErrorKind, Result, Tokens};
 
 /// By how much the logit of the class that is wanted must be above all others: engines differ by less.
@@ -299,7 +299,7 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
             state.loss -= aim.weight * probability.max(f32::MIN_POSITIVE).ln();
             match index < self.examples {
                 true => state.turned += usize::from(is_clearly(logits, aim.class)),
-                false => state.broken += usize::from(largest(logits) != aim.class),
+                false => state.broken += usize::from(argmax(logits) != aim.class),
             }
         }
         Ok(state)

@@ -2,9 +2,9 @@
 //! this folder.
 
 mod choice;
-mod concept_layer;
 mod device;
 mod graph;
+mod head;
 #[cfg(feature = "ort")]
 mod ort;
 mod sparse;
@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 pub use self::choice::{EngineChoice, OrtOptions};
 pub use self::device::Device;
 pub(crate) use self::graph::{Graph, Input, Values, load_graph};
+pub use self::head::HeadGraph;
 #[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;
@@ -23,13 +24,10 @@ use crate::model::LoadOptions;
 use crate::onnx::{self, ModelProto};
 use crate::{ErrorKind, Result, Schema};
 
-/// Runs the two parts of a model's graph.
+/// Runs a model's backbone and says where.
 pub(crate) trait Engine: Send + Sync {
     /// The backbone: from token ids to concept logits and token evidence, one result a sequence.
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>>;
-
-    /// The concept layer: from concept logits `[K, C]` and overrides to the label.
-    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision>;
 
     /// What it is and where it runs.
     fn device(&self) -> Device;
@@ -71,40 +69,13 @@ pub(crate) struct Encoded {
     pub token_evidence: Vec<f32>,
 }
 
-/// The graph's override inputs for one sequence; row-major.
-pub(crate) struct Overrides {
-    /// `concept_override`, `[K, C]`.
-    pub probabilities: Vec<f32>,
-    /// `concept_override_mask`, `[K]`.
-    pub mask: Vec<f32>,
-}
-
-/// What the concept layer says of one sequence; row-major.
-#[derive(Clone)]
-pub(crate) struct Decision {
-    /// `concept_values`, `[K, C]`.
-    pub concept_values: Vec<f32>,
-    /// `label_logits`, `[L]`.
-    pub label_logits: Vec<f32>,
-}
-
 /// The engine that `options` ask for, loaded with `model`, and where it runs.
 pub(crate) fn load(
     model: &ModelProto,
     schema: &Schema,
     options: &LoadOptions,
 ) -> Result<(Box<dyn Engine>, Device)> {
-    let parts = Parts {
-        encoder: encoder(model)?,
-        head: onnx::cut(
-            model,
-            &["concept_logits", "concept_override", "concept_override_mask"],
-            &["concept_values", "label_logits"],
-        )?,
-        model,
-        schema,
-        options,
-    };
+    let parts = Parts { encoder: encoder(model)?, schema, options };
     let (engine, reason) = match options.engine {
         EngineChoice::Sparse => (parts.on_sparse()?, None),
         EngineChoice::Tract => (parts.on_tract()?, None),
@@ -146,21 +117,16 @@ fn encoder(model: &ModelProto) -> Result<ModelProto> {
     onnx::cut(model, &["input_ids", "attention_mask"], &["concept_logits", "token_evidence"])
 }
 
-/// A model's graph cut in two.
+/// What an engine is loaded from.
 struct Parts<'a> {
     encoder: ModelProto,
-    // The sparse kernels read the heads instead.
-    #[cfg_attr(not(any(feature = "tract", feature = "ort")), expect(dead_code))]
-    head: ModelProto,
-    model: &'a ModelProto,
     schema: &'a Schema,
     options: &'a LoadOptions,
 }
 
 impl Parts<'_> {
     fn on_sparse(&self) -> Result<Box<dyn Engine>> {
-        let engine =
-            sparse::SparseEngine::load(&self.encoder, self.model, self.schema, self.options)?;
+        let engine = sparse::SparseEngine::load(&self.encoder, self.schema, self.options)?;
         Ok(Box::new(engine))
     }
 
@@ -200,7 +166,7 @@ impl Parts<'_> {
 
     #[cfg(feature = "tract")]
     fn on_tract(&self) -> Result<Box<dyn Engine>> {
-        Ok(Box::new(tract::TractEngine::load(&self.encoder, &self.head, self.schema)?))
+        Ok(Box::new(tract::TractEngine::load(&self.encoder, self.schema)?))
     }
 
     #[cfg(not(feature = "tract"))]
@@ -210,7 +176,7 @@ impl Parts<'_> {
 
     #[cfg(feature = "ort")]
     fn on_ort(&self, place: EngineChoice, options: &OrtOptions) -> Result<Box<dyn Engine>> {
-        let engine = ort::OrtEngine::load(&self.encoder, &self.head, self.schema, place, options)?;
+        let engine = ort::OrtEngine::load(&self.encoder, self.schema, place, options)?;
         Ok(Box::new(engine))
     }
 

@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
-use super::concept_layer::ConceptLayer;
-use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
+use super::{Device, Encoded, Engine, Sequence};
 use crate::model::LoadOptions;
 use crate::onnx::{GraphProto, ModelProto};
 use crate::sparse::{Encoder, InstructionSet};
@@ -12,18 +10,14 @@ use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
 /// Runs a model on our own kernels alone, without any library that runs graphs.
 pub(crate) struct SparseEngine {
     encoder: Encoder,
-    layer: Arc<ConceptLayer>,
 }
 
 impl SparseEngine {
-    /// `encoder` is that part of `model`.
-    ///
     /// # Errors
-    /// `Unavailable` where the encoder is not one that the kernels know; `Model` where a head is missing or
-    /// is not of the schema's shape.
+    /// `Unavailable` where the encoder is not one that the kernels know; `Model` where its heads are not of the
+    /// schema's shape.
     pub(crate) fn load(
         encoder: &ModelProto,
-        model: &ModelProto,
         schema: &Schema,
         options: &LoadOptions,
     ) -> Result<SparseEngine> {
@@ -47,7 +41,7 @@ impl SparseEngine {
                 format!("{} of {}", schema.concept_count(), schema.class_count()),
             ));
         }
-        Ok(SparseEngine { encoder, layer: Arc::new(ConceptLayer::load(model, schema)?) })
+        Ok(SparseEngine { encoder })
     }
 }
 
@@ -63,10 +57,6 @@ impl Engine for SparseEngine {
         sequences.iter().map(encode).collect()
     }
 
-    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
-        Ok(self.layer.decide(concept_logits, overrides))
-    }
-
     fn device(&self) -> Device {
         let instructions = Some(self.encoder.instructions().into());
         Device { engine: "sparse".into(), instructions, ..Device::default() }
@@ -78,7 +68,7 @@ impl Engine for SparseEngine {
         changed: &BTreeSet<String>,
     ) -> Option<Box<dyn Engine>> {
         let encoder = self.encoder.with_masks(encoder.graph.as_ref()?, changed)?;
-        Some(Box::new(SparseEngine { encoder, layer: self.layer.clone() }))
+        Some(Box::new(SparseEngine { encoder }))
     }
 
     fn plan(&self) -> &[PlannedProduct] {

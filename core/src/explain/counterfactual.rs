@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::{Prediction, Result};
+use crate::{ConceptPrediction, Prediction, Question};
 
 /// The label under every class of one concept, the other concepts as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,69 +64,73 @@ pub struct ConceptChange {
 }
 
 impl Prediction {
-    /// For each concept, the label under every class. Only the concept layer runs.
-    ///
-    /// # Errors
-    /// `Engine` where the engine fails.
-    pub fn what_if(&self) -> Result<Vec<WhatIf>> {
-        let what_if = |k: usize| {
-            let concept = &self.model().schema().concepts[k];
-            let outcomes = (0..concept.classes.len()).map(|class| {
-                let asserted = self.intervene([(&concept.name, class)])?;
+    /// For each concept, the label if it were of each class: what [`Prediction::suppose`] gives.
+    pub fn what_if(&self) -> Vec<WhatIf> {
+        self.outcomes(Question::Suppose)
+    }
+
+    /// For each concept, the label under every class, by the answers to `question`.
+    pub(super) fn outcomes(&self, question: Question) -> Vec<WhatIf> {
+        let of_concept = |(k, concept): (usize, ConceptPrediction<'_>)| {
+            let classes = &self.model().schema().concepts[k].classes;
+            let outcomes = classes.iter().enumerate().map(|(class, name)| {
+                let asserted = self.asserting(question, &[(k, class)]);
                 let label = asserted.label();
-                Ok(Outcome {
-                    class: concept.classes[class].clone(),
+                Outcome {
+                    class: name.clone(),
                     label: label.class.into(),
                     label_index: label.class_index,
                     label_logits: label.logits.to_vec(),
                     label_probabilities: label.probabilities.to_vec(),
                     expected_value: label.expected_value,
-                })
+                }
             });
-            Ok(WhatIf {
-                concept: concept.name.clone(),
-                class_index: self.concept(&concept.name)?.class_index,
-                outcomes: outcomes.collect::<Result<_>>()?,
-            })
+            WhatIf {
+                concept: concept.name.into(),
+                class_index: concept.class_index,
+                outcomes: outcomes.collect(),
+            }
         };
-        (0..self.model().schema().concept_count()).map(what_if).collect()
+        self.concepts().enumerate().map(of_concept).collect()
     }
 
     /// The smallest set of concepts to be of another class so that the label is another one; among sets
     /// of that size, one that gives the new label the largest margin over the old. `None` where no set
     /// does.
     ///
-    /// Found exactly, however many concepts there are: what an override adds to the label logits does
-    /// not depend on the other concepts, so for each label class the best n changes are the n concepts
-    /// whose best class moves the margin most.
-    ///
-    /// # Errors
-    /// `Engine` where the engine fails.
-    pub fn counterfactual(&self) -> Result<Option<Counterfactual>> {
-        let what_if = self.what_if()?;
+    /// Found exactly, however many concepts there are: what supposing adds to the label logits does
+    /// not depend on the other concepts' overrides, so for each label class the best n changes are the n
+    /// concepts whose best class moves the margin most.
+    pub fn counterfactual(&self) -> Option<Counterfactual> {
+        self.counterfactual_among(&self.what_if())
+    }
+
+    /// [`Prediction::counterfactual`] from what [`Prediction::what_if`] gave.
+    pub(super) fn counterfactual_among(&self, what_if: &[WhatIf]) -> Option<Counterfactual> {
         let now = self.label();
         let ranked: Vec<Route> = (0..now.logits.len())
             .filter(|&target| target != now.class_index)
-            .map(|target| Route::new(&what_if, now.logits, now.class_index, target))
+            .map(|target| Route::new(what_if, now.logits, now.class_index, target))
             .collect();
         for size in 1..=what_if.len() {
             let mut routes: Vec<(f64, &[Step])> =
                 ranked.iter().map(|route| (route.margin(size), &route.steps[..size])).collect();
             routes.sort_by(|a, b| b.0.total_cmp(&a.0));
-            // The graph has the last word: it rounds otherwise than the sums here.
+            // The concept layer has the last word: it rounds otherwise than the sums here.
             for (_, steps) in routes.into_iter().take_while(|(margin, _)| *margin > 0.0) {
-                let found = self.take(steps, &what_if)?;
+                let found = self.take(steps, what_if);
                 if found.label_index != now.class_index {
-                    return Ok(Some(found));
+                    return Some(found);
                 }
             }
         }
-        Ok(None)
+        None
     }
 
-    fn take(&self, steps: &[Step], what_if: &[WhatIf]) -> Result<Counterfactual> {
-        let values = steps.iter().map(|s| (&what_if[s.concept].concept, s.class));
-        let changed = self.intervene(values)?;
+    fn take(&self, steps: &[Step], what_if: &[WhatIf]) -> Counterfactual {
+        let classes: Vec<(usize, usize)> =
+            steps.iter().map(|step| (step.concept, step.class)).collect();
+        let changed = self.asserting(Question::Suppose, &classes);
         let label = changed.label();
         let change = |step: &Step| {
             let concept = &what_if[step.concept];
@@ -137,13 +141,13 @@ impl Prediction {
                 to_index: step.class,
             }
         };
-        Ok(Counterfactual {
+        Counterfactual {
             changes: steps.iter().map(change).collect(),
             label: label.class.into(),
             label_index: label.class_index,
             label_probabilities: label.probabilities.to_vec(),
             expected_value: label.expected_value,
-        })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::intervention::softmax;
+use crate::concept_layer::softmax;
 use crate::{Error, ErrorKind, Prediction, Result};
 
 /// How deletion and insertion curves are made.
@@ -105,7 +105,7 @@ impl Prediction {
 
     /// The class that the model itself reads for concept k, whatever the overrides.
     pub(crate) fn own_class(&self, k: usize) -> usize {
-        crate::prediction::largest(&self.concept_logits().row(k).to_vec())
+        crate::prediction::argmax(&self.concept_logits().row(k).to_vec())
     }
 }
 

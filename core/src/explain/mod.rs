@@ -5,7 +5,6 @@
 mod contributions;
 mod counterfactual;
 mod faithfulness;
-mod heads;
 mod integrated;
 mod occlusion;
 mod subnetworks;
@@ -19,7 +18,6 @@ use serde::Serialize;
 pub use contributions::{ConceptContribution, Contributions};
 pub use counterfactual::{ConceptChange, Counterfactual, Outcome, WhatIf};
 pub use faithfulness::{Faithfulness, FaithfulnessOptions};
-pub(crate) use heads::Heads;
 pub use integrated::{ConceptAttribution, IntegratedGradients, IntegratedOptions};
 pub use occlusion::{ConceptOcclusion, Occlusion, OcclusionOptions, Progress};
 pub use subnetworks::{
@@ -52,7 +50,7 @@ pub struct Explanation {
     pub text: Option<String>,
     /// What each concept adds to each label logit.
     pub contributions: Contributions,
-    /// For each concept, the label under every class.
+    /// For each concept, the label if it were of each class.
     pub what_if: Vec<WhatIf>,
     /// The smallest set of concept changes that gives another label; `None` where none does.
     pub counterfactual: Option<Counterfactual>,
@@ -117,11 +115,12 @@ impl Prediction {
             }
             None => Vec::new(),
         };
+        let what_if = self.what_if();
         Ok(Explanation {
             text: self.text().map(str::to_string),
             contributions: self.contributions(),
-            what_if: self.what_if()?,
-            counterfactual: self.counterfactual()?,
+            counterfactual: self.counterfactual_among(&what_if),
+            what_if,
             suggestions: self.suggest_interventions(&options.suggest)?,
             evidence,
             occlusion,

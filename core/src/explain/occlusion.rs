@@ -88,7 +88,7 @@ impl Prediction {
         for batch in chosen.chunks(BATCH) {
             let texts = batch.iter().map(|&word| self.ids_without(&words, &[word], replacement));
             for (&word, without) in batch.iter().zip(self.model().encode_ids(texts.collect())?) {
-                let label = self.label_logits_for(&without.concept_logits)?;
+                let label = self.label_logits_for(&without.concept_logits);
                 lost.push((word, without.concept_logits, label));
             }
             if progress(Progress { done: lost.len(), total }).is_break() {
@@ -102,7 +102,8 @@ impl Prediction {
         let concepts = schema.concepts.iter().enumerate().map(|(k, concept)| {
             let classes = concept.classes.len();
             let of_class = |c: usize| {
-                let without = lost.iter().map(|(_, logits, _)| logits[k * classes + c]);
+                let without =
+                    lost.iter().map(|(_, logits, _)| logits[k * schema.class_count() + c]);
                 without.map(|without| concept_logits[[k, c]] - without).collect()
             };
             ConceptOcclusion {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WhatIf;
 use crate::error::named;
-use crate::{Error, ErrorKind, Prediction, Result};
+use crate::{Error, ErrorKind, Prediction, Question, Result};
 
 /// By what concepts are ranked: the larger, the sooner a person is asked about one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,11 +96,11 @@ pub struct Suggestion {
 }
 
 impl Prediction {
-    /// The concepts that are not overridden, ranked by what is gained from asking a person about them.
+    /// The concepts that are not overridden, ranked by what is gained from asking a person about them: what
+    /// [`Prediction::correct`] would change.
     ///
     /// # Errors
-    /// `Input` where a cost names a concept that the model does not have or is not above 0; `Engine`
-    /// where the engine fails.
+    /// `Input` where a cost names a concept that the model does not have or is not above 0.
     pub fn suggest_interventions(&self, options: &SuggestOptions) -> Result<Vec<Suggestion>> {
         for (concept, cost) in &options.costs {
             self.model().schema().concept_index(concept)?;
@@ -116,7 +116,8 @@ impl Prediction {
         }
         let contributions = self.contributions();
         let now = self.label();
-        let judged = self.concepts().zip(self.what_if()?).zip(&contributions.concepts);
+        let judged =
+            self.concepts().zip(self.outcomes(Question::Correct)).zip(&contributions.concepts);
         let suggestions = judged.filter(|((concept, _), _)| !concept.overridden).map(
             |((concept, what_if), contribution)| {
                 let shares = &contribution.label_logits;

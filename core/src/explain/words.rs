@@ -96,10 +96,10 @@ impl Prediction {
     pub fn word_evidence(&self) -> WordEvidence {
         let words = self.words();
         let evidence = self.token_evidence();
-        let bias = &self.model().heads().concept_bias;
         let schema = self.model().schema();
-        let classes = schema.class_count();
+        let bias = self.model().concept_layer().logits_of_nothing();
         let concept = |(k, concept): (usize, &crate::schema::Variable)| {
+            let classes = concept.classes.len();
             let positions = |c: usize| evidence.slice(ndarray::s![k, c, ..]);
             let of_word = |c: usize, word: &Word| -> f32 {
                 positions(c).slice(ndarray::s![word.positions.clone()]).sum()
@@ -113,7 +113,7 @@ impl Prediction {
                     .map(|c| positions(c).sum() - per_class[c].iter().sum::<f32>())
                     .collect(),
                 evidence: per_class,
-                bias: bias[k * classes..(k + 1) * classes].to_vec(),
+                bias: bias[k * schema.class_count()..][..classes].to_vec(),
             }
         };
         let concepts = schema.concepts.iter().enumerate().map(concept).collect();

@@ -1,6 +1,7 @@
 //! A checkpoint folder, read and checked: `docs/checkpoint.md`.
 
 mod digest;
+mod heads;
 mod masks;
 mod shard;
 mod tensors;
@@ -10,10 +11,11 @@ mod variants;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sparsecbm::schema::{InterventionKind, Semantics};
+use sparsecbm::schema::Semantics;
 use sparsecbm::{Error, ErrorKind, MaskBits, MaskStatistics, Result, Schema};
 
 pub(crate) use self::digest::hexadecimal;
+pub(crate) use self::heads::Heads;
 pub(crate) use self::masks::Masks;
 pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
@@ -30,8 +32,7 @@ pub struct Checkpoint {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) backbone: Backbone,
     pub(crate) tensors: Tensors,
-    /// Outputs of the first layer of each concept head, where the heads have two.
-    pub(crate) expansion: Option<usize>,
+    pub(crate) heads: Heads,
     /// The backbone's masked layers in order.
     pub(crate) layers: Vec<MaskedLayer>,
 }
@@ -75,8 +76,7 @@ impl Checkpoint {
         }
         let tensors = Tensors::read(&folder)?;
         let layers = read_layers(&tensors, &backbone, &schema)?;
-        let expansion = read_expansion(&tensors)?;
-        check_heads(&tensors, &backbone, &schema, expansion)?;
+        let heads = Heads::read(&tensors, &backbone, &schema)?;
         Ok(Checkpoint {
             folder,
             schema,
@@ -85,7 +85,7 @@ impl Checkpoint {
             vocabulary,
             backbone,
             tensors,
-            expansion,
+            heads,
             layers,
         })
     }
@@ -131,8 +131,11 @@ impl Checkpoint {
         let size = |shape: Vec<usize>| shape.iter().product::<usize>();
         let linear = self.layers.iter().map(|known| known.layer.rows * known.layer.columns);
         let dense = self.backbone.dense_tensors().into_iter().map(|(_, shape)| size(shape));
-        let heads = head_shapes(&self.backbone, &self.schema, self.expansion);
-        let heads = heads.into_iter().map(|(_, shape)| size(shape));
+        let heads = self
+            .heads
+            .shapes(&self.backbone, &self.schema)
+            .into_iter()
+            .map(|(_, shape)| size(shape));
         linear.chain(dense).chain(heads).sum()
     }
 
@@ -210,61 +213,6 @@ fn read_layers(
         }
     }
     Ok(layers)
-}
-
-/// The outputs of the first layer of the concept heads, if there is one.
-fn read_expansion(tensors: &Tensors) -> Result<Option<usize>> {
-    let name = "concept_expansion.weight";
-    if !tensors.contains(name) {
-        return Ok(None);
-    }
-    match *tensors.shape(name)? {
-        [_, size, _] if size > 0 => Ok(Some(size)),
-        ref other => Err(tensors.wrong(name, format!("shape {other:?}"), "shape [K, E, d]")),
-    }
-}
-
-/// The heads' tensors with their shapes.
-fn head_shapes(
-    backbone: &Backbone,
-    schema: &Schema,
-    expansion: Option<usize>,
-) -> Vec<(&'static str, Vec<usize>)> {
-    let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
-    let mut shapes = vec![
-        ("concept_head.weight", vec![k, c, expansion.unwrap_or(backbone.hidden_size())]),
-        ("concept_head.bias", vec![k, c]),
-        ("label_head.weight", vec![l, k * c]),
-        ("label_head.bias", vec![l]),
-    ];
-    if let Some(size) = expansion {
-        shapes.push(("concept_expansion.weight", vec![k, size, backbone.hidden_size()]));
-        shapes.push(("concept_expansion.bias", vec![k, size]));
-    }
-    if schema.intervention == InterventionKind::Effect {
-        shapes.push(("effect_head.weight", vec![l, k * c]));
-    }
-    shapes
-}
-
-fn check_heads(
-    tensors: &Tensors,
-    backbone: &Backbone,
-    schema: &Schema,
-    expansion: Option<usize>,
-) -> Result<()> {
-    for (name, shape) in head_shapes(backbone, schema, expansion) {
-        tensors.expect_floats(name, &shape)?;
-    }
-    let effect = "effect_head.weight";
-    if schema.intervention != InterventionKind::Effect && tensors.contains(effect) {
-        return Err(tensors.wrong(
-            effect,
-            "a tensor, while the schema's intervention is 'replace'",
-            "an effect head only where it is 'effect'",
-        ));
-    }
-    Ok(())
 }
 
 /// The bytes of a file.

@@ -3,7 +3,7 @@
 use sparsecbm::Result;
 use sparsecbm::schema::Semantics;
 
-use super::{Checkpoint, MaskedLayer, Masks, head_shapes};
+use super::{Checkpoint, MaskedLayer, Masks};
 use crate::backbone::LinearLayer;
 
 /// In the place of zeros: ordinary, and exact in 16 bits.
@@ -104,10 +104,12 @@ impl Checkpoint {
             masks.bits = bits.copied().collect();
             masks.replace(&mut self.tensors, layer, count);
         }
-        let old_shapes = head_shapes(&self.backbone, &self.schema, self.expansion);
+        let old_shapes = self.heads.shapes(&self.backbone, &self.schema);
         let schema = &mut self.schema;
         let calibration = &mut schema.calibration;
-        take(&mut calibration.class_logits, &turns);
+        if !calibration.class_logits.is_empty() {
+            take(&mut calibration.class_logits, &turns);
+        }
         take(&mut calibration.mean_concept_logits, &turns);
         take(&mut calibration.mean_concept_probabilities, &turns);
         take(&mut schema.concepts, &turns);
@@ -116,13 +118,13 @@ impl Checkpoint {
             concept.name = format!("{} {}", concept.name, k / own + 1);
             schema.data_fields.concepts.insert(concept.name.clone(), field);
         }
-        let shapes = head_shapes(&self.backbone, &self.schema, self.expansion);
+        let shapes = self.heads.shapes(&self.backbone, &self.schema);
         for ((name, old), (_, new)) in old_shapes.into_iter().zip(shapes) {
-            // Concept heads are `[K, …]`, label and effect heads `[L, K · C]`, the label's bias is `[L]`.
+            // Concept heads are `[K, …]`, what reads all concepts is `[…, K · C]`, the rest has no concepts.
             let of_one: usize = match name {
-                "label_head.bias" => continue,
-                "label_head.weight" | "effect_head.weight" => old[1] / own,
-                _ => old[1..].iter().product(),
+                "label_head.bias" | "suppose_hidden.bias" | "suppose_hidden.output" => continue,
+                _ if name.starts_with("concept_") => old[1..].iter().product(),
+                _ => old[1] / own,
             };
             let values = self.tensors.floats(name)?;
             let part = |row: &[f32], k: usize| row[k * of_one..(k + 1) * of_one].to_vec();

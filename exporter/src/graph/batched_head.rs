@@ -38,7 +38,7 @@ impl Writer<'_> {
 
     /// What the batched concept heads read, `[K, batch · sequence, …]`: see [`Writer::expanded`].
     fn batched_expanded(&mut self, hidden: &str) -> Result<String> {
-        let Some(size) = self.checkpoint.expansion else { return Ok(hidden.into()) };
+        let Some(size) = self.checkpoint.heads.expansion else { return Ok(hidden.into()) };
         let scope = "concept_expansion";
         let weight = self.own_floats("concept_expansion.weight")?;
         let bias = self.own_floats("concept_expansion.bias")?;

@@ -76,7 +76,7 @@ impl Writer<'_> {
     /// What a concept's head reads: the last hidden state, or where the heads have two layers, each position's
     /// share of what the first of them gives.
     fn expanded(&mut self, concept: &str, index: &str, hidden: &str) -> Result<String> {
-        if self.checkpoint.expansion.is_none() {
+        if self.checkpoint.heads.expansion.is_none() {
             return Ok(hidden.into());
         }
         let weight = self.own_floats("concept_expansion.weight")?;
@@ -181,7 +181,13 @@ impl Writer<'_> {
                 let transposed = vec![integer("transB", 1)];
                 self.builder.node_with_to("label_logits", "Gemm", &inputs, transposed);
             }
-            InterventionKind::Replace => {
+            InterventionKind::SupposeCorrect => {
+                let logits = flat(builder, "label", "concept_logits");
+                let inputs = [logits.as_str(), &weight, &bias];
+                let label = builder.node_with("label", "Gemm", &inputs, scaled);
+                self.two_answers(&label, &probabilities)?;
+            }
+            _ => {
                 let asserted = self.asserted_logits();
                 let builder = &mut self.builder;
                 let given = [overridden.as_str(), &asserted, "concept_logits"];
@@ -192,6 +198,79 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds what supposed and corrected concepts change to the label. The override mask says which is which: 1 where
+    /// a concept is supposed, 2 where it is corrected. Without an override the sums are 0 to the last bit.
+    fn two_answers(&mut self, label: &str, probabilities: &str) -> Result<()> {
+        let builder = &mut self.builder;
+        let change = builder.node("answer", "Sub", &["concept_values", probabilities]);
+        let one_and_a_half = builder.float(1.5);
+        let corrected =
+            builder.node("answer", "Greater", &["concept_override_mask", &one_and_a_half]);
+        let last = builder.integers(&[2]);
+        let corrected = builder.node("answer", "Unsqueeze", &[&corrected, &last]);
+        let zero = builder.float(0.0);
+        let supposed = builder.node("suppose", "Where", &[&corrected, &zero, &change]);
+        let corrected = builder.node("correct", "Where", &[&corrected, &change, &zero]);
+        let mut label = label.to_string();
+        for (scope, change, head) in [
+            ("suppose", &supposed, "suppose_head.weight"),
+            ("correct", &corrected, "correct_head.weight"),
+        ] {
+            let head = self.own_floats(head)?;
+            let builder = &mut self.builder;
+            let change = flat(builder, scope, change);
+            let transposed = vec![integer("transB", 1)];
+            label = builder.node_with(scope, "Gemm", &[&change, &head, &label], transposed);
+        }
+        if self.checkpoint.heads.suppose_hidden.is_some() {
+            let hidden = self.suppose_hidden(&supposed, probabilities)?;
+            label = self.builder.node("suppose", "Add", &[&label, &hidden]);
+        }
+        self.builder.node_to("label_logits", "Identity", &[&label]);
+        Ok(())
+    }
+
+    /// `[batch, L]`: the hidden layer's part of what supposing changes, the sum over concepts k of
+    /// V·(relu(A·c + u + Uₖ·(pₖ + δₖ)) − relu(A·c + u + Uₖ·pₖ)); δ is 0 where nothing is supposed.
+    fn suppose_hidden(&mut self, supposed: &str, probabilities: &str) -> Result<String> {
+        let scope = "suppose_hidden";
+        let units = self.checkpoint.heads.suppose_hidden.unwrap_or_default() as i64;
+        let schema = &self.checkpoint.schema;
+        let (k, c) = (schema.concept_count() as i64, schema.class_count() as i64);
+        let read = self.own_floats("suppose_hidden.read")?;
+        let asserted = self.own_floats("suppose_hidden.asserted")?;
+        let bias = self.own_floats("suppose_hidden.bias")?;
+        let output = self.own_floats("suppose_hidden.output")?;
+        let builder = &mut self.builder;
+        let logits = flat(builder, scope, "concept_logits");
+        let transposed = vec![integer("transB", 1)];
+        let context = builder.node_with(scope, "Gemm", &[&logits, &read, &bias], transposed);
+        // [batch, 1, 1, H], for every concept.
+        let axes = builder.integers(&[1, 2]);
+        let context = builder.node(scope, "Unsqueeze", &[&context, &axes]);
+        // [H, K * C] as [K, C, H].
+        let shape = builder.integers(&[units, k, c]);
+        let asserted = builder.node(scope, "Reshape", &[&asserted, &shape]);
+        let order = vec![integers("perm", &[1, 2, 0])];
+        let asserted = builder.node_with(scope, "Transpose", &[&asserted], order);
+        let row = builder.integers(&[2]);
+        let after = builder.node(scope, "Add", &[probabilities, supposed]);
+        let mut unit = |values: &str| {
+            let values = builder.node(scope, "Unsqueeze", &[values, &row]);
+            let product = builder.node(scope, "MatMul", &[&values, &asserted]);
+            let sum = builder.node(scope, "Add", &[&product, &context]);
+            builder.node(scope, "Relu", &[&sum])
+        };
+        let (before, after) = (unit(probabilities), unit(&after));
+        let moved = builder.node(scope, "Sub", &[&after, &before]);
+        let axes = builder.integers(&[1, 2]);
+        let moved =
+            builder.node_with(scope, "ReduceSum", &[&moved, &axes], vec![integer("keepdims", 0)]);
+        let swapped = vec![integers("perm", &[1, 0])];
+        let output = builder.node_with(scope, "Transpose", &[&output], swapped);
+        Ok(builder.node(scope, "MatMul", &[&moved, &output]))
     }
 
     /// Σⱼ override[k][j] · class_logits[k][j]: the logits of an asserted concept.

@@ -8,7 +8,7 @@ mod transformer;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, concatenate};
 use sparsecbm::schema::{InterventionKind, Pooling, Semantics};
-use sparsecbm::{Result, Schema};
+use sparsecbm::{Question, Result, Schema};
 
 use self::parameters::Parameters;
 use crate::backbone::Body;
@@ -30,8 +30,26 @@ struct Heads {
     concept_bias: Array2<f32>,
     label_weight: Array2<f32>,
     label_bias: Array1<f32>,
-    effect_weight: Option<Array2<f32>>,
+    answers: Answers,
 }
+
+/// What overrides do to the label.
+enum Answers {
+    Effect(Array2<f32>),
+    Replace,
+    SupposeCorrect { suppose: Array2<f32>, correct: Array2<f32>, hidden: Option<Hidden> },
+}
+
+/// The hidden layer of what supposing does: A, U, u and V of `docs/checkpoint.md`.
+struct Hidden {
+    read: Array2<f32>,
+    asserted: Array2<f32>,
+    bias: Array1<f32>,
+    output: Array2<f32>,
+}
+
+/// A concept's override: the question that it asks, and probabilities `[C]`.
+pub(crate) type Override = (Question, Vec<f32>);
 
 /// Token ids, padding included, of which the first `attended` are tokens.
 pub(crate) struct Input {
@@ -88,8 +106,8 @@ impl<'a> Reference<'a> {
         let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
         let floats = |name: &str| checkpoint.tensors.floats(name);
         let d = checkpoint.backbone.hidden_size();
-        let size = c * checkpoint.expansion.unwrap_or(d);
-        let expansions = match checkpoint.expansion {
+        let size = c * checkpoint.heads.expansion.unwrap_or(d);
+        let expansions = match checkpoint.heads.expansion {
             Some(width) => {
                 let (weight, bias) =
                     (floats("concept_expansion.weight")?, floats("concept_expansion.bias")?);
@@ -100,9 +118,22 @@ impl<'a> Reference<'a> {
             None => None,
         };
         let concept_heads = floats("concept_head.weight")?;
-        let effect = match schema.intervention {
-            InterventionKind::Effect => Some(matrix(l, floats("effect_head.weight")?)),
-            InterventionKind::Replace => None,
+        let answers = match schema.intervention {
+            InterventionKind::Effect => Answers::Effect(matrix(l, floats("effect_head.weight")?)),
+            InterventionKind::SupposeCorrect => Answers::SupposeCorrect {
+                suppose: matrix(l, floats("suppose_head.weight")?),
+                correct: matrix(l, floats("correct_head.weight")?),
+                hidden: match checkpoint.heads.suppose_hidden {
+                    Some(units) => Some(Hidden {
+                        read: matrix(units, floats("suppose_hidden.read")?),
+                        asserted: matrix(units, floats("suppose_hidden.asserted")?),
+                        bias: Array1::from_vec(floats("suppose_hidden.bias")?),
+                        output: matrix(l, floats("suppose_hidden.output")?),
+                    }),
+                    None => None,
+                },
+            },
+            _ => Answers::Replace,
         };
         let heads = Heads {
             expansions,
@@ -110,7 +141,7 @@ impl<'a> Reference<'a> {
             concept_bias: matrix(k, floats("concept_head.bias")?),
             label_weight: matrix(l, floats("label_head.weight")?),
             label_bias: Array1::from_vec(floats("label_head.bias")?),
-            effect_weight: effect,
+            answers,
         };
         Ok(Reference { checkpoint, rounding, heads })
     }
@@ -174,30 +205,66 @@ impl<'a> Reference<'a> {
         (hidden, pool_weight)
     }
 
-    /// The label from concept logits; `overrides` holds each concept's given probabilities, if any.
+    /// The label from concept logits, with each concept's override, if it has one.
     pub(crate) fn decide(
         &self,
         concept_logits: &Array2<f32>,
-        overrides: &[Option<Vec<f32>>],
+        overrides: &[Option<Override>],
     ) -> Decided {
         let schema = &self.checkpoint.schema;
         let own = row_softmax(concept_logits);
         let mut values = own.clone();
         let mut logits = concept_logits.clone();
         for (k, given) in overrides.iter().enumerate() {
-            let Some(given) = given else { continue };
+            let Some((_, given)) = given else { continue };
             let given = ArrayView1::from(given.as_slice());
             values.row_mut(k).assign(&given);
-            if schema.intervention == InterventionKind::Replace {
+            if let Answers::Replace = self.heads.answers {
                 logits.row_mut(k).assign(&given.dot(&class_logits(schema, k)));
             }
         }
         let label = self.heads.label_weight.dot(&flat(&logits)) + &self.heads.label_bias;
         let mut label = label / schema.calibration.temperature;
-        if let Some(effect) = &self.heads.effect_weight {
-            label += &effect.dot(&flat(&(&values - &own)));
+        match &self.heads.answers {
+            Answers::Effect(effect) => label += &effect.dot(&flat(&(&values - &own))),
+            Answers::Replace => {}
+            Answers::SupposeCorrect { suppose, correct, hidden } => {
+                for (k, given) in overrides.iter().enumerate() {
+                    let Some((question, _)) = given else { continue };
+                    let mut changed = own.clone();
+                    changed.row_mut(k).assign(&values.row(k));
+                    let change = flat(&(&changed - &own));
+                    if *question == Question::Correct {
+                        label += &correct.dot(&change);
+                        continue;
+                    }
+                    label += &suppose.dot(&change);
+                    if let Some(hidden) = hidden {
+                        label += &hidden.change(concept_logits, k, &own, &changed);
+                    }
+                }
+            }
         }
         Decided { concept_values: values, label_logits: label }
+    }
+}
+
+impl Hidden {
+    /// V·(relu(A·c + u + Uₖ·to) − relu(A·c + u + Uₖ·from)), of rows k of `to` and `from`.
+    fn change(
+        &self,
+        logits: &Array2<f32>,
+        k: usize,
+        from: &Array2<f32>,
+        to: &Array2<f32>,
+    ) -> Array1<f32> {
+        let units = |p: &Array2<f32>| {
+            let mut of_concept = Array2::zeros(p.dim());
+            of_concept.row_mut(k).assign(&p.row(k));
+            let sum = self.read.dot(&flat(logits)) + self.asserted.dot(&flat(&of_concept));
+            (sum + &self.bias).mapv(|x| x.max(0.0))
+        };
+        self.output.dot(&(units(to) - units(from)))
     }
 }
 

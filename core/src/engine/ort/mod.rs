@@ -10,7 +10,6 @@ mod pool;
 mod session;
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use ort::session::SessionOutputs;
 use ort::value::TensorRef;
@@ -19,19 +18,17 @@ use prost::Message;
 pub(super) use self::graph::OrtGraph;
 use self::pool::Pool;
 use self::session::{Place, Sessions};
-use super::{Decision, Device, Encoded, Engine, EngineChoice, OrtOptions, Overrides, Sequence};
+use super::{Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
 use crate::onnx::ModelProto;
 use crate::{Error, ErrorKind, Result, Schema};
 
 /// Runs a model on ONNX Runtime: a batch in as few runs as fit, several batches at a time.
 pub(crate) struct OrtEngine {
     encoder: Pool,
-    head: Pool,
     place: Place,
     device: Device,
     concepts: usize,
     classes: usize,
-    label_classes: usize,
 }
 
 /// The most positions, padding included, of one run. What a run holds at once grows with them; beyond a few
@@ -41,37 +38,26 @@ const POSITIONS: usize = 8192;
 impl OrtEngine {
     pub(crate) fn load(
         encoder: &ModelProto,
-        head: &ModelProto,
         schema: &Schema,
         place: EngineChoice,
         options: &OrtOptions,
     ) -> Result<OrtEngine> {
         let loaded = environment::loaded(options.library.as_deref())?;
         let place = Place::new(place, options);
-        let sessions = |graph: &ModelProto, name, place, threads| Sessions {
+        let sessions = Sessions {
             environment: loaded.environment.clone(),
-            graph: graph.encode_to_vec(),
-            name,
+            graph: encoder.encode_to_vec(),
+            name: "encoder graph",
             place,
-            threads,
+            threads: options.threads,
         };
-        let (encoder, nodes) = Pool::new(
-            sessions(encoder, "encoder graph", place, options.threads),
-            options.sessions,
-        )?;
-        // The concept layer is a few thousand multiplications: sending it to a GPU, or to a second thread,
-        // takes longer than computing it.
-        let one = NonZeroUsize::new(1);
-        let (head, _) =
-            Pool::new(sessions(head, "concept layer graph", Place::Cpu, one), options.sessions)?;
+        let (encoder, nodes) = Pool::new(sessions, options.sessions)?;
         Ok(OrtEngine {
             encoder,
-            head,
             place,
             device: device(place, nodes, &loaded.library)?,
             concepts: schema.concept_count(),
             classes: schema.class_count(),
-            label_classes: schema.label_count(),
         })
     }
 
@@ -119,7 +105,7 @@ impl Engine for OrtEngine {
         let mut order: Vec<usize> = (0..sequences.len()).collect();
         // Neighbours in length share a run, so that little of it is padding.
         order.sort_by_key(|&i| sequences[i].ids.len());
-        let mut results: Vec<Option<Encoded>> = sequences.iter().map(|_| None).collect();
+        let mut results: Vec<(usize, Encoded)> = Vec::with_capacity(sequences.len());
         let mut rest = &order[..];
         while !rest.is_empty() {
             // The last of a run is its longest.
@@ -127,27 +113,11 @@ impl Engine for OrtEngine {
             let count = (1..=rest.len()).take_while(fits).last().unwrap_or(1);
             let (run, later) = rest.split_at(count);
             let batch: Vec<&Sequence> = run.iter().map(|&i| &sequences[i]).collect();
-            for (&i, encoded) in run.iter().zip(self.encode_batch(&batch)?) {
-                results[i] = Some(encoded);
-            }
+            results.extend(run.iter().copied().zip(self.encode_batch(&batch)?));
             rest = later;
         }
-        Ok(results.into_iter().flatten().collect())
-    }
-
-    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
-        let (k, c) = (self.concepts, self.classes);
-        self.head.with(|session| {
-            let outputs = session.run(ort::inputs! {
-                "concept_logits" => TensorRef::from_array_view(([1, k, c], concept_logits))?,
-                "concept_override" => TensorRef::from_array_view(([1, k, c], &*overrides.probabilities))?,
-                "concept_override_mask" => TensorRef::from_array_view(([1, k], &*overrides.mask))?,
-            })?;
-            Ok(Decision {
-                concept_values: floats(&outputs, "concept_values", k * c)?.to_vec(),
-                label_logits: floats(&outputs, "label_logits", self.label_classes)?.to_vec(),
-            })
-        })
+        results.sort_by_key(|&(i, _)| i);
+        Ok(results.into_iter().map(|(_, encoded)| encoded).collect())
     }
 
     fn device(&self) -> Device {

@@ -6,7 +6,7 @@ use prost::Message;
 use tract_onnx::prelude::*;
 
 pub(super) use self::graph::TractGraph;
-use super::{Decision, Device, Encoded, Engine, Overrides, Sequence};
+use super::{Device, Encoded, Engine, Sequence};
 use crate::caught::caught;
 use crate::onnx::ModelProto;
 use crate::{Error, ErrorKind, Result, Schema};
@@ -15,35 +15,20 @@ use crate::{Error, ErrorKind, Result, Schema};
 /// nothing is spent on padding.
 pub(crate) struct TractEngine {
     encoder: Arc<TypedRunnableModel>,
-    head: Arc<TypedRunnableModel>,
     concepts: usize,
     classes: usize,
-    label_classes: usize,
 }
 
 impl TractEngine {
-    pub(crate) fn load(
-        encoder: &ModelProto,
-        head: &ModelProto,
-        schema: &Schema,
-    ) -> Result<TractEngine> {
-        let (concepts, classes) = (schema.concept_count(), schema.class_count());
+    pub(crate) fn load(encoder: &ModelProto, schema: &Schema) -> Result<TractEngine> {
         let symbols = SymbolScope::default();
         let sequence = symbols.sym("S").to_dim();
         let ids = InferenceFact::dt_shape(i64::datum_type(), tvec![1.to_dim(), sequence]);
-        let values = |shape: &[usize]| InferenceFact::dt_shape(f32::datum_type(), shape);
-        let logits = values(&[1, concepts, classes]);
         Ok(TractEngine {
             encoder: run(|| plan(encoder, symbols, vec![ids.clone(), ids]))
                 .map_err(|e| failed(e, "encoder graph", ErrorKind::Model))?,
-            head: run(|| {
-                let inputs = vec![logits.clone(), logits, values(&[1, concepts])];
-                plan(head, SymbolScope::default(), inputs)
-            })
-            .map_err(|e| failed(e, "concept layer graph", ErrorKind::Model))?,
-            concepts,
-            classes,
-            label_classes: schema.label_count(),
+            concepts: schema.concept_count(),
+            classes: schema.class_count(),
         })
     }
 
@@ -60,19 +45,6 @@ impl TractEngine {
             token_evidence: floats(&outputs[1], layer * length)?,
         })
     }
-
-    fn decide_one(&self, concept_logits: &[f32], overrides: &Overrides) -> TractResult<Decision> {
-        let (k, c) = (self.concepts, self.classes);
-        let outputs = self.head.run(tvec![
-            Tensor::from_shape(&[1, k, c], concept_logits)?.into_tvalue(),
-            Tensor::from_shape(&[1, k, c], &overrides.probabilities)?.into_tvalue(),
-            Tensor::from_shape(&[1, k], &overrides.mask)?.into_tvalue(),
-        ])?;
-        Ok(Decision {
-            concept_values: floats(&outputs[0], k * c)?,
-            label_logits: floats(&outputs[1], self.label_classes)?,
-        })
-    }
 }
 
 impl Engine for TractEngine {
@@ -81,11 +53,6 @@ impl Engine for TractEngine {
             run(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
         };
         sequences.iter().map(encode).collect()
-    }
-
-    fn decide(&self, concept_logits: &[f32], overrides: &Overrides) -> Result<Decision> {
-        run(|| self.decide_one(concept_logits, overrides))
-            .map_err(|e| failed(e, "concept layer graph", ErrorKind::Engine))
     }
 
     fn device(&self) -> Device {

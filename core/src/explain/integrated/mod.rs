@@ -114,14 +114,16 @@ impl Prediction {
         }
         let baseline = self.replacement(options.baseline)?;
         let schema = self.model().schema();
-        let (concepts, classes) = (schema.concept_count(), schema.class_count());
+        let concepts = schema.concept_count();
+        let total = schema.concepts.iter().map(|concept| concept.classes.len()).sum();
         let path = Path { prediction: self, options, baseline: self.without_words(baseline) };
         let mut found = Vec::with_capacity(concepts);
         let mut go_on = ControlFlow::Continue(());
+        let mut done = 0;
         for k in 0..concepts {
-            let tell = async |class| {
-                let done = k * classes + class + 1;
-                go_on = progress(Progress { done, total: concepts * classes }).await;
+            let tell = async || {
+                done += 1;
+                go_on = progress(Progress { done, total }).await;
                 go_on
             };
             found.extend(path.concept(k, tell).await?);
@@ -162,7 +164,7 @@ impl Path<'_> {
     async fn concept(
         &self,
         k: usize,
-        mut go_on: impl AsyncFnMut(usize) -> ControlFlow<()>,
+        mut go_on: impl AsyncFnMut() -> ControlFlow<()>,
     ) -> Result<Option<ConceptAttribution>> {
         let model = self.prediction.model();
         let variable = &model.schema().concepts[k];
@@ -177,10 +179,10 @@ impl Path<'_> {
             attributions: Vec::new(),
             positions: Vec::new(),
             special: Vec::new(),
-            baseline: ends[0].clone(),
+            baseline: ends[0][..variable.classes.len()].to_vec(),
             convergence_error: Vec::new(),
         };
-        let both = ends[0].iter().zip(&ends[1]);
+        let both = ends[0].iter().zip(&ends[1]).take(variable.classes.len());
         let changes: Vec<f64> = both.map(|(from, to)| f64::from(*to) - f64::from(*from)).collect();
         for (class, change) in changes.into_iter().enumerate() {
             let positions = self.positions(k, &trial, class)?;
@@ -192,7 +194,7 @@ impl Path<'_> {
             concept.attributions.push(by_word.into_iter().map(|value| value as f32).collect());
             concept.positions.push(positions.into_iter().map(|value| value as f32).collect());
             let last = class + 1 == variable.classes.len();
-            if go_on(class).await.is_break() && !last {
+            if go_on().await.is_break() && !last {
                 return Ok(None);
             }
         }

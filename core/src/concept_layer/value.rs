@@ -1,5 +1,30 @@
+use serde::Serialize;
+
+use super::softmax;
 use crate::schema::Variable;
 use crate::{Error, ErrorKind, Result};
+
+/// What a person who overrides a concept asks.
+///
+/// Models of one answer (`effect` and `replace`: see
+/// [`InterventionKind`](crate::schema::InterventionKind)) answer both alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Question {
+    /// "As it would be if": the label follows as it does when a person edits the text.
+    Suppose,
+    /// "You misread the text": the label's probabilities given the text and what is now known of the concept.
+    Correct,
+}
+
+/// One concept's override.
+#[derive(Debug, Clone)]
+pub(crate) struct Override {
+    pub question: Question,
+    /// `[C]`: 0 for classes that the concept does not have.
+    pub probabilities: Vec<f32>,
+}
 
 /// What a concept is to be, whatever the model believes.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +82,7 @@ impl From<Vec<f32>> for ConceptValue {
 const SUM_TOLERANCE: f32 = 1e-3;
 
 impl ConceptValue {
-    /// The probabilities `[C]` that this value gives `concept`.
+    /// The probabilities that this value gives `concept`, one per class of it.
     pub(crate) fn probabilities(&self, concept: &Variable) -> Result<Vec<f32>> {
         let count = concept.classes.len();
         let wrong = |what: &str, found: String, expected: String| {
@@ -98,12 +123,4 @@ impl ConceptValue {
             }
         }
     }
-}
-
-/// exp(x) / Σ exp(x), safe for large x.
-pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
-    let sum: f32 = exponentials.iter().sum();
-    exponentials.into_iter().map(|e| e / sum).collect()
 }
