@@ -26,6 +26,8 @@ pub struct CheckReport {
     /// The largest absolute differences between the file's outputs and the reference's, which is given
     /// the weights as the file stores them.
     pub differences: Differences,
+    /// The engines that ran them: each that is always there where it was compiled in and knows the model.
+    pub engines: Vec<String>,
     /// How far rounding the weights moved the reference's outputs; `None` where the form is exact.
     pub rounding: Option<Differences>,
 }
@@ -106,20 +108,22 @@ pub(crate) fn check(
     bytes: Bytes,
     options: &ExportOptions,
 ) -> Result<CheckReport> {
-    // The engine that is always there, so that a file passes everywhere or nowhere.
-    let mut on_tract = LoadOptions::default();
-    on_tract.engine = EngineChoice::Tract;
-    let model = Model::from_bytes(bytes.clone(), &on_tract)?;
-    let head = HeadGraph::from_bytes(bytes, &on_tract)?;
+    let models = on_every_engine(&bytes)?;
+    let head = match cfg!(feature = "tract") {
+        true => Some(HeadGraph::from_bytes(bytes, &on(EngineChoice::Tract))?),
+        false => None,
+    };
     let mut random = fastrand::Rng::with_seed(SEED);
-    let ids = token_ids(checkpoint, &model, &mut random)?;
+    let ids = token_ids(checkpoint, &models[0], &mut random)?;
     let overrides = overrides(checkpoint, &mut random);
     let inputs: Vec<Input> = ids.iter().map(|ids| padded(checkpoint, ids)).collect();
 
     let stored = Reference::rounded(checkpoint, options.weights, options.masks)?;
     let expected = stored.encode(&inputs)?;
     let mut differences = Differences::default();
-    for (ids, expected) in ids.iter().zip(&expected) {
+    let runs =
+        models.iter().flat_map(|model| ids.iter().zip(&expected).map(move |run| (model, run)));
+    for (model, (ids, expected)) in runs {
         let prediction = model.predict_tokens(ids)?;
         for overrides in &overrides {
             let overridden = overridden(checkpoint, &prediction, overrides)?;
@@ -127,7 +131,8 @@ pub(crate) fn check(
             differences.add_encoded(&found, expected);
             let expected = stored.decide(&expected.concept_logits, overrides);
             differences.add_decided(&found, &expected);
-            let [values, label] = by_head(&head, &found, overrides)?;
+            let Some(head) = &head else { continue };
+            let [values, label] = by_head(head, &found, overrides)?;
             let shape = found.concept_values.raw_dim();
             let by_graph = Found {
                 concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
@@ -153,7 +158,29 @@ pub(crate) fn check(
             Some(rounding(checkpoint, &stored, &expected, &inputs, &overrides)?)
         }
     };
-    Ok(CheckReport { inputs: inputs.len(), differences, rounding })
+    let engines = models.iter().map(|model| model.engine().into()).collect();
+    Ok(CheckReport { inputs: inputs.len(), differences, engines, rounding })
+}
+
+/// The model on the engines that are there on every machine, so that a file passes everywhere or nowhere: tract, and
+/// the sparse kernels where they know the backbone, since they are what is chosen then.
+fn on_every_engine(bytes: &Bytes) -> Result<Vec<Model>> {
+    let mut models = Vec::new();
+    if cfg!(feature = "tract") {
+        models.push(Model::from_bytes(bytes.clone(), &on(EngineChoice::Tract))?);
+    }
+    match Model::from_bytes(bytes.clone(), &on(EngineChoice::Sparse)) {
+        Ok(model) => models.push(model),
+        Err(e) if e.kind() == ErrorKind::Unavailable && !models.is_empty() => {}
+        Err(e) => return Err(e),
+    }
+    Ok(models)
+}
+
+fn on(engine: EngineChoice) -> LoadOptions {
+    let mut options = LoadOptions::default();
+    options.engine = engine;
+    options
 }
 
 /// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.

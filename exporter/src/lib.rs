@@ -12,12 +12,9 @@
 //! ```
 
 mod backbone;
-pub mod bench;
-mod charts;
 mod check;
 mod checkpoint;
 mod draft;
-pub mod eval;
 mod export;
 mod file;
 mod gradient;
@@ -25,8 +22,6 @@ mod graph;
 mod inspect;
 mod layout;
 mod reference;
-pub mod report;
-pub mod study;
 mod triton;
 mod weights;
 
