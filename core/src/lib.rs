@@ -64,12 +64,12 @@ pub use concept_layer::{ConceptValue, Question};
 pub use edit::MaskPatch;
 #[doc(hidden)]
 pub use engine::HeadGraph;
-pub use engine::{Device, EngineChoice, OrtOptions};
+pub use engine::{Device, EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use gradients::Gradients;
 pub use masks::{LayerMasks, MaskBits, MaskStatistics};
-pub use model::{LoadOptions, Model};
+pub use model::Model;
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;
 pub use sparse::PlannedProduct;

@@ -3,7 +3,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Parser;
-use sparsecbm::{EngineChoice, LoadOptions};
+use sparsecbm::{EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 
 /// Serve an exported model over HTTP: the Open Inference Protocol, and texts in JSON.
 #[derive(Parser)]
@@ -75,11 +75,11 @@ impl Options {
 
     /// How the model is to be loaded.
     pub fn loading(&self) -> LoadOptions {
-        let mut options = LoadOptions::default();
-        options.engine = self.engine;
-        options.ort.library = self.ort_library.clone();
-        options.ort.threads = self.threads;
-        options.threads = self.threads;
-        options
+        let mut ort = OrtOptions::default().with_threads(self.threads);
+        ort.library.clone_from(&self.ort_library);
+        LoadOptions::default()
+            .with_engine(self.engine)
+            .with_ort(ort)
+            .with_sparse(SparseOptions::default().with_threads(self.threads))
     }
 }

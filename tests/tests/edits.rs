@@ -22,9 +22,7 @@ const TEXT: &str = "The food was delicious, but so loud that we could not hear e
 const TOLERANCE: f32 = 1e-4;
 
 fn on(engine: EngineChoice) -> LoadOptions {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
-    options
+    LoadOptions::default().with_engine(engine)
 }
 
 /// A model, and its gradients on an engine.

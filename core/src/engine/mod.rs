@@ -5,6 +5,7 @@ mod choice;
 mod device;
 mod graph;
 mod head;
+mod options;
 #[cfg(feature = "ort")]
 mod ort;
 mod sparse;
@@ -13,14 +14,14 @@ mod tract;
 
 use std::collections::BTreeSet;
 
-pub use self::choice::{EngineChoice, OrtOptions};
+pub use self::choice::EngineChoice;
 pub use self::device::Device;
 pub(crate) use self::graph::{Graph, Input, Values, load_graph};
 pub use self::head::HeadGraph;
+pub use self::options::{LoadOptions, OrtOptions, SparseOptions};
 #[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;
-use crate::model::LoadOptions;
 use crate::onnx::{self, ModelProto};
 use crate::{ErrorKind, Result, Schema};
 
