@@ -132,7 +132,7 @@ impl Parts<'_> {
     }
 
     /// The sparse kernels where they know the encoder and are estimated to be worth it, else ONNX Runtime where
-    /// there is one, else tract; and why.
+    /// there is one, else tract, or the kernels again in a build without it; and why.
     fn on_any(&self) -> Result<(Box<dyn Engine>, Option<String>)> {
         let options = &self.options.ort;
         if options.library.is_some() {
@@ -140,6 +140,7 @@ impl Parts<'_> {
             let engine = self.on_ort(EngineChoice::OrtCpu, options)?;
             return Ok((engine, Some("ONNX Runtime's library was named".into())));
         }
+        let mut slower = None;
         let passed_over = match self.on_sparse() {
             Ok(engine) => {
                 let share = estimated_share(engine.plan());
@@ -150,6 +151,7 @@ impl Parts<'_> {
                 if share <= WORTH {
                     return Ok((engine, Some(estimate)));
                 }
+                slower = Some(engine);
                 estimate
             }
             Err(e) if e.kind() == ErrorKind::Unavailable => {
@@ -159,7 +161,11 @@ impl Parts<'_> {
         };
         let (engine, reason) = match self.on_ort(EngineChoice::OrtCpu, options) {
             Ok(engine) => (engine, "ONNX Runtime's library was found".into()),
-            Err(e) if e.kind() == ErrorKind::Unavailable => (self.on_tract()?, e.to_string()),
+            Err(e) if e.kind() == ErrorKind::Unavailable => match slower {
+                // A slower engine is better than none.
+                Some(engine) if cfg!(not(feature = "tract")) => (engine, e.to_string()),
+                _ => (self.on_tract()?, e.to_string()),
+            },
             Err(e) => return Err(e),
         };
         Ok((engine, Some(format!("{passed_over}; {reason}"))))
