@@ -21,8 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.first().ok_or("c_overhead MODEL.onnx [CALLS]")?;
     let calls = arguments.get(1).map_or(Ok(2000), |calls| calls.parse())?;
 
-    let mut options = LoadOptions::default();
-    options.engine = EngineChoice::Tract;
+    let options = LoadOptions::default().with_engine(EngineChoice::Tract);
     let model = Model::load(path, &options)?;
     let c_path = CString::new(path.as_str())?;
     let c_options = sparsecbm_c::LoadOptions {

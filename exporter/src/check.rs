@@ -178,9 +178,7 @@ fn on_every_engine(bytes: &Bytes) -> Result<Vec<Model>> {
 }
 
 fn on(engine: EngineChoice) -> LoadOptions {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
-    options
+    LoadOptions::default().with_engine(engine)
 }
 
 /// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.

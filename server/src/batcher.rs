@@ -43,13 +43,14 @@ struct Worker {
 
 impl Batcher {
     pub fn start(model: &Model, options: &Options, metrics: &Arc<Metrics>) -> io::Result<Batcher> {
+        let batching = options.batching(model.engine());
         let (sender, jobs) = channel();
         let jobs = Arc::new(Mutex::new(jobs));
         let start = |_| {
             let worker = Worker {
                 model: model.clone(),
                 jobs: jobs.clone(),
-                most: options.max_batch.get(),
+                most: batching.most.get(),
                 window: Duration::from_micros(options.window),
                 metrics: metrics.clone(),
             };
@@ -60,7 +61,7 @@ impl Batcher {
             jobs: sender,
             room: Arc::new(Semaphore::new(capacity)),
             capacity,
-            workers: (0..options.workers.get()).map(start).collect::<io::Result<_>>()?,
+            workers: (0..batching.workers.get()).map(start).collect::<io::Result<_>>()?,
         })
     }
 

@@ -45,16 +45,12 @@ const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", 
 /// The engine that runs graphs; where that is tract, also the sparse kernels under each instruction set that this
 /// processor has.
 fn engines() -> Vec<LoadOptions> {
-    let on = |engine| {
-        let mut options = LoadOptions::default();
-        options.engine = engine;
-        options
-    };
+    let on = |engine| LoadOptions::default().with_engine(engine);
     let mut engines = vec![on(graph_engine())];
     if graph_engine() == EngineChoice::Tract {
         for set in InstructionSet::available() {
             let mut options = on(EngineChoice::Sparse);
-            options.instructions = Some(set);
+            options.sparse.instructions = Some(set);
             engines.push(options);
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn one_thread(
 ) -> Result<Model> {
     let mut options = options.clone();
     options.engine = engine;
-    options.threads = NonZeroUsize::new(1);
+    options.sparse.threads = NonZeroUsize::new(1);
     options.ort.threads = NonZeroUsize::new(1);
     Model::from_bytes(file, &options)
 }

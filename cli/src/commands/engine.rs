@@ -34,7 +34,7 @@ impl EngineArguments {
         options.ort.cuda_memory_limit =
             self.cuda_memory.map(|mib| mib.get().saturating_mul(1 << 20));
         options.ort.cuda_tf32 = self.cuda_tf32;
-        options.threads = self.threads;
+        options.sparse.threads = self.threads;
         options
     }
 }

@@ -45,8 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     let model = match arguments.plan {
         true => {
-            let mut options = LoadOptions::default();
-            options.engine = EngineChoice::Sparse;
+            let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
             Some(Model::load(&arguments.model, &options)?)
         }
         false => None,

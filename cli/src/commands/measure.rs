@@ -40,8 +40,7 @@ pub fn measure(checkpoint: &Checkpoint, exported: &Exported, data: &Path) -> Res
 
 fn accuracy(file: Vec<u8>, reviews: &[Review]) -> Result<Accuracy> {
     // As the export's check does: the engine that is always there.
-    let mut on_tract = LoadOptions::default();
-    on_tract.engine = EngineChoice::Tract;
+    let on_tract = LoadOptions::default().with_engine(EngineChoice::Tract);
     let model = Model::from_bytes(file, &on_tract)?;
     let bar = input::progress_bar(reviews.len());
     let report = evaluate(&model, reviews, |done| bar.set_position(done as u64));
