@@ -22,6 +22,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ...GOLDEN.map((name) => ['parity', name]),
     ['tokens', 'cebab'],
     ['interventions', 'cebab'],
+    ['questions', 'ragged', 'tiny'],
     ['explanations', 'tiny'],
     ['patches', 'tiny'],
     ['errors', 'tiny'],
