@@ -30,7 +30,7 @@
 //! - [`Model::with_patches`], [`Gradients`] and [`edit`]: corrections of the model instead of one answer.
 //! - [`Error`]: every failure says where, what was found, and what was expected.
 //!
-//! [`onnx`], [`sparse`] and [`gradients::Trial`] are there for the exporter and for measuring; programs that
+//! [`onnx`], [`sparse`] and [`gradients::MaskEditor`] are there for the exporter and for measuring; programs that
 //! run models need none of them.
 //!
 //! # Features
@@ -50,6 +50,9 @@ pub mod edit;
 mod engine;
 mod error;
 pub mod explain;
+mod exported;
+#[doc(hidden)]
+pub mod format;
 pub mod gradients;
 mod masks;
 mod model;
@@ -61,14 +64,13 @@ pub mod sparse;
 mod tokenizer;
 
 pub use concept_layer::{ConceptValue, Question};
-pub use edit::MaskPatch;
 #[doc(hidden)]
 pub use engine::HeadGraph;
 pub use engine::{Device, EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use gradients::Gradients;
-pub use masks::{LayerMasks, MaskBits, MaskStatistics};
+pub use masks::{LayerMasks, Mask, MaskPatch, MaskSet, MaskStatistics};
 pub use model::Model;
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -6,14 +7,14 @@ use ndarray::ArrayView2;
 
 use crate::concept_layer::{ConceptLayer, softmax};
 use crate::engine::{self, Device, Encoded, Engine, LoadOptions, Sequence};
+use crate::exported::{Exported, Origin};
+use crate::format::metadata;
+use crate::masks::{MaskPatch, MaskSet, MaskStatistics, StoredMasks};
 use crate::onnx::ModelProto;
 use crate::prediction::Encoding;
-use crate::schema::{self, Pooling};
+use crate::schema::Pooling;
 use crate::tokenizer::{Tokenizer, Tokens};
-use crate::{
-    Error, ErrorKind, MaskBits, MaskPatch, MaskStatistics, PlannedProduct, Prediction, Result,
-    Schema, edit, onnx,
-};
+use crate::{Error, ErrorKind, PlannedProduct, Prediction, Result, Schema, masks, onnx};
 
 /// A loaded model. Cheap to clone; may be shared by threads.
 #[derive(Clone)]
@@ -38,14 +39,6 @@ struct Source {
     file: ModelProto,
     options: LoadOptions,
     origin: Origin,
-}
-
-/// What a file says of where it comes from; files of older exporters do not say all.
-pub(crate) struct Origin {
-    /// `sparsecbm.checkpoint`.
-    pub checkpoint: Option<String>,
-    /// How weights are stored, as the exporter calls it.
-    pub weights: Option<String>,
 }
 
 /// What was done to a model's masks.
@@ -77,21 +70,14 @@ impl Model {
     }
 
     pub(crate) fn from_graph(model: ModelProto, options: &LoadOptions) -> Result<Model> {
-        let metadata = |key: &str| onnx::metadata(&model, key);
-        schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
-        let schema =
-            Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;
-        let masks = serde_json::from_str(metadata("sparsecbm.masks")?).map_err(|e| {
-            Error::new(ErrorKind::Format, "sparsecbm.masks", e.to_string(), "mask statistics")
-        })?;
+        let Exported { schema, masks, origin } = Exported::read(&model)?;
         let tokenizer = Tokenizer::from_json(
-            metadata("sparsecbm.tokenizer")?.as_bytes(),
+            onnx::metadata(&model, metadata::TOKENIZER)?.as_bytes(),
             schema.max_length,
-            "sparsecbm.tokenizer",
+            metadata::TOKENIZER,
         )?;
         let layer = ConceptLayer::read(&model, &schema)?;
         let (engine, device) = engine::load(&model, &schema, options)?;
-        let origin = Origin::read(&model);
         let file = ModelProto { metadata_props: Vec::new(), ..model };
         // What is made anew runs where this runs.
         let options = options.clone().with_engine(device.engine.parse()?);
@@ -124,39 +110,70 @@ impl Model {
         if patches.is_empty() {
             return Ok(original.clone());
         }
-        let Inner { schema, layer, tokenizer, engine, device, source, .. } = &*original.inner;
-        let mut matrices = original.own_matrices()?;
-        let changed = edit::apply(patches, schema, &mut matrices)?;
-        let mut file = source.file.clone();
-        MaskBits::write_all(&matrices, &mut file);
-        let engine = engine::with_masks(&**engine, &file, schema, &source.options, &changed)?;
+        let mut masks = original.packed_masks()?;
+        let changed = masks::apply(patches, original.schema(), &mut masks)?;
         let inner = Inner {
+            source: original.inner.source.clone(),
+            edited: Some(Edited { original: original.clone(), patches: patches.to_vec() }),
+            ..original.with_changed(&masks, &changed)?
+        };
+        Ok(Model { inner: Arc::new(inner) })
+    }
+
+    /// The model with these masks, of which those of the products `changed` (`CONCEPT/LAYER`) are not its own.
+    pub(crate) fn with_masks(
+        &self,
+        masks: &[StoredMasks],
+        changed: &BTreeSet<String>,
+    ) -> Result<Model> {
+        Ok(Model { inner: Arc::new(self.with_changed(masks, changed)?) })
+    }
+
+    fn with_changed(&self, masks: &[StoredMasks], changed: &BTreeSet<String>) -> Result<Inner> {
+        let Inner { schema, layer, tokenizer, engine, device, source, .. } = &*self.inner;
+        let mut file = source.file.clone();
+        StoredMasks::write_all(masks, changed, schema, &mut file)?;
+        let engine = engine::with_masks(&**engine, &file, schema, &source.options, changed)?;
+        let sets = masks.iter().map(|masks| Ok(masks.set.clone()));
+        let source =
+            Source { file, options: source.options.clone(), origin: source.origin.clone() };
+        Ok(Inner {
             schema: schema.clone(),
-            masks: MaskStatistics::count(matrices.iter().cloned().map(Ok), schema.concept_count())?,
+            masks: MaskStatistics::count(sets, schema.concept_count())?,
             layer: layer.clone(),
             tokenizer: tokenizer.clone(),
             engine,
             device: device.clone(),
-            source: source.clone(),
-            edited: Some(Edited { original: original.clone(), patches: patches.to_vec() }),
-        };
-        Ok(Model { inner: Arc::new(inner) })
+            source: Arc::new(source),
+            edited: None,
+        })
     }
 
     /// The masks of all matrices, patches applied.
     ///
     /// # Errors
     /// `Input` where the file holds its masks folded into the weights.
-    pub(crate) fn matrices(&self) -> Result<Vec<MaskBits>> {
-        let mut matrices = self.own_matrices()?;
-        edit::apply(self.patches(), self.schema(), &mut matrices)?;
-        Ok(matrices)
+    pub(crate) fn mask_sets(&self) -> Result<Vec<MaskSet>> {
+        let mut masks = self.packed_masks()?;
+        masks::apply(self.patches(), self.schema(), &mut masks)?;
+        Ok(masks.into_iter().map(|masks| masks.set).collect())
+    }
+
+    /// The same in whichever form the file holds them.
+    ///
+    /// # Errors
+    /// `Model` where masks are missing or are not of the shape that the file says.
+    pub(crate) fn stored_masks(&self) -> Result<Vec<StoredMasks>> {
+        let Inner { schema, masks, source, .. } = &*self.inner;
+        let mut masks = StoredMasks::read_all(&source.file, schema, &masks.layers)?;
+        masks::apply(self.patches(), self.schema(), &mut masks)?;
+        Ok(masks)
     }
 
     /// The masks of all matrices as the file holds them.
-    fn own_matrices(&self) -> Result<Vec<MaskBits>> {
+    fn packed_masks(&self) -> Result<Vec<StoredMasks>> {
         let Inner { schema, masks, source, .. } = &*self.inner;
-        MaskBits::read_all(&source.file, &masks.layers, schema.concept_count())
+        StoredMasks::read_packed(&source.file, schema, &masks.layers)
     }
 
     /// Whether this is the very model that `other` is.
@@ -357,17 +374,6 @@ impl Model {
 
     pub(crate) fn concept_layer(&self) -> &ConceptLayer {
         &self.inner.layer
-    }
-}
-
-impl Origin {
-    fn read(model: &ModelProto) -> Origin {
-        let export = onnx::metadata(model, "sparsecbm.export").unwrap_or_default();
-        let export: serde_json::Value = serde_json::from_str(export).unwrap_or_default();
-        Origin {
-            checkpoint: onnx::metadata(model, "sparsecbm.checkpoint").ok().map(str::to_string),
-            weights: export["weights"].as_str().map(str::to_string),
-        }
     }
 }
 

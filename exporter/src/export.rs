@@ -114,7 +114,7 @@ pub struct Description {
 /// `Input` where a weight does not fit the weight form or the model cannot be of the layout, `Model` where the file's outputs differ from
 /// the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
 pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result<Exported<'a>> {
-    let statistics = checkpoint.mask_statistics()?;
+    let survey = checkpoint.survey()?;
     let description = Description {
         exporter: exporter(),
         weights: options.weights,
@@ -132,11 +132,11 @@ pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result
         ("sparsecbm.version", version.into()),
         ("sparsecbm.schema", checkpoint.schema_json.clone()),
         ("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest()?),
+        ("sparsecbm.checkpoint", checkpoint.digest(&survey)?),
         ("sparsecbm.export", json(serde_json::to_string(&description))),
-        ("sparsecbm.masks", json(serde_json::to_string(&statistics))),
+        ("sparsecbm.masks", json(serde_json::to_string(&survey.statistics))),
     ];
-    let draft = Draft::new(checkpoint, graph::write(checkpoint, options)?, metadata);
+    let draft = Draft::new(checkpoint, graph::write(checkpoint, &survey, options)?, metadata);
     let check = match options.check {
         true => Some(check(checkpoint, Bytes::from(draft.to_bytes()?), options)?),
         false => None,
@@ -145,10 +145,10 @@ pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result
         description,
         bytes: draft.encoded_len(),
         removed_weights: match (options.masks, options.layout) {
-            (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights()?,
+            (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights(&survey),
             (MaskForm::Packed, _) | (_, Layout::Batched) => 0,
         },
-        mask_statistics: statistics,
+        mask_statistics: survey.statistics,
         check,
     };
     Ok(Exported { draft, report })

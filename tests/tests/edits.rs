@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prost::Message;
 use sparsecbm::edit::{Edit, EditOptions, EditOutcome, EditProgress, EditTask};
-use sparsecbm::gradients::Trial;
+use sparsecbm::gradients::MaskEditor;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, Gradients, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm, WeightForm};
@@ -111,8 +111,8 @@ fn a_recurrent_model_is_edited_too() {
     let both = edited.predict_batch(&[TEXT, "good"]).expect("runs");
     assert_eq!(both[0].concepts().next().expect("a concept").class, wanted, "{engine}");
     let concept = &model.schema().concepts[0].name;
-    let trial = Trial::new(&gradients, &edited, concept).expect("the concept is there");
-    let logits = trial.logits(&[both[0].tokenized(), both[1].tokenized()]).expect("runs");
+    let editor = MaskEditor::new(&gradients, &edited, concept).expect("the concept is there");
+    let logits = editor.logits(&[both[0].tokenized(), both[1].tokenized()]).expect("runs");
     for (prediction, logits) in both.iter().zip(&logits) {
         let own = prediction.concept_logits().row(0).to_vec();
         assert!(largest_difference(logits, &own) <= TOLERANCE, "{engine}");
@@ -142,21 +142,21 @@ fn the_gradient_tells_what_a_bit_does() {
     let prediction = model.predict(TEXT).expect("runs");
     let tokens = [prediction.tokenized()];
     let concept = &model.schema().concepts[0].name;
-    let trial = Trial::new(&gradients, &model, concept).expect("the concept is there");
-    let before = trial.logits(&tokens).expect("runs").swap_remove(0);
+    let editor = MaskEditor::new(&gradients, &model, concept).expect("the concept is there");
+    let before = editor.logits(&tokens).expect("runs").swap_remove(0);
     // The difference of two logits, which is what turns a class.
-    let slopes = trial.mask_gradients(&tokens, &[vec![1.0, -1.0, 0.0]]).expect("runs");
+    let slopes = editor.mask_gradients(&tokens, &[vec![1.0, -1.0, 0.0]]).expect("runs");
     let difference = |logits: &[f32]| logits[0] - logits[1];
     let mut checked = 0;
     for (matrix, slopes) in slopes.iter().enumerate() {
-        let mask = &trial.masks()[matrix];
+        let mask = &editor.masks()[matrix];
         // A bit is no small change, and for the strongest the curve bends most: one of those behind them.
         let mut ranked: Vec<usize> = (0..slopes.len()).collect();
         ranked.sort_by(|&a, &b| slopes[b].abs().total_cmp(&slopes[a].abs()));
         let bit = ranked[100];
-        let (row, column) = (bit / mask.columns, bit % mask.columns);
+        let (row, column) = (bit / mask.columns(), bit % mask.columns());
         let direction = if mask.keeps(row, column) { -1.0 } else { 1.0 };
-        let mut flipped = trial.clone();
+        let mut flipped = editor.clone();
         flipped.flip(matrix, row, column);
         let after = flipped.logits(&tokens).expect("runs").swap_remove(0);
         let found = difference(&after) - difference(&before);

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use sparsecbm::gradients::{GradientFile, Point, TrialMask};
+use sparsecbm::gradients::{GradientFile, Point};
 use sparsecbm::onnx;
-use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskBits};
+use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, Mask, MaskSet};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, WeightForm};
 use sparsecbm_tests::{
     GradientGoldens, Tensor, checkpoint, exported, exported_gradients, gradient_goldens,
@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-3;
 /// A gradient file with the masks of its checkpoint.
 struct Gradients {
     file: GradientFile,
-    matrices: Vec<MaskBits>,
+    matrices: Vec<MaskSet>,
 }
 
 impl Gradients {
@@ -36,12 +36,12 @@ impl Gradients {
         let file = file.unwrap_or_else(|e| panic!("{model}: {e}"));
         assert_eq!(file.device().engine, engine.to_string());
         let checkpoint = Checkpoint::open(checkpoint(model)).expect("the checkpoint");
-        let matrices = checkpoint.mask_bits().collect::<Result<_, _>>().expect("the masks");
+        let matrices = checkpoint.mask_sets().collect::<Result<_, _>>().expect("the masks");
         Gradients { file, matrices }
     }
 
-    fn masks(&self, mask: usize) -> Vec<TrialMask> {
-        self.matrices.iter().map(|matrix| TrialMask::new(matrix, mask)).collect()
+    fn masks(&self, mask: usize) -> Vec<Mask> {
+        self.matrices.iter().map(|matrix| matrix.mask(mask)).collect()
     }
 }
 
@@ -83,8 +83,7 @@ fn gradients_are_those_of_autograd() {
         let mut largest = 0.0_f64;
         for case in &goldens.cases {
             let concept = case.inputs["concept"].data[0] as usize;
-            let masks: Vec<_> =
-                matrices.iter().map(|matrix| TrialMask::new(matrix, case.masks)).collect();
+            let masks: Vec<_> = matrices.iter().map(|matrix| matrix.mask(case.masks)).collect();
             let (points, given) =
                 (points(&case.inputs, None), rows(&case.inputs["logit_gradient"]));
             let logits = file.logits(concept, &masks, &points).expect("it runs").concat();
@@ -92,7 +91,7 @@ fn gradients_are_those_of_autograd() {
             let embeddings = file.embedding_gradients(concept, &masks, &points, &given);
             let embeddings = embeddings.expect("it runs");
             let bits = file.mask_gradients(concept, &masks, &points, &given).expect("it runs");
-            let names = masks.iter().map(|mask| format!("{}.mask_gradient", mask.name));
+            let names = masks.iter().map(|mask| format!("{}.mask_gradient", mask.layer()));
             let mut found: BTreeMap<String, Vec<f32>> = names.zip(bits).collect();
             let all = |part: fn(&sparsecbm::gradients::EmbeddingGradient) -> &Vec<f32>| {
                 embeddings.iter().flat_map(part).copied().collect()
@@ -152,7 +151,7 @@ fn what_does_not_fit_the_file_is_refused() {
         baseline: vec![0; baseline],
         alpha: 1.0,
     };
-    let refused = |concept: usize, masks: &[TrialMask], point: Point, part: &str| {
+    let refused = |concept: usize, masks: &[Mask], point: Point, part: &str| {
         let error = file.logits(concept, masks, &[point]).expect_err(part);
         assert_eq!(error.kind(), ErrorKind::Input, "{error}");
         assert!(error.place().contains(part), "no '{part}' in {error}");

@@ -55,36 +55,33 @@ fn patches_change_what_is_reported_as_they_change_the_model() {
     let patches = (0..32).map(|column| [patch([0, column])]);
     let patched = patches.map(|patches| model.with_patches(&patches)).find_map(Result::ok);
     let patched = patched.expect("a row that keeps a weight");
-    let read = || Subnetworks::from_bytes(bytes.clone()).expect("masks are read");
-    let report = read().with_patches(patched.patches()).expect("they fit").report();
-    let before = read().with_patches(&[]).expect("nothing to fit").report();
-    assert_eq!(before, read().report());
+    let report = patched.subnetworks().expect("masks are read").report();
+    let before = model.subnetworks().expect("masks are read").report();
+    assert_eq!(before, patched.original().subnetworks().expect("masks are read").report());
+    assert_eq!(before, Subnetworks::from_bytes(bytes).expect("masks are read").report());
     assert!(report.density[1] < before.density[1]);
     for (found, stated) in report.density.iter().zip(&patched.masks().density) {
         assert!((found - stated).abs() < 1e-12, "{found} {stated}");
     }
     let twice = [patched.patches(), patched.patches()].concat();
-    let error = read().with_patches(&twice).map(drop).expect_err("pruned already");
+    let error = model.with_patches(&twice).map(drop).expect_err("pruned already");
     assert!(error.to_string().contains("patch 1"), "{error}");
-    let folded = subnetworks(TINY, MaskForm::Folded).with_patches(patched.patches()).map(drop);
-    assert_eq!(folded.expect_err("nothing to flip").kind(), ErrorKind::Input);
-    subnetworks(TINY, MaskForm::Folded).with_patches(&[]).expect("nothing to fit");
+    let folded = exported(TINY, &options(MaskForm::Folded, WeightForm::F32));
+    let folded = Model::from_bytes(folded, &LoadOptions::default()).expect("the model loads");
+    let refused = folded.with_patches(patched.patches()).map(drop);
+    assert_eq!(refused.expect_err("nothing to flip").kind(), ErrorKind::Input);
+    assert_eq!(before, folded.subnetworks().expect("masks are read").report());
 }
 
 #[test]
-fn the_model_of_the_masks_is_that_of_the_file_they_were_read_from() {
+fn a_loaded_model_tells_its_masks_without_its_file() {
     let bytes = exported(TINY, &options(MaskForm::Packed, WeightForm::F32));
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(&file, &bytes).expect("written");
-    let subnetworks = Subnetworks::load(&file).expect("masks are read");
+    let expected = Subnetworks::load(&file).expect("masks are read").report();
+    let model = Model::load(&file, &LoadOptions::default()).expect("the model loads");
     std::fs::write(&file, b"another file since").expect("written");
-    let model = subnetworks.model(&LoadOptions::default()).expect("the model loads");
-    let expected = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
-    let text = "bad plot, unwatched acting!";
-    let [found, expected] =
-        [&model, &expected].map(|model| model.predict(text).expect("an answer"));
-    assert_eq!(found.concept_logits(), expected.concept_logits());
-    assert_eq!(found.label().probabilities, expected.label().probabilities);
+    assert_eq!(model.subnetworks().expect("masks are held").report(), expected);
 }
 
 #[test]
@@ -165,13 +162,13 @@ fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
         let whole =
             Model::from_bytes(bytes.clone(), &LoadOptions::default()).expect("the model loads");
         let before = whole.predict(text).expect("the text has an answer");
-        let subnetworks = Subnetworks::from_bytes(bytes).expect("masks are read");
-        let report = subnetworks.report();
+        let report = Subnetworks::from_bytes(bytes).expect("masks are read").report();
         for (k, concept) in report.concepts.iter().enumerate() {
             assert!(report.exclusive[k] > 0.0, "{concept} has weights to itself");
             for part in [SwitchedOff::Exclusive, SwitchedOff::Shared] {
-                let bytes = subnetworks.without(concept, part).expect("the concept is there");
-                let less = Subnetworks::from_bytes(bytes.clone()).expect("masks are read").report();
+                let changed = whole.without(concept, part).expect("the concept is there");
+                let less = changed.subnetworks().expect("masks are read").report();
+                assert!((changed.masks().density[k] - less.density[k]).abs() < 1e-12);
                 assert!(less.density[k] < report.density[k]);
                 if part == SwitchedOff::Exclusive {
                     assert_eq!(less.exclusive[k], 0.0);
@@ -180,9 +177,7 @@ fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
                             < 1e-9
                     );
                 }
-                let after = Model::from_bytes(bytes, &LoadOptions::default())
-                    .and_then(|model| model.predict(text))
-                    .expect("the changed file runs");
+                let after = changed.predict(text).expect("the changed model runs");
                 for other in 0..report.concepts.len() {
                     let same =
                         before.concept_logits().row(other) == after.concept_logits().row(other);
@@ -199,11 +194,10 @@ fn switching_off_what_a_concept_has_to_itself_changes_that_concept_alone() {
 
 #[test]
 fn responsibility_is_measured_on_texts() {
-    let subnetworks = subnetworks(TINY, MaskForm::Packed);
+    let bytes = exported(TINY, &options(MaskForm::Packed, WeightForm::F32));
+    let model = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
     let texts = ["The movie was very good", "bad plot, unwatched acting!", ""];
-    let found = subnetworks
-        .responsibility("plot", &texts, &LoadOptions::default())
-        .expect("the changed files run");
+    let found = model.responsibility("plot", &texts).expect("the changed models run");
     assert_eq!(found.texts, texts.len());
     assert!(found.without_exclusive.probability_lost != 0.0);
     assert!((0.0..=1.0).contains(&found.without_exclusive.class_changed));

@@ -10,7 +10,7 @@ mod overrides;
 use std::path::Path;
 
 use serde::Serialize;
-use sparsecbm::explain::{Responsibility, Subnetworks};
+use sparsecbm::explain::Responsibility;
 use sparsecbm::{LoadOptions, Model, Prediction, Result};
 
 pub use faithfulness::{ConceptFaithfulness, MeanCurve, faithfulness};
@@ -71,8 +71,7 @@ pub fn study(
     options: &StudyOptions,
     mut progress: impl FnMut(&str),
 ) -> Result<Study> {
-    let subnetworks = Subnetworks::load(file)?;
-    let model = subnetworks.model(&options.load).map_err(|e| e.within(file.display()))?;
+    let model = Model::load(file, &options.load)?;
     let reviews = reviews(&model)?;
     progress("predicting the reviews");
     let predictions = predict(&model, &reviews)?;
@@ -86,9 +85,8 @@ pub fn study(
     let faithfulness = faithfulness(&chosen, options.seed)?;
     progress("switching off subnetworks");
     let texts: Vec<&str> = sample.iter().map(|&index| reviews[index].text.as_str()).collect();
-    let responsibility = |concept: &sparsecbm::schema::Variable| {
-        subnetworks.responsibility(&concept.name, &texts, &options.load)
-    };
+    let responsibility =
+        |concept: &sparsecbm::schema::Variable| model.responsibility(&concept.name, &texts);
     Ok(Study {
         engine: model.engine().into(),
         reviews: reviews.len(),

@@ -62,12 +62,10 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let (model, subnetworks) = match arguments.html {
-        Some(_) => {
-            let (model, subnetworks) = arguments.load.model_and_subnetworks(&arguments.model)?;
-            (model, Some(subnetworks))
-        }
-        None => (arguments.load.model(&arguments.model)?, None),
+    let model = arguments.load.model(&arguments.model)?;
+    let subnetworks = match arguments.html {
+        Some(_) => Some(model.subnetworks()?),
+        None => None,
     };
     let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
     let options = options(arguments, &model)?;

@@ -2,14 +2,13 @@
 //! they should have. `docs/edits.md` tells how the search goes and what it was found to be worth.
 
 mod deadline;
-mod patch;
 mod rank;
 mod report;
 mod search;
 mod task;
 
-pub(crate) use patch::apply;
-pub use patch::{LayerPatch, MaskPatch};
 pub use report::{Edit, EditOutcome, LayerFlips, TextChange};
 pub use search::{EditOptions, EditProgress};
 pub use task::EditTask;
+
+pub use crate::masks::{LayerPatch, MaskPatch};

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use crate::gradients::TrialMask;
+use crate::masks::Mask;
 
 /// A bit of a mask: the index of the matrix, the row of blocks and the column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BitIndex {
     pub matrix: usize,
     pub row: usize,
     pub column: usize,
@@ -13,31 +13,31 @@ pub(super) struct Place {
 /// A bit to prune and one to grow, of blocks of one height: the mask keeps as many weights.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pair {
-    pub places: [Place; 2],
+    pub bits: [BitIndex; 2],
     /// By how much flipping both lowers the loss, to first order.
     pub gain: f32,
 }
 
 /// A bit and by how much flipping it lowers the loss, to first order.
-type Gain = (f32, Place);
+type Gain = (f32, BitIndex);
 
 /// At most `limit` pairs whose flipping lowers the loss, the largest gains first.
 ///
 /// `gradients` is for each matrix `[blocks, columns]`, the loss's by each bit as a number: g · w, summed over
 /// the weights of the block. Pruning takes it off, growing adds it.
-pub(super) fn rank(masks: &[TrialMask], gradients: &[Vec<f32>], limit: usize) -> Vec<Pair> {
+pub(super) fn rank(masks: &[Mask], gradients: &[Vec<f32>], limit: usize) -> Vec<Pair> {
     // By the height of the blocks: what can be pruned, what can be grown.
     let mut gains: BTreeMap<usize, [Vec<Gain>; 2]> = BTreeMap::new();
     for (matrix, (mask, gradient)) in masks.iter().zip(gradients).enumerate() {
         let mut own: [Vec<Gain>; 2] = Default::default();
         for (index, &slope) in gradient.iter().enumerate() {
-            let (row, column) = (index / mask.columns, index % mask.columns);
+            let (row, column) = (index / mask.columns(), index % mask.columns());
             let (kind, gain) = if mask.keeps(row, column) { (0, slope) } else { (1, -slope) };
             if gain > 0.0 {
-                own[kind].push((gain, Place { matrix, row, column }));
+                own[kind].push((gain, BitIndex { matrix, row, column }));
             }
         }
-        let all = gains.entry(mask.block_rows).or_default();
+        let all = gains.entry(mask.block_rows()).or_default();
         for (all, own) in all.iter_mut().zip(own) {
             all.extend(own);
             keep_largest(all, limit);
@@ -49,7 +49,7 @@ pub(super) fn rank(masks: &[TrialMask], gradients: &[Vec<f32>], limit: usize) ->
         grown.sort_by(|a, b| b.0.total_cmp(&a.0));
         let both = pruned.into_iter().zip(grown);
         pairs.extend(both.map(|((prune, pruned), (grow, grown))| Pair {
-            places: [pruned, grown],
+            bits: [pruned, grown],
             gain: prune + grow,
         }));
     }

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
-use super::MaskPatch;
 use super::task::EditTask;
 use crate::concept_layer::softmax;
-use crate::gradients::Trial;
+use crate::gradients::MaskEditor;
+use crate::masks::MaskPatch;
 use crate::prediction::argmax;
 use crate::{Prediction, Result};
 
@@ -86,12 +86,12 @@ pub struct TextChange {
 impl Edit {
     pub(super) fn new(
         task: &EditTask,
-        trial: &Trial,
+        editor: &MaskEditor,
         kept: usize,
         outcome: EditOutcome,
         runs: usize,
     ) -> Result<Edit> {
-        let patch = trial.patch();
+        let patch = editor.patch();
         let layers = patch.layers.iter().map(|layer| LayerFlips {
             name: layer.name.clone(),
             pruned: layer.pruned.len(),
@@ -99,8 +99,8 @@ impl Edit {
         });
         let examples = task.examples.iter().map(|(prediction, class)| (prediction, *class));
         let guards = task.guards.iter().map(|guard| (guard, guard.own_class(task.concept)));
-        let examples = changes(task, trial, examples.collect())?;
-        let mut broken = changes(task, trial, guards.collect())?;
+        let examples = changes(task, editor, examples.collect())?;
+        let mut broken = changes(task, editor, guards.collect())?;
         broken.retain(|change| change.class_after != change.wanted);
         Ok(Edit {
             outcome,
@@ -117,10 +117,10 @@ impl Edit {
     }
 }
 
-/// What a trial does to texts that are each to have a class.
+/// What edited masks do to texts that are each to have a class.
 fn changes(
     task: &EditTask,
-    trial: &Trial,
+    editor: &MaskEditor,
     texts: Vec<(&Prediction, usize)>,
 ) -> Result<Vec<TextChange>> {
     if texts.is_empty() {
@@ -131,7 +131,7 @@ fn changes(
     // The concepts whose heads read the mask.
     let reads = |k: &usize| schema.mask_of(*k) == schema.mask_of(task.concept);
     let read: Vec<usize> = (0..schema.concept_count()).filter(reads).collect();
-    let logits = read.iter().map(|&k| trial.logits_of(k, &tokens)).collect::<Result<Vec<_>>>()?;
+    let logits = read.iter().map(|&k| editor.logits_of(k, &tokens)).collect::<Result<Vec<_>>>()?;
     let change = |(index, &(prediction, wanted)): (usize, &(&Prediction, usize))| {
         let mut all = prediction.concept_logits().to_owned();
         for (&k, logits) in read.iter().zip(&logits) {

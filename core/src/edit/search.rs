@@ -6,7 +6,7 @@ use super::rank::{Pair, rank};
 use super::report::{Edit, EditOutcome};
 use super::task::EditTask;
 use crate::concept_layer::softmax;
-use crate::gradients::{Gradients, Trial};
+use crate::gradients::{Gradients, MaskEditor};
 use crate::pauses::{at_once, without_pauses};
 use crate::prediction::argmax;
 use crate::{Error, ErrorKind, Result, Tokens};
@@ -44,7 +44,7 @@ impl Default for EditOptions {
 pub struct EditProgress {
     /// Runs of the model done; how many there will be is not known.
     pub runs: usize,
-    /// Bits that the trial at hand flips.
+    /// Bits that the masks at hand flips.
     pub flips: usize,
     /// How many examples are of the class that is wanted with it.
     pub turned: usize,
@@ -108,10 +108,10 @@ impl Gradients {
     ) -> Result<Edit> {
         check(task, options)?;
         let schema = task.model.schema();
-        let trial = Trial::new(self, &task.model, &schema.concepts[task.concept].name)?;
-        let kept: usize = trial.masks().iter().map(|mask| mask.kept()).sum();
+        let editor = MaskEditor::new(self, &task.model, &schema.concepts[task.concept].name)?;
+        let kept: usize = editor.masks().iter().map(|mask| mask.kept()).sum();
         let mut search = Search {
-            trial,
+            editor,
             aims: aims(task, options),
             examples: task.examples.len(),
             room: (kept as f64 * options.max_share) as usize,
@@ -121,8 +121,8 @@ impl Gradients {
             progress,
         };
         let outcome = search.run(options.rounds).await?;
-        let Search { trial, runs, .. } = search;
-        Edit::new(task, &trial, kept, outcome, runs)
+        let Search { editor, runs, .. } = search;
+        Edit::new(task, &editor, kept, outcome, runs)
     }
 }
 
@@ -172,20 +172,20 @@ fn aims<'a>(task: &'a EditTask, options: &EditOptions) -> Vec<Aim<'a>> {
 }
 
 struct Search<'a, P> {
-    trial: Trial,
+    editor: MaskEditor,
     aims: Vec<Aim<'a>>,
     /// How many of the aims, from the first, are examples.
     examples: usize,
     /// How many more pairs of bits may be flipped.
     room: usize,
-    /// Bits that the trial flips.
+    /// Bits that are flipped.
     flips: usize,
     runs: usize,
     deadline: Deadline,
     progress: P,
 }
 
-/// What the trial at hand makes of the aims.
+/// What the masks at hand makes of the aims.
 struct State {
     /// `[C]` for each aim.
     logits: Vec<Vec<f32>>,
@@ -239,8 +239,8 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
         };
         let of_logits: Vec<Vec<f32>> = self.aims.iter().zip(&state.logits).map(gradient).collect();
         self.runs += 1;
-        let gradients = self.trial.mask_gradients(&self.texts(), &of_logits)?;
-        Ok(rank(self.trial.masks(), &gradients, self.room))
+        let gradients = self.editor.mask_gradients(&self.texts(), &of_logits)?;
+        Ok(rank(self.editor.masks(), &gradients, self.room))
     }
 
     /// Flips the smallest number of pairs that meets all aims, else the number with the smallest loss, if that
@@ -253,14 +253,14 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
         let mut bent = false;
         while high == 0 && !(bent && best.is_some()) && low < pairs.len() {
             let next = (2 * low).clamp(1, pairs.len());
-            walk.go(&mut self.trial, next, &mut self.flips);
+            walk.go(&mut self.editor, next, &mut self.flips);
             let state = self.measure()?;
             if self.is_met(&state) {
                 high = next;
                 continue;
             }
             if self.is_over(&state).await {
-                walk.go(&mut self.trial, best.map_or(0, |(count, _)| count), &mut self.flips);
+                walk.go(&mut self.editor, best.map_or(0, |(count, _)| count), &mut self.flips);
                 return Ok(Found::Stopped);
             }
             let promised: f32 = pairs[..next].iter().map(|pair| pair.gain).sum();
@@ -271,12 +271,16 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
             low = next;
         }
         if high == 0 {
-            walk.go(&mut self.trial, best.as_ref().map_or(0, |(count, _)| *count), &mut self.flips);
+            walk.go(
+                &mut self.editor,
+                best.as_ref().map_or(0, |(count, _)| *count),
+                &mut self.flips,
+            );
             return Ok(best.map_or(Found::Nothing, |(count, state)| Found::Better(count, state)));
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            walk.go(&mut self.trial, middle, &mut self.flips);
+            walk.go(&mut self.editor, middle, &mut self.flips);
             let state = self.measure()?;
             match self.is_met(&state) {
                 true => high = middle,
@@ -286,13 +290,13 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
                 break;
             }
         }
-        walk.go(&mut self.trial, high, &mut self.flips);
+        walk.go(&mut self.editor, high, &mut self.flips);
         Ok(Found::Met)
     }
 
     fn measure(&mut self) -> Result<State> {
         self.runs += 1;
-        let logits = self.trial.logits(&self.texts())?;
+        let logits = self.editor.logits(&self.texts())?;
         let mut state = State { loss: 0.0, turned: 0, broken: 0, logits };
         for (index, (aim, logits)) in self.aims.iter().zip(&state.logits).enumerate() {
             let probability = softmax(logits)[aim.class];
@@ -329,10 +333,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Flips, or flips back, so that the first `count` are flipped.
-    fn go(&mut self, trial: &mut Trial, count: usize, flips: &mut usize) {
+    fn go(&mut self, editor: &mut MaskEditor, count: usize, flips: &mut usize) {
         let (from, to) = (self.flipped.min(count), self.flipped.max(count));
-        for place in self.pairs[from..to].iter().flat_map(|pair| pair.places) {
-            trial.flip(place.matrix, place.row, place.column);
+        for bit in self.pairs[from..to].iter().flat_map(|pair| pair.bits) {
+            editor.flip(bit.matrix, bit.row, bit.column);
         }
         *flips = *flips + 2 * count - 2 * self.flipped;
         self.flipped = count;

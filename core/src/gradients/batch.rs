@@ -1,6 +1,7 @@
 use super::parts::Part;
-use super::{GradientFile, Point, TrialMask};
+use super::{GradientFile, Point};
 use crate::engine::{Input, Values};
+use crate::masks::Mask;
 use crate::{Error, ErrorKind, Result};
 
 /// The most positions, padding included, of one run: what a run holds at once grows with them, and on the way
@@ -26,7 +27,7 @@ impl GradientFile {
     pub fn logits(
         &self,
         concept: usize,
-        masks: &[TrialMask],
+        masks: &[Mask],
         points: &[Point],
     ) -> Result<Vec<Vec<f32>>> {
         self.check(concept, masks, points)?;
@@ -51,7 +52,7 @@ impl GradientFile {
     pub fn embedding_gradients(
         &self,
         concept: usize,
-        masks: &[TrialMask],
+        masks: &[Mask],
         points: &[Point],
         logit_gradients: &[Vec<f32>],
     ) -> Result<Vec<EmbeddingGradient>> {
@@ -83,14 +84,14 @@ impl GradientFile {
     pub fn mask_gradients(
         &self,
         concept: usize,
-        masks: &[TrialMask],
+        masks: &[Mask],
         points: &[Point],
         logit_gradients: &[Vec<f32>],
     ) -> Result<Vec<Vec<f32>>> {
         self.check(concept, masks, points)?;
         self.check_gradients(points, logit_gradients)?;
         let mut sum: Vec<Vec<f32>> =
-            masks.iter().map(|mask| vec![0.0; mask.blocks * mask.columns]).collect();
+            masks.iter().map(|mask| vec![0.0; mask.blocks() * mask.columns()]).collect();
         for batch in self.batches(Part::Masks, points)? {
             let chosen: Vec<&Point> = batch.iter().map(|&index| &points[index]).collect();
             let given = gathered(&batch, logit_gradients);
@@ -103,7 +104,7 @@ impl GradientFile {
         Ok(sum)
     }
 
-    fn check(&self, concept: usize, masks: &[TrialMask], points: &[Point]) -> Result<()> {
+    fn check(&self, concept: usize, masks: &[Mask], points: &[Point]) -> Result<()> {
         let wrong = |place: &str, found: String, expected: String| {
             Err(Error::new(ErrorKind::Input, place, found, expected))
         };
@@ -160,7 +161,7 @@ impl GradientFile {
         &self,
         part: Part,
         concept: usize,
-        masks: &[TrialMask],
+        masks: &[Mask],
         batch: &[&Point],
         logit_gradients: &[f32],
     ) -> Result<Vec<Vec<f32>>> {
@@ -190,8 +191,8 @@ impl GradientFile {
             inputs.push(input(&shape, Values::Float(logit_gradients)));
         }
         for mask in masks {
-            let shape = [mask.blocks, mask.columns.div_ceil(8)];
-            inputs.push(input(&shape, Values::Uint8(&mask.bits)));
+            let shape = [mask.blocks(), mask.width()];
+            inputs.push(input(&shape, Values::Uint8(mask.bits())));
         }
         self.parts.get(part)?.run(&inputs)
     }

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
-use super::TrialMask;
+use crate::format::metadata;
+use crate::masks::Mask;
 use crate::onnx::{self, ModelProto};
 use crate::schema::check_version;
 use crate::{Error, ErrorKind, Model, Result, Schema};
@@ -41,18 +42,18 @@ impl Description {
     /// # Errors
     /// `Format` where the file is no gradient file, `Version` where it is newer than this crate.
     pub fn read(file: &ModelProto) -> Result<Description> {
-        let metadata = |key: &str| onnx::metadata(file, key);
-        let key = "sparsecbm.gradients.version";
-        check_version(metadata(key)?, key)?;
-        let key = "sparsecbm.gradients";
-        let written = serde_json::from_str(metadata(key)?).map_err(|e| {
+        let entry = |key: &str| onnx::metadata(file, key);
+        let key = metadata::GRADIENTS_VERSION;
+        check_version(entry(key)?, key)?;
+        let key = metadata::GRADIENTS;
+        let written = serde_json::from_str(entry(key)?).map_err(|e| {
             let expected = "what `sparsecbm export --with-gradients` writes";
             Error::new(ErrorKind::Format, key, e.to_string(), expected).caused_by(e)
         })?;
-        let key = "sparsecbm.schema";
+        let key = metadata::SCHEMA;
         Ok(Description {
-            schema: Schema::from_json(metadata(key)?.as_bytes(), key)?,
-            checkpoint: metadata("sparsecbm.checkpoint")?.into(),
+            schema: Schema::from_json(entry(key)?.as_bytes(), key)?,
+            checkpoint: entry(metadata::CHECKPOINT)?.into(),
             written,
         })
     }
@@ -78,14 +79,14 @@ impl Description {
                 },
             )),
         };
-        same("sparsecbm.checkpoint", &self.checkpoint, origin.checkpoint.as_deref())?;
-        same("weights", &self.written.weights, origin.weights.as_deref())?;
+        same(metadata::CHECKPOINT, &self.checkpoint, origin.checkpoint.as_deref())?;
+        same(metadata::WEIGHTS, &self.written.weights, origin.weights.as_deref())?;
         let counts = |schema: &Schema| (schema.concept_count(), schema.class_count());
         let (own, of_model) = (counts(&self.schema), counts(model.schema()));
         if own != of_model {
             let found = format!("{} concepts of {} classes", own.0, own.1);
             let expected = format!("the model's {} of {}", of_model.0, of_model.1);
-            return Err(Error::new(ErrorKind::Model, "sparsecbm.schema", found, expected));
+            return Err(Error::new(ErrorKind::Model, metadata::SCHEMA, found, expected));
         }
         let layers = model.masks().layers.iter().map(|layer| MaskedLayer {
             name: layer.name.clone(),
@@ -97,7 +98,7 @@ impl Description {
         if !layers.eq(own.iter().cloned()) {
             let found = format!("{} layers of other names or sizes", own.len());
             let expected = format!("the model's {}", model.masks().layers.len());
-            return Err(Error::new(ErrorKind::Model, "sparsecbm.gradients", found, expected));
+            return Err(Error::new(ErrorKind::Model, metadata::GRADIENTS, found, expected));
         }
         Ok(())
     }
@@ -106,13 +107,13 @@ impl Description {
     ///
     /// # Errors
     /// `Input` where they are not.
-    pub fn check_masks(&self, masks: &[TrialMask]) -> Result<()> {
+    pub fn check_masks(&self, masks: &[Mask]) -> Result<()> {
         let layers = &self.written.layers;
-        let of = |mask: &TrialMask| MaskedLayer {
-            name: mask.name.clone(),
-            rows: mask.blocks * mask.block_rows,
-            columns: mask.columns,
-            block_rows: mask.block_rows,
+        let of = |mask: &Mask| MaskedLayer {
+            name: mask.layer().into(),
+            rows: mask.rows(),
+            columns: mask.columns(),
+            block_rows: mask.block_rows(),
         };
         if masks.iter().map(of).eq(layers.iter().cloned()) {
             return Ok(());

@@ -4,10 +4,10 @@
 
 mod batch;
 mod description;
+mod editor;
 mod file;
 mod parts;
 mod point;
-mod trial;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use bytes::Bytes;
 
 pub use self::batch::EmbeddingGradient;
 use self::description::Description;
+pub use self::editor::MaskEditor;
 pub use self::file::GradientFile;
 pub use self::point::Point;
-pub use self::trial::{Trial, TrialMask};
 use crate::onnx::{self, ModelProto};
 use crate::{Device, LoadOptions, Model, Result};
 

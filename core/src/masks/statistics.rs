@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::MaskBits;
+use super::{Mask, MaskSet};
 use crate::Result;
 
 /// How dense a model's masks are and how much they share: `sparsecbm.masks` in an exported file.
@@ -40,7 +40,7 @@ impl MaskStatistics {
     /// # Errors
     /// That of a matrix which could not be read.
     pub fn count(
-        matrices: impl IntoIterator<Item = Result<MaskBits>>,
+        matrices: impl IntoIterator<Item = Result<MaskSet>>,
         concepts: usize,
     ) -> Result<MaskStatistics> {
         // Of two concepts, how many weights both keep, and how many either does.
@@ -50,34 +50,30 @@ impl MaskStatistics {
         let mut layers = Vec::new();
         for matrix in matrices {
             let matrix = matrix?;
-            let size = matrix.rows * matrix.columns;
-            let weights = |bits: usize| bits * matrix.block_rows;
-            for i in 0..concepts {
-                for j in 0..concepts {
-                    let pairs = || matrix.mask(i).iter().zip(matrix.mask(j));
-                    both[i][j] += weights(ones(pairs().map(|(a, b)| a & b)));
-                    either[i][j] += weights(ones(pairs().map(|(a, b)| a | b)));
+            let size = matrix.rows() * matrix.columns();
+            let masks: Vec<Mask> = (0..concepts).map(|k| matrix.mask(k)).collect();
+            for (i, a) in masks.iter().enumerate() {
+                for (j, b) in masks.iter().enumerate() {
+                    both[i][j] += a.and(b).kept_weights();
+                    either[i][j] += a.or(b).kept_weights();
                 }
             }
-            let mut union = matrix.mask(0).to_vec();
-            for k in 1..concepts {
-                union.iter_mut().zip(matrix.mask(k)).for_each(|(kept, bits)| *kept |= bits);
-            }
-            let kept = |k| weights(ones(matrix.mask(k).iter().copied()));
+            let union = masks.iter().fold(masks[0].clone(), |union, mask| union.or(mask));
             layers.push(LayerMasks {
-                name: matrix.name.clone(),
-                rows: matrix.rows,
-                columns: matrix.columns,
-                block_rows: matrix.block_rows,
-                density: (0..concepts).map(|k| share(kept(k), size)).collect(),
-                used: share(weights(ones(union.into_iter())), size),
+                name: matrix.layer().into(),
+                rows: matrix.rows(),
+                columns: matrix.columns(),
+                block_rows: matrix.block_rows(),
+                density: masks.iter().map(|mask| fraction(mask.kept_weights(), size)).collect(),
+                used: fraction(union.kept_weights(), size),
             });
             total += size;
         }
-        let overlap = |i: usize| (0..concepts).map(|j| share(both[i][j], either[i][j])).collect();
+        let overlap =
+            |i: usize| (0..concepts).map(|j| fraction(both[i][j], either[i][j])).collect();
         Ok(MaskStatistics {
             layers,
-            density: (0..concepts).map(|k| share(both[k][k], total)).collect(),
+            density: (0..concepts).map(|k| fraction(both[k][k], total)).collect(),
             overlap: (0..concepts).map(overlap).collect(),
         })
     }
@@ -92,11 +88,7 @@ impl MaskStatistics {
     }
 }
 
-fn ones(bytes: impl Iterator<Item = u8>) -> usize {
-    bytes.map(|byte| byte.count_ones() as usize).sum()
-}
-
 /// A part of a whole; two empty masks are alike, so 0 of 0 is all.
-fn share(part: usize, whole: usize) -> f64 {
+pub(crate) fn fraction(part: usize, whole: usize) -> f64 {
     if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }

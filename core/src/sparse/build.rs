@@ -1,7 +1,7 @@
 //! From what was recognised to what runs: rows and columns that a mask kills are left out, exactly.
 
 use super::kernel::{Activation, InstructionSet, Product};
-use super::masked::{Mask, Masked, Weights};
+use super::masked::{Masked, Weights};
 use super::pack::{Part, pack};
 use super::plan::PlannedProduct;
 use super::recognise::{self, Expansion, Heads, Linear, Norm, NormPlace};
@@ -81,7 +81,7 @@ impl Builder {
             let own = &all[k * rows * columns..][..rows * columns];
             let bytes: Vec<u8> = own.iter().flat_map(|weight| weight.to_le_bytes()).collect();
             let weights = Weights::Single(bytes.into());
-            let weight = Masked { rows, columns, weights, mask: Mask::NonZero };
+            let weight = Masked { rows, columns, weights, mask: None };
             self.whole(&Linear { name: name.into(), weight, bias })
         };
         let expansion = heads.expansion.as_ref().map(|Expansion { size: own, weight, bias }| {

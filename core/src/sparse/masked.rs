@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::half::finite_half;
 use super::kernel::BLOCK_ROWS;
+use crate::masks::{Mask, set_bits};
 
 /// A weight under one mask, as the file stores it: nothing is unpacked.
 #[derive(Debug, Clone)]
@@ -11,7 +12,8 @@ pub(crate) struct Masked {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) weights: Weights,
-    pub(crate) mask: Mask,
+    /// Which weights it keeps; `None`: those that are not 0.
+    pub(crate) mask: Option<Mask>,
 }
 
 /// The weights of a matrix, row-major, little-endian.
@@ -25,16 +27,6 @@ pub(crate) enum Weights {
     Int8 { values: Bytes, scales: Vec<f32> },
 }
 
-/// Which weights a mask keeps.
-#[derive(Debug, Clone)]
-pub(crate) enum Mask {
-    /// Those that are not 0.
-    NonZero,
-    /// Those whose bit is 1: rows of ⌈columns / 8⌉ bytes, lowest bit first, one row of bits for
-    /// `block_rows` rows of weights.
-    Bits { bits: Bytes, block_rows: usize },
-}
-
 impl Masked {
     /// Whether the parts have the sizes that they say, and every weight is finite.
     pub(crate) fn is_sound(&self) -> bool {
@@ -44,12 +36,8 @@ impl Masked {
             Weights::Half(bytes) => bytes.len() == 2 * count,
             Weights::Int8 { values, scales } => values.len() == count && scales.len() == self.rows,
         };
-        let masked = match &self.mask {
-            Mask::NonZero => true,
-            Mask::Bits { bits, block_rows } => {
-                *block_rows > 0 && bits.len() * block_rows == self.rows * self.columns.div_ceil(8)
-            }
-        };
+        let fits = |mask: &Mask| (mask.rows(), mask.columns()) == (self.rows, self.columns);
+        let masked = self.mask.as_ref().is_none_or(fits);
         stored && masked && self.is_finite()
     }
 
@@ -67,14 +55,8 @@ impl Masked {
             }
         };
         let mask = match mask {
-            Mask::NonZero => Mask::NonZero,
-            &Mask::Bits { ref bits, block_rows } => {
-                let whole =
-                    rows.start.is_multiple_of(block_rows) && rows.end.is_multiple_of(block_rows);
-                let width = columns.div_ceil(8);
-                let blocks = rows.start / block_rows * width..rows.end / block_rows * width;
-                whole.then(|| Mask::Bits { bits: bits.slice(blocks), block_rows })?
-            }
+            None => None,
+            Some(mask) => Some(mask.cut(rows.clone())?),
         };
         Some(Masked { rows: rows.len(), columns: *columns, weights, mask })
     }
@@ -98,13 +80,10 @@ impl Masked {
     /// The columns that row `row` keeps, ascending, with their weights; those of weight 0 left out.
     pub(crate) fn kept(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
         let width = self.columns.div_ceil(8);
-        let line = match &self.mask {
-            Mask::NonZero => None,
-            Mask::Bits { bits, block_rows } => Some(&bits[row / block_rows * width..][..width]),
-        };
+        let line = self.mask.as_ref().map(|mask| mask.block(row / mask.block_rows()));
         let byte = move |place: usize| line.map_or(u8::MAX, |line| line[place]);
         let columns =
-            (0..width).flat_map(move |place| ones(byte(place)).map(move |bit| 8 * place + bit));
+            (0..width).flat_map(move |place| set_bits(byte(place)).map(move |bit| 8 * place + bit));
         let within = columns.filter(|&column| column < self.columns);
         let weighted = within.map(move |column| (column, self.weight(row, column)));
         weighted.filter(|&(_, weight)| weight != 0.0)
@@ -118,8 +97,8 @@ impl Masked {
     /// Height of the blocks in which weights are kept. Where zeros are the mask, it is 4 if rows side by
     /// side keep nearly the same columns: a weight of a block may have been 0 before.
     pub(crate) fn block_rows(&self) -> usize {
-        if let Mask::Bits { block_rows, .. } = &self.mask {
-            return *block_rows;
+        if let Some(mask) = &self.mask {
+            return mask.block_rows();
         }
         let (mut kept, mut in_blocks) = (0, 0);
         for group in 0..self.rows / BLOCK_ROWS {
@@ -167,11 +146,4 @@ impl Masked {
             }
         }
     }
-}
-
-/// Which bits of a byte are 1, the lowest first.
-fn ones(byte: u8) -> impl Iterator<Item = usize> {
-    let some = |byte: u8| (byte != 0).then_some(byte);
-    let rest = std::iter::successors(some(byte), move |byte| some(byte & (byte - 1)));
-    rest.map(|byte| byte.trailing_zeros() as usize)
 }

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::cost::{Layout, PackCount};
 use super::half::{finite_half, half_bits};
 use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
-use super::masked::{Mask, Masked, Weights};
+use super::masked::{Masked, Weights};
 use super::pack::{self, Line, Part, assemble, lines};
+use crate::masks::Mask;
 
 /// A matrix under a mask, in every form that a file may have.
 #[derive(Debug, Clone, Copy)]
@@ -112,8 +113,8 @@ impl Case {
             },
         };
         let mask = match self.form {
-            Form::Folded => Mask::NonZero,
-            _ => Mask::Bits { bits: bits.into(), block_rows },
+            Form::Folded => None,
+            _ => Mask::new("layer", rows, columns, block_rows, bits),
         };
         let scale =
             |at: usize| if matches!(self.form, Form::Int8) { scales[at / columns] } else { 1.0 };

@@ -52,7 +52,7 @@ impl LinearLayer {
     }
 
     /// Row-major values of the stored shape as `[out, in]`.
-    pub(crate) fn turned<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
+    pub(crate) fn as_out_in<T: Copy>(&self, values: Vec<T>) -> Vec<T> {
         match self.orientation {
             Orientation::OutIn => values,
             Orientation::InOut => (0..self.rows)

@@ -1,31 +1,29 @@
 use sha2::{Digest, Sha256};
 use sparsecbm::Result;
 
-use super::{Checkpoint, MaskedLayer};
+use super::tensors::Tensors;
 
-impl Checkpoint {
-    /// What tells this checkpoint from any other: SHA-256 in hexadecimal digits of schema, tokenizer, masks and
-    /// tensors.
-    pub(crate) fn digest(&self) -> Result<String> {
-        let mut hash = Sha256::new();
-        let mut add = |bytes: &[u8]| {
-            // Lengths keep parts apart that would read alike one after the other.
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        add(self.schema_json.as_bytes());
-        add(self.tokenizer_json.as_bytes());
-        for MaskedLayer { layer, block_rows } in &self.layers {
-            add(layer.name.as_bytes());
-            add(&block_rows.to_le_bytes());
-            add(&self.masks(layer)?.bits);
-        }
-        self.tensors.each(|name, kind, shape, bytes| {
-            add(name.as_bytes());
-            add(format!("{kind:?} {shape:?}").as_bytes());
-            add(bytes);
+/// A digest of parts.
+#[derive(Clone)]
+pub(super) struct Parts<D>(pub(super) D);
+
+impl<D: Digest> Parts<D> {
+    /// Adds a part. Lengths keep parts apart that would read alike one after the other.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+}
+
+impl Parts<Sha256> {
+    /// Adds every tensor, and gives the digest in hexadecimal digits.
+    pub(super) fn with_tensors(mut self, tensors: &Tensors) -> Result<String> {
+        tensors.each(|name, kind, shape, bytes| {
+            self.add(name.as_bytes());
+            self.add(format!("{kind:?} {shape:?}").as_bytes());
+            self.add(bytes);
         })?;
-        Ok(hexadecimal(&hash.finalize()))
+        Ok(hexadecimal(&self.0.finalize()))
     }
 }
 

@@ -1,199 +1,206 @@
-use sparsecbm::Result;
+//! The masks of a checkpoint's layers, in either form: all of a layer's, or one of them.
+
+use sparsecbm::format::tensors as names;
+use sparsecbm::{Mask, MaskSet, Result};
 
 use super::tensors::Tensors;
 use crate::backbone::LinearLayer;
 
-/// The K masks of one linear layer, packed as `docs/checkpoint.md` says of `mask_bits`.
-pub(crate) struct Masks {
-    /// Outputs of the layer.
-    pub(crate) rows: usize,
-    /// Inputs of the layer.
-    pub(crate) columns: usize,
-    /// Height of the blocks in which weights are kept.
-    pub(crate) block_rows: usize,
-    /// `[K, rows / block_rows, ⌈columns / 8⌉]`.
-    pub(crate) bits: Vec<u8>,
+/// How a checkpoint holds the masks of a layer.
+enum Form {
+    /// As bits, of blocks of so many rows.
+    Packed { name: String, block_rows: usize },
+    /// As a tensor of zeros and ones for each concept.
+    Listed,
 }
 
-impl Masks {
-    /// Reads the masks of `layer`, in whichever of the two forms the checkpoint holds them.
-    pub(crate) fn read(tensors: &Tensors, layer: &LinearLayer, concepts: usize) -> Result<Masks> {
-        let packed = format!("{}.mask_bits", layer.name);
-        let listed = |k: usize| format!("{}.mask_list.{k}", layer.name);
-        match (tensors.contains(&packed), tensors.contains(&listed(0))) {
-            (true, false) => Masks::read_packed(tensors, &packed, layer, concepts),
-            (false, true) => {
-                if tensors.contains(&listed(concepts)) {
-                    let found = format!("a mask for more than {concepts} concepts");
-                    return Err(tensors.wrong(&listed(concepts), found, "one mask a concept"));
-                }
-                Masks::read_listed(tensors, listed, layer, concepts)
+/// Reads the masks of `layer`, in whichever of the two forms the checkpoint holds them.
+pub(crate) fn read(tensors: &Tensors, layer: &LinearLayer, concepts: usize) -> Result<MaskSet> {
+    let form = form(tensors, layer, concepts)?;
+    let (bits, block_rows) = match &form {
+        Form::Packed { name, block_rows } => (tensors.bytes(name)?, *block_rows),
+        Form::Listed => {
+            let mut bits = Vec::with_capacity(concepts * layer.rows * layer.columns.div_ceil(8));
+            for k in 0..concepts {
+                bits.extend(listed(tensors, layer, k)?);
             }
-            (true, true) => Err(tensors.wrong(
-                &layer.name,
-                "masks both as mask_bits and as mask_list",
-                "one of the two",
-            )),
-            (false, false) => {
-                let expected = format!("'{packed}' or '{}'", listed(0));
-                Err(tensors.wrong(&layer.name, "no masks", expected))
+            (bits, 1)
+        }
+    };
+    check_unused(tensors, &form, layer, &bits)?;
+    Ok(set(layer, block_rows, concepts, bits))
+}
+
+/// Reads one mask of `layer`, that of concept `k`, and none of the others.
+pub(crate) fn read_one(
+    tensors: &Tensors,
+    layer: &LinearLayer,
+    concepts: usize,
+    k: usize,
+) -> Result<Mask> {
+    let form = form(tensors, layer, concepts)?;
+    let (bits, block_rows) = match &form {
+        Form::Packed { name, block_rows } => {
+            let size = layer.rows / block_rows * layer.columns.div_ceil(8);
+            (tensors.bytes_within(name, k * size..(k + 1) * size)?, *block_rows)
+        }
+        Form::Listed => (listed(tensors, layer, k)?, 1),
+    };
+    check_unused(tensors, &form, layer, &bits)?;
+    Ok(set(layer, block_rows, 1, bits).mask(0))
+}
+
+fn form(tensors: &Tensors, layer: &LinearLayer, concepts: usize) -> Result<Form> {
+    let packed = names::mask_bits(&layer.name);
+    let listed = |k: usize| names::mask_list(&layer.name, k);
+    match (tensors.contains(&packed), tensors.contains(&listed(0))) {
+        (true, false) => packed_form(tensors, packed, layer, concepts),
+        (false, true) => {
+            if tensors.contains(&listed(concepts)) {
+                let found = format!("a mask for more than {concepts} concepts");
+                return Err(tensors.wrong(&listed(concepts), found, "one mask a concept"));
             }
+            Ok(Form::Listed)
+        }
+        (true, true) => Err(tensors.wrong(
+            &layer.name,
+            "masks both as mask_bits and as mask_list",
+            "one of the two",
+        )),
+        (false, false) => {
+            let expected = format!("'{packed}' or '{}'", listed(0));
+            Err(tensors.wrong(&layer.name, "no masks", expected))
         }
     }
+}
 
-    fn read_packed(
-        tensors: &Tensors,
-        name: &str,
-        layer: &LinearLayer,
-        concepts: usize,
-    ) -> Result<Masks> {
-        let shape = tensors.shape(name)?;
-        let width = layer.columns.div_ceil(8);
-        let fits = |shape: &[usize]| match *shape {
-            [k, blocks, bytes] => {
-                k == concepts && bytes == width && blocks > 0 && layer.rows.is_multiple_of(blocks)
-            }
-            _ => false,
-        };
-        if !fits(shape) {
+fn packed_form(
+    tensors: &Tensors,
+    name: String,
+    layer: &LinearLayer,
+    concepts: usize,
+) -> Result<Form> {
+    let shape = tensors.shape(&name)?;
+    let width = layer.columns.div_ceil(8);
+    match *shape {
+        [k, blocks, bytes]
+            if k == concepts
+                && bytes == width
+                && blocks > 0
+                && layer.rows.is_multiple_of(blocks) =>
+        {
+            Ok(Form::Packed { name, block_rows: layer.rows / blocks })
+        }
+        _ => {
             let (rows, columns) = (layer.rows, layer.columns);
-            return Err(tensors.wrong(
-                name,
+            Err(tensors.wrong(
+                &name,
                 format!("shape {shape:?}"),
                 format!(
                     "shape [{concepts}, R, {width}], R a divisor of {rows}: \
                      {concepts} masks of {rows} × {columns} weights"
                 ),
-            ));
+            ))
         }
-        let masks = Masks {
-            rows: layer.rows,
-            columns: layer.columns,
-            block_rows: layer.rows / shape[1],
-            bits: tensors.bytes(name)?,
-        };
-        let unused = unused_bits(layer.columns);
-        if masks.bits.chunks(width).any(|row| row[width - 1] & unused != 0) {
-            let found = format!("a bit set beyond column {}", layer.columns - 1);
-            return Err(tensors.wrong(name, found, "unused bits that are 0"));
-        }
-        Ok(masks)
     }
+}
 
-    fn read_listed(
-        tensors: &Tensors,
-        name: impl Fn(usize) -> String,
-        layer: &LinearLayer,
-        concepts: usize,
-    ) -> Result<Masks> {
-        let width = layer.columns.div_ceil(8);
-        let mut bits = Vec::with_capacity(concepts * layer.rows * width);
-        for k in 0..concepts {
-            tensors.expect_shape(&name(k), &layer.stored_shape())?;
-            let kept = layer.turned(tensors.zeros_and_ones(&name(k))?);
-            bits.extend(pack_rows(&kept, layer.columns));
-        }
-        Ok(Masks { rows: layer.rows, columns: layer.columns, block_rows: 1, bits })
+fn check_unused(tensors: &Tensors, form: &Form, layer: &LinearLayer, bits: &[u8]) -> Result<()> {
+    let Form::Packed { name, .. } = form else { return Ok(()) };
+    let (width, unused) = (layer.columns.div_ceil(8), unused_bits(layer.columns));
+    if bits.chunks(width).any(|row| row[width - 1] & unused != 0) {
+        let found = format!("a bit set beyond column {}", layer.columns - 1);
+        return Err(tensors.wrong(name, found, "unused bits that are 0"));
     }
+    Ok(())
+}
 
-    /// A mask for each concept that leaves out the share `sparsity` of the blocks of `block_rows` outputs by one
-    /// input, those that `random` says.
-    pub(super) fn by_chance(
-        layer: &LinearLayer,
-        sparsity: f64,
-        block_rows: usize,
-        concepts: usize,
-        random: &mut fastrand::Rng,
-    ) -> Masks {
-        let LinearLayer { rows, columns, .. } = *layer;
-        let blocks = rows / block_rows * columns;
-        let count = ((1.0 - sparsity) * blocks as f64).round() as usize;
-        let mut kept: Vec<bool> = (0..blocks).map(|block| block < count).collect();
-        let mut bits = Vec::new();
-        for _ in 0..concepts {
-            random.shuffle(&mut kept);
-            bits.extend(pack_rows(&kept, columns));
-        }
-        Masks { rows, columns, block_rows, bits }
-    }
+/// The packed bits of a mask that is a tensor of its own.
+fn listed(tensors: &Tensors, layer: &LinearLayer, k: usize) -> Result<Vec<u8>> {
+    let name = names::mask_list(&layer.name, k);
+    tensors.expect_shape(&name, &layer.stored_shape())?;
+    let kept = layer.as_out_in(tensors.zeros_and_ones(&name)?);
+    Ok(pack_rows(&kept, layer.columns).collect())
+}
 
-    /// For each concept as many weights as it keeps here, but single ones: by chance, in the rows and columns of which it
-    /// keeps something.
-    pub(super) fn in_single_weights(&self, concepts: usize, random: &mut fastrand::Rng) -> Masks {
-        let (rows, columns) = (self.rows, self.columns);
-        let mut bits = Vec::new();
-        for k in 0..concepts {
-            let own: Vec<bool> =
-                self.apply(k, vec![1.0; rows * columns]).into_iter().map(|w| w != 0.0).collect();
-            let in_column = |column: usize| own[column..].iter().step_by(columns).any(|&kept| kept);
-            let live_columns: Vec<usize> =
-                (0..columns).filter(|&column| in_column(column)).collect();
-            let live_rows = (0..rows).filter(|row| own[row * columns..][..columns].contains(&true));
-            let mut places: Vec<usize> = live_rows
-                .flat_map(|row| live_columns.iter().map(move |column| row * columns + column))
-                .collect();
-            random.shuffle(&mut places);
-            places.truncate(own.iter().filter(|&&kept| kept).count());
-            let mut kept = vec![false; rows * columns];
-            places.into_iter().for_each(|place| kept[place] = true);
-            bits.extend(pack_rows(&kept, columns));
-        }
-        Masks { rows, columns, block_rows: 1, bits }
-    }
+fn set(layer: &LinearLayer, block_rows: usize, count: usize, bits: Vec<u8>) -> MaskSet {
+    MaskSet::new(layer.name.as_str(), [layer.rows, layer.columns], block_rows, count, bits)
+        .expect("as many bits as the layer's sizes say")
+}
 
-    /// Puts these in the place of the masks of `layer`, `concepts` of them now, in `tensors`.
-    pub(super) fn replace(self, tensors: &mut Tensors, layer: &LinearLayer, concepts: usize) {
-        for k in 0.. {
-            let listed = format!("{}.mask_list.{k}", layer.name);
-            if !tensors.contains(&listed) {
-                break;
-            }
-            tensors.remove(&listed);
-        }
-        let shape = vec![concepts, self.rows / self.block_rows, self.columns.div_ceil(8)];
-        tensors.replace_bytes(&format!("{}.mask_bits", layer.name), shape, self.bits);
+/// A mask for each concept that leaves out the share `sparsity` of the blocks of `block_rows` outputs by one
+/// input, those that `random` says.
+pub(super) fn at_random(
+    layer: &LinearLayer,
+    sparsity: f64,
+    block_rows: usize,
+    concepts: usize,
+    random: &mut fastrand::Rng,
+) -> MaskSet {
+    let LinearLayer { rows, columns, .. } = *layer;
+    let blocks = rows / block_rows * columns;
+    let count = ((1.0 - sparsity) * blocks as f64).round() as usize;
+    let mut kept: Vec<bool> = (0..blocks).map(|block| block < count).collect();
+    let mut bits = Vec::new();
+    for _ in 0..concepts {
+        random.shuffle(&mut kept);
+        bits.extend(pack_rows(&kept, columns));
     }
+    set(layer, block_rows, concepts, bits)
+}
 
-    /// The packed bits of mask k.
-    pub(crate) fn of_concept(&self, k: usize) -> &[u8] {
-        let size = self.rows / self.block_rows * self.columns.div_ceil(8);
-        &self.bits[k * size..(k + 1) * size]
+/// For each concept as many weights as it keeps in `masks`, but single ones: at random, in the rows and columns of which
+/// it keeps something.
+pub(super) fn in_single_weights(
+    layer: &LinearLayer,
+    masks: &MaskSet,
+    random: &mut fastrand::Rng,
+) -> MaskSet {
+    let LinearLayer { rows, columns, .. } = *layer;
+    let mut bits = Vec::new();
+    for mask in masks.masks() {
+        let own: Vec<bool> =
+            mask.apply(vec![1.0; rows * columns]).into_iter().map(|w| w != 0.0).collect();
+        let in_column = |column: usize| own[column..].iter().step_by(columns).any(|&kept| kept);
+        let live_columns: Vec<usize> = (0..columns).filter(|&column| in_column(column)).collect();
+        let live_rows = (0..rows).filter(|row| own[row * columns..][..columns].contains(&true));
+        let mut indices: Vec<usize> = live_rows
+            .flat_map(|row| live_columns.iter().map(move |column| row * columns + column))
+            .collect();
+        random.shuffle(&mut indices);
+        indices.truncate(own.iter().filter(|&&kept| kept).count());
+        let mut kept = vec![false; rows * columns];
+        indices.into_iter().for_each(|index| kept[index] = true);
+        bits.extend(pack_rows(&kept, columns));
     }
+    set(layer, 1, masks.count(), bits)
+}
 
-    /// The rows that mask k keeps, where it is structured by rows: each is kept whole or dead, and some are dead.
-    pub(crate) fn live_rows(&self, k: usize) -> Option<Vec<usize>> {
-        let width = self.columns.div_ceil(8);
-        let whole = self.columns;
-        let mut live = Vec::new();
-        for (block, bits) in self.of_concept(k).chunks(width).enumerate() {
-            match bits.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() {
-                0 => {}
-                kept if kept == whole => {
-                    live.extend(block * self.block_rows..(block + 1) * self.block_rows);
-                }
-                _ => return None,
-            }
-        }
-        if live.is_empty() {
-            // A matrix has a row.
-            live.push(0);
-        }
-        (live.len() < self.rows).then_some(live)
-    }
+/// `count` masks of `layer` that keep everything.
+pub(super) fn whole(layer: &LinearLayer, block_rows: usize, count: usize) -> MaskSet {
+    let kept = vec![true; layer.rows / block_rows * layer.columns];
+    let one: Vec<u8> = pack_rows(&kept, layer.columns).collect();
+    set(layer, block_rows, count, one.repeat(count))
+}
 
-    /// weight ⊙ mask k; `weight` is row-major.
-    pub(crate) fn apply(&self, k: usize, mut weight: Vec<f32>) -> Vec<f32> {
-        let (own, width) = (self.of_concept(k), self.columns.div_ceil(8));
-        for (row, values) in weight.chunks_mut(self.columns).enumerate() {
-            let bits = &own[row / self.block_rows * width..][..width];
-            for (column, value) in values.iter_mut().enumerate() {
-                if bits[column / 8] >> (column % 8) & 1 == 0 {
-                    *value = 0.0;
-                }
-            }
+/// Of `masks` those that `chosen` numbers, in that order.
+pub(super) fn taken(layer: &LinearLayer, masks: &MaskSet, chosen: &[usize]) -> MaskSet {
+    let bits = chosen.iter().flat_map(|&k| masks.mask(k).bits().to_vec()).collect();
+    set(layer, masks.block_rows(), chosen.len(), bits)
+}
+
+/// Puts `masks` in the place of those of `layer` in `tensors`.
+pub(super) fn replace(masks: &MaskSet, tensors: &mut Tensors, layer: &LinearLayer) {
+    for k in 0.. {
+        let listed = names::mask_list(&layer.name, k);
+        if !tensors.contains(&listed) {
+            break;
         }
-        weight
+        tensors.remove(&listed);
     }
+    let blocks = masks.rows() / masks.block_rows();
+    let shape = vec![masks.count(), blocks, masks.columns().div_ceil(8)];
+    tensors.replace_bytes(&names::mask_bits(&layer.name), shape, masks.bits().to_vec());
 }
 
 /// The bytes of some rows, each with a last one filled up.

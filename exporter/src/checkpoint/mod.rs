@@ -4,19 +4,19 @@ mod digest;
 mod heads;
 mod masks;
 mod shard;
+mod survey;
 mod tensors;
 mod tokenizer;
 mod variants;
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use sparsecbm::schema::Semantics;
-use sparsecbm::{Error, ErrorKind, MaskBits, MaskStatistics, Result, Schema};
+use sparsecbm::format::tensors::masked_layer;
+use sparsecbm::{Error, ErrorKind, Mask, MaskSet, MaskStatistics, Result, Schema};
 
 pub(crate) use self::digest::hexadecimal;
 pub(crate) use self::heads::Heads;
-pub(crate) use self::masks::Masks;
+pub(crate) use self::survey::MaskSurvey;
 pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
 use crate::backbone::{Backbone, LinearLayer};
@@ -110,9 +110,14 @@ impl Checkpoint {
         self.backbone.attention_heads()
     }
 
-    /// The masks of one of the backbone's layers.
-    pub(crate) fn masks(&self, layer: &LinearLayer) -> Result<Masks> {
-        Masks::read(&self.tensors, layer, self.schema.concept_count())
+    /// All masks of one of the backbone's layers.
+    pub(crate) fn masks(&self, layer: &LinearLayer) -> Result<MaskSet> {
+        masks::read(&self.tensors, layer, self.schema.concept_count())
+    }
+
+    /// Mask k of one of the backbone's layers; no other is read.
+    pub(crate) fn mask(&self, layer: &LinearLayer, k: usize) -> Result<Mask> {
+        masks::read_one(&self.tensors, layer, self.schema.concept_count(), k)
     }
 
     /// The layer of that name.
@@ -123,7 +128,7 @@ impl Checkpoint {
 
     /// The weight of a linear layer as `[out, in]`, row-major, not masked.
     pub(crate) fn weight(&self, layer: &LinearLayer) -> Result<Vec<f32>> {
-        Ok(layer.turned(self.tensors.floats(&layer.weight_name())?))
+        Ok(layer.as_out_in(self.tensors.floats(&layer.weight_name())?))
     }
 
     /// How many weights the model has, each counted once however many masks keep it.
@@ -139,42 +144,20 @@ impl Checkpoint {
         linear.chain(dense).chain(heads).sum()
     }
 
-    /// How many weights are in rows that a folded file leaves out, over all its branches.
-    pub(crate) fn dead_weights(&self) -> Result<usize> {
-        let branches = match self.schema.semantics {
-            Semantics::AsIntended => self.schema.concept_count(),
-            Semantics::AsExecuted => 1,
-        };
-        let of_layer = |MaskedLayer { layer, .. }: &MaskedLayer| -> Result<usize> {
-            let masks = self.masks(layer)?;
-            let live = (0..branches).filter_map(|k| masks.live_rows(k));
-            Ok(live.map(|live| (layer.rows - live.len()) * layer.columns).sum())
-        };
-        self.layers.iter().map(of_layer).sum()
-    }
-
     /// How dense the masks are and how much they share.
     ///
     /// # Errors
     /// `Io` where a file can no longer be read.
     pub fn mask_statistics(&self) -> Result<MaskStatistics> {
-        MaskStatistics::count(self.mask_bits(), self.schema.concept_count())
+        MaskStatistics::count(self.mask_sets(), self.schema.concept_count())
     }
 
     /// The masks of each matrix, read as they are asked for, in the order of the backbone.
     ///
     /// # Errors
     /// `Io` where a file can no longer be read.
-    pub fn mask_bits(&self) -> impl Iterator<Item = Result<MaskBits>> {
-        self.layers.iter().map(|MaskedLayer { layer, block_rows }| {
-            Ok(MaskBits {
-                name: layer.name.clone(),
-                rows: layer.rows,
-                columns: layer.columns,
-                block_rows: *block_rows,
-                bits: Bytes::from(self.masks(layer)?.bits),
-            })
-        })
+    pub fn mask_sets(&self) -> impl Iterator<Item = Result<MaskSet>> {
+        self.layers.iter().map(|known| self.masks(&known.layer))
     }
 }
 
@@ -198,13 +181,12 @@ fn read_layers(
     let mut layers = Vec::new();
     for layer in backbone.linear_layers() {
         tensors.expect_floats(&layer.weight_name(), &layer.stored_shape())?;
-        let Masks { block_rows, .. } = Masks::read(tensors, &layer, schema.concept_count())?;
-        layers.push(MaskedLayer { layer, block_rows });
+        let masks = masks::read(tensors, &layer, schema.concept_count())?;
+        layers.push(MaskedLayer { layer, block_rows: masks.block_rows() });
     }
     // A mask that nothing reads would be lost silently.
     for name in tensors.names() {
-        let masked = [".mask_bits", ".mask_list."].iter().find_map(|part| name.split_once(part));
-        let Some((layer, _)) = masked else { continue };
+        let Some(layer) = masked_layer(&name) else { continue };
         let known = layers.iter().any(|known| known.layer.name == layer);
         if !known && !backbone.leaves_out(layer) {
             let found = "a mask of an unknown layer";

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -62,15 +63,26 @@ impl Shard {
     }
 
     /// Calls `read` with a tensor's bytes, piece by piece; no element is divided.
-    pub(super) fn pieces(&self, info: &TensorInfo, mut read: impl FnMut(&[u8])) -> Result<()> {
+    pub(super) fn pieces(&self, info: &TensorInfo, read: impl FnMut(&[u8])) -> Result<()> {
         let (start, end) = info.data_offsets;
+        self.within(info, 0..end - start, read)
+    }
+
+    /// Calls `read` with some of a tensor's bytes, piece by piece.
+    pub(super) fn within(
+        &self,
+        info: &TensorInfo,
+        range: Range<usize>,
+        mut read: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let start = info.data_offsets.0 + range.start;
         let failed = |e: std::io::Error| {
             let expected = "the tensors that were there when the file was opened";
             Error::new(ErrorKind::Io, &self.place, e.to_string(), expected).caused_by(e)
         };
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.data_start + start as u64)).map_err(failed)?;
-        let mut left = end - start;
+        let mut left = range.len();
         let mut piece = vec![0; left.min(PIECE)];
         while left > 0 {
             let own = &mut piece[..left.min(PIECE)];

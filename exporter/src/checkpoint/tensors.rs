@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -170,6 +171,23 @@ impl Tensors {
             return Err(self.wrong(name, format!("{:?}", info.dtype), "U8"));
         }
         self.data(name)
+    }
+
+    /// Some of the elements of a tensor of type U8.
+    pub(crate) fn bytes_within(&self, name: &str, range: Range<usize>) -> Result<Vec<u8>> {
+        let info = self.info(name)?;
+        if info.dtype != Dtype::U8 {
+            return Err(self.wrong(name, format!("{:?}", info.dtype), "U8"));
+        }
+        match self.holders.get(name) {
+            Some(Holder::Memory(replacement)) => Ok(replacement.bytes[range].to_vec()),
+            Some(Holder::Shard(index)) => {
+                let mut bytes = Vec::with_capacity(range.len());
+                self.shards[*index].within(info, range, |piece| bytes.extend_from_slice(piece))?;
+                Ok(bytes)
+            }
+            None => Err(self.missing(name)),
+        }
     }
 
     /// The elements of a tensor of type F32, U8 or BOOL, each of which must be 0 or 1.

@@ -1,9 +1,9 @@
 //! Checkpoints made from a checkpoint, to measure what its shape costs.
 
-use sparsecbm::Result;
 use sparsecbm::schema::Semantics;
+use sparsecbm::{MaskSet, Result};
 
-use super::{Checkpoint, MaskedLayer, Masks};
+use super::{Checkpoint, MaskedLayer, masks};
 use crate::backbone::LinearLayer;
 
 /// In the place of zeros: ordinary, and exact in 16 bits.
@@ -23,14 +23,8 @@ impl Checkpoint {
         self.schema.semantics = Semantics::AsExecuted;
         let concepts = self.schema.concept_count();
         self.with_other_masks(|checkpoint, layer| {
-            let mut masks = Masks::read(&checkpoint.tensors, layer, concepts)?;
-            let width = layer.columns.div_ceil(8);
-            let last = u8::MAX >> (8 * width - layer.columns);
-            for row in masks.bits.chunks_mut(width) {
-                row.fill(u8::MAX);
-                row[width - 1] = last;
-            }
-            Ok(masks)
+            let own = checkpoint.layer(&layer.name);
+            Ok(masks::whole(layer, own.block_rows, concepts))
         })
     }
 
@@ -46,7 +40,7 @@ impl Checkpoint {
         let mut random = fastrand::Rng::with_seed(SEED);
         self.with_other_masks(|_, layer| {
             let block_rows = if layer.rows.is_multiple_of(block_rows) { block_rows } else { 1 };
-            Ok(Masks::by_chance(layer, sparsity, block_rows, concepts, &mut random))
+            Ok(masks::at_random(layer, sparsity, block_rows, concepts, &mut random))
         })
     }
 
@@ -57,24 +51,22 @@ impl Checkpoint {
     /// # Errors
     /// `Model` where a mask or weight cannot be read.
     pub fn in_single_weights(self) -> Result<Checkpoint> {
-        let concepts = self.schema.concept_count();
         let mut random = fastrand::Rng::with_seed(SEED);
         self.with_other_masks(|checkpoint, layer| {
-            let own = Masks::read(&checkpoint.tensors, layer, concepts)?;
-            Ok(own.in_single_weights(concepts, &mut random))
+            let own = checkpoint.masks(layer)?;
+            Ok(masks::in_single_weights(layer, &own, &mut random))
         })
     }
 
     fn with_other_masks(
         mut self,
-        mut other: impl FnMut(&Checkpoint, &LinearLayer) -> Result<Masks>,
+        mut other: impl FnMut(&Checkpoint, &LinearLayer) -> Result<MaskSet>,
     ) -> Result<Checkpoint> {
-        let concepts = self.schema.concept_count();
-        for place in 0..self.layers.len() {
-            let layer = self.layers[place].layer.clone();
+        for index in 0..self.layers.len() {
+            let layer = self.layers[index].layer.clone();
             let masks = other(&self, &layer)?;
-            self.layers[place].block_rows = masks.block_rows;
-            masks.replace(&mut self.tensors, &layer, concepts);
+            self.layers[index].block_rows = masks.block_rows();
+            masks::replace(&masks, &mut self.tensors, &layer);
             let weight = self.without_zeros(&layer)?;
             let name = format!("{}.weight", layer.name);
             self.tensors.replace(&name, layer.stored_shape().to_vec(), &weight);
@@ -98,11 +90,8 @@ impl Checkpoint {
         let own = self.schema.concept_count();
         let turns: Vec<usize> = (0..count).map(|k| k % own).collect();
         for MaskedLayer { layer, .. } in &self.layers {
-            let mut masks = Masks::read(&self.tensors, layer, own)?;
-            let size = layer.rows / masks.block_rows * layer.columns.div_ceil(8);
-            let bits = turns.iter().flat_map(|&k| &masks.bits[k * size..(k + 1) * size]);
-            masks.bits = bits.copied().collect();
-            masks.replace(&mut self.tensors, layer, count);
+            let masks = masks::read(&self.tensors, layer, own)?;
+            masks::replace(&masks::taken(layer, &masks, &turns), &mut self.tensors, layer);
         }
         let old_shapes = self.heads.shapes(&self.backbone, &self.schema);
         let schema = &mut self.schema;

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
-use sparsecbm::gradients::{GradientFile, Point, TrialMask};
+use sparsecbm::gradients::{GradientFile, Point};
 use sparsecbm::schema::Pooling;
-use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
+use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Mask, Result};
 
 use crate::checkpoint::{Checkpoint, MaskedLayer};
 use crate::export::ExportOptions;
@@ -138,8 +138,8 @@ fn evaluated(
     let on_tract = LoadOptions::default().with_engine(EngineChoice::Tract);
     let file = GradientFile::from_bytes(bytes.clone(), &on_tract)?;
     let mask = checkpoint.schema.mask_of(concept);
-    let masks = checkpoint.mask_bits().map(|matrix| Ok(TrialMask::new(&matrix?, mask)));
-    let masks: Vec<TrialMask> = masks.collect::<Result<_>>()?;
+    let masks = checkpoint.layers.iter().map(|known| checkpoint.mask(&known.layer, mask));
+    let masks: Vec<Mask> = masks.collect::<Result<_>>()?;
     let points = [Point {
         ids: input.ids.iter().map(|&id| id.into()).collect(),
         attended: input.attended,

@@ -95,7 +95,7 @@ pub fn export_gradients<'a>(
     let metadata = [
         ("sparsecbm.gradients.version", FORMAT_VERSION.into()),
         ("sparsecbm.schema", checkpoint.schema_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest()?),
+        ("sparsecbm.checkpoint", checkpoint.digest(&checkpoint.survey()?)?),
         (
             "sparsecbm.gradients",
             serde_json::to_string(&description).expect("names and numbers are JSON"),

@@ -52,7 +52,7 @@ impl Elements {
             Elements::Scales(matrix) => {
                 matrix.pieces(checkpoint, |stored| write(&stored.factors()))
             }
-            Elements::Masks(layer) => write(&checkpoint.masks(layer)?.bits),
+            Elements::Masks(layer) => write(checkpoint.masks(layer)?.bits()),
         }
     }
 }

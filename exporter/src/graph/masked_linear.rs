@@ -1,6 +1,7 @@
 //! The one place where masks enter the graph.
 
 use sparsecbm::Result;
+use sparsecbm::format::tensors;
 use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::builder::{integer, integers, string};
@@ -17,7 +18,8 @@ impl Branch<'_, '_> {
         let mut live = None;
         let weight = match (self.writer.masks, self.under) {
             (MaskForm::Folded, Under::One { mask, .. }) => {
-                live = self.writer.checkpoint.masks(layer)?.live_rows(mask);
+                let survey = self.writer.survey;
+                live = survey.and_then(|survey| survey.live_rows(layer, mask)).map(<[_]>::to_vec);
                 self.folded(layer, mask, live.clone())
             }
             (MaskForm::Folded, Under::All) => self.stacked(layer),
@@ -44,11 +46,11 @@ impl Branch<'_, '_> {
     /// The branch's own weight, its zeros the mask; of its rows the live ones where some are dead.
     fn folded(&mut self, layer: &LinearLayer, mask: usize, live: Option<Vec<usize>>) -> String {
         let scope = self.scope(&layer.name);
-        let name = format!("{scope}.weight");
+        let name = tensors::weight(&scope);
         let (own, columns) = (layer.clone(), layer.columns);
         let rows = live.as_ref().map_or(layer.rows, Vec::len);
         let product = move |checkpoint: &Checkpoint| {
-            let product = checkpoint.masks(&own)?.apply(mask, checkpoint.weight(&own)?);
+            let product = checkpoint.mask(&own, mask)?.apply(checkpoint.weight(&own)?);
             let row = |&row: &usize| &product[row * columns..(row + 1) * columns];
             Ok(match &live {
                 Some(live) => live.iter().flat_map(row).copied().collect(),
@@ -66,7 +68,7 @@ impl Branch<'_, '_> {
         let own = layer.clone();
         let products = move |checkpoint: &Checkpoint| {
             let (masks, weight) = (checkpoint.masks(&own)?, checkpoint.weight(&own)?);
-            Ok((0..concepts).flat_map(|mask| masks.apply(mask, weight.clone())).collect())
+            Ok(masks.masks().flat_map(|mask| mask.apply(weight.clone())).collect())
         };
         let shape = [concepts, layer.rows, layer.columns];
         let scales = self.writer.store(&name, &shape, products);
@@ -76,13 +78,13 @@ impl Branch<'_, '_> {
     /// The outputs of all rows from those of the live ones: what a dead row gives, apart from its bias, is 0.
     fn with_dead_rows(&mut self, layer: &LinearLayer, live: &[usize], product: &str) -> String {
         let scope = self.scope(&layer.name);
-        let mut places = vec![live.len() as i64; layer.rows];
-        for (place, &row) in live.iter().enumerate() {
-            places[row] = place as i64;
+        let mut indices = vec![live.len() as i64; layer.rows];
+        for (index, &row) in live.iter().enumerate() {
+            indices[row] = index as i64;
         }
         let builder = &mut self.writer.builder;
-        let bytes = places.iter().flat_map(|place| place.to_le_bytes()).collect();
-        let name = format!("{scope}.places");
+        let bytes = indices.iter().flat_map(|index| index.to_le_bytes()).collect();
+        let name = tensors::live_rows(&scope);
         builder.constant(&name, &[layer.rows], DataType::Int64, bytes);
         // One more column, of zeros, after the last.
         let end = builder.integers(&[0, 0, 0, 0, 0, 1]);
@@ -142,7 +144,7 @@ impl Branch<'_, '_> {
         let concepts = self.writer.checkpoint.schema.concept_count();
         let builder = &mut self.writer.builder;
         let (blocks, width) = (layer.rows / block_rows, layer.columns.div_ceil(8));
-        let bits = format!("{}.mask_bits", layer.name);
+        let bits = tensors::mask_bits(&layer.name);
         let shifts = "bit positions";
         builder.constant(shifts, &[8], DataType::Uint8, (0..8).collect());
         let lowest = "lowest bit";

@@ -8,7 +8,7 @@ use super::builder::{Builder, Sketch};
 use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, MaskSurvey};
 use crate::export::ExportOptions;
 use crate::layout::Layout;
 use crate::weights::{MaskForm, WeightForm};
@@ -22,6 +22,8 @@ pub(crate) struct Writer<'a> {
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) weights: WeightForm,
     pub(super) masks: MaskForm,
+    /// What is known of all masks; a graph whose masks are inputs needs none of it.
+    pub(super) survey: Option<&'a MaskSurvey>,
     /// The float value of each shared weight that is written already, by layer.
     pub(super) shared_weights: HashMap<String, String>,
     /// The shapes of values by head that are written already, by number and size of the heads.
@@ -72,8 +74,13 @@ impl Branch<'_, '_> {
 ///
 /// # Errors
 /// `Input` where a weight does not fit the weight form or the model cannot be of the layout.
-pub(crate) fn write(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Sketch> {
+pub(crate) fn write(
+    checkpoint: &Checkpoint,
+    survey: &MaskSurvey,
+    options: &ExportOptions,
+) -> Result<Sketch> {
     let mut writer = Writer::new(checkpoint, options.weights, options.masks);
+    writer.survey = Some(survey);
     writer.declare();
     match options.layout {
         Layout::Branches => {
@@ -112,6 +119,7 @@ impl<'a> Writer<'a> {
             checkpoint,
             weights,
             masks,
+            survey: None,
             shared_weights: HashMap::new(),
             head_shapes: HashMap::new(),
             pool_weight: None,

@@ -25,15 +25,13 @@ impl Parameters {
         let rounded = |values, columns, name: &str| rounded(values, columns, name, rounding);
         let mut parameters = Parameters { matrices: HashMap::new(), vectors: HashMap::new() };
         for MaskedLayer { layer, .. } in &checkpoint.layers {
-            let masks = checkpoint.masks(layer)?;
+            let mask = checkpoint.mask(layer, k)?;
             let name = layer.weight_name();
             let weight = checkpoint.weight(layer)?;
             // Folded files store the masked weight, packed ones mask the stored weight.
             let weight = match rounding {
-                Some((_, MaskForm::Folded)) => {
-                    rounded(masks.apply(k, weight), layer.columns, &name)?
-                }
-                _ => masks.apply(k, rounded(weight, layer.columns, &name)?),
+                Some((_, MaskForm::Folded)) => rounded(mask.apply(weight), layer.columns, &name)?,
+                _ => mask.apply(rounded(weight, layer.columns, &name)?),
             };
             parameters.matrices.insert(name, matrix(layer.rows, weight));
         }

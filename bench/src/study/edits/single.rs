@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde::Serialize;
 use sparsecbm::Result;
 use sparsecbm::edit::{EditOutcome, EditTask};
-use sparsecbm::gradients::Trial;
+use sparsecbm::gradients::MaskEditor;
 
 use super::{EditStudyOptions, Known, largest, unsigned};
 use crate::study::spread;
@@ -111,14 +111,14 @@ fn others(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
     let gold = known.reviews[review].concepts[k];
     let name = &known.model.schema().concepts[k].name;
     let start = Instant::now();
-    let trial = Trial::new(known.gradients, known.model, name)?;
+    let editor = MaskEditor::new(known.gradients, known.model, name)?;
     let mut of_logits = prediction.concept(name)?.probabilities.to_vec();
     of_logits[gold] -= 1.0;
     let texts = [prediction.tokenized()];
-    let gradients = trial.mask_gradients(&texts, &[of_logits])?;
+    let gradients = editor.mask_gradients(&texts, &[of_logits])?;
     let mut cases = Vec::new();
     for &share in &options.unsigned {
-        let (flipped, flips) = unsigned::flip(&trial, &gradients, share)?;
+        let (flipped, flips) = unsigned::flip(&editor, &gradients, share)?;
         let logits = flipped.logits(&texts)?.swap_remove(0);
         let mut all = prediction.concept_logits().to_owned();
         all.row_mut(k).iter_mut().zip(&logits).for_each(|(to, from)| *to = *from);
@@ -151,8 +151,8 @@ fn label_before(known: &Known, review: usize) -> bool {
 fn kept(known: &Known) -> Result<f64> {
     let mut kept = 0;
     for concept in &known.model.schema().concepts {
-        let trial = Trial::new(known.gradients, known.model, &concept.name)?;
-        kept += trial.masks().iter().map(|mask| mask.kept()).sum::<usize>();
+        let editor = MaskEditor::new(known.gradients, known.model, &concept.name)?;
+        kept += editor.masks().iter().map(|mask| mask.kept()).sum::<usize>();
     }
     Ok(kept as f64 / known.concepts().len() as f64)
 }

@@ -11,7 +11,7 @@ use self::quadrature::gauss_legendre;
 use super::occlusion::Progress;
 use super::words::{Word, support};
 use crate::engine::Sequence;
-use crate::gradients::{Gradients, Point, Trial};
+use crate::gradients::{Gradients, MaskEditor, Point};
 use crate::pauses::{at_once, without_pauses};
 use crate::{Error, ErrorKind, Prediction, Result};
 
@@ -169,9 +169,9 @@ impl Path<'_> {
         let model = self.prediction.model();
         let variable = &model.schema().concepts[k];
         let gradients = &self.options.gradients;
-        let trial = Trial::new(gradients, model, &variable.name)?;
+        let editor = MaskEditor::new(gradients, model, &variable.name)?;
         let ends =
-            gradients.file().logits(k, trial.masks(), &[self.point(0.0), self.point(1.0)])?;
+            gradients.file().logits(k, editor.masks(), &[self.point(0.0), self.point(1.0)])?;
         let words = self.prediction.words();
         let mut concept = ConceptAttribution {
             name: variable.name.clone(),
@@ -185,7 +185,7 @@ impl Path<'_> {
         let both = ends[0].iter().zip(&ends[1]).take(variable.classes.len());
         let changes: Vec<f64> = both.map(|(from, to)| f64::from(*to) - f64::from(*from)).collect();
         for (class, change) in changes.into_iter().enumerate() {
-            let positions = self.positions(k, &trial, class)?;
+            let positions = self.positions(k, &editor, class)?;
             let sum: f64 = positions.iter().sum();
             let of_word = |word: &Word| positions[word.positions.clone()].iter().sum::<f64>();
             let by_word: Vec<f64> = words.iter().map(of_word).collect();
@@ -202,14 +202,14 @@ impl Path<'_> {
     }
 
     /// `[S]`: the integral of one logit's gradient, for each position.
-    fn positions(&self, k: usize, trial: &Trial, class: usize) -> Result<Vec<f64>> {
+    fn positions(&self, k: usize, editor: &MaskEditor, class: usize) -> Result<Vec<f64>> {
         let rule = gauss_legendre(self.options.steps);
         let points: Vec<Point> = rule.iter().map(|(alpha, _)| self.point(*alpha as f32)).collect();
         let classes = self.prediction.model().schema().class_count();
         let one: Vec<f32> = (0..classes).map(|c| f32::from(u8::from(c == class))).collect();
         let of_logits = vec![one; points.len()];
         let file = self.options.gradients.file();
-        let found = file.embedding_gradients(k, trial.masks(), &points, &of_logits)?;
+        let found = file.embedding_gradients(k, editor.masks(), &points, &of_logits)?;
         let length = self.prediction.tokens().len();
         let mut positions = vec![0.0; length];
         for ((_, weight), found) in rule.iter().zip(&found) {

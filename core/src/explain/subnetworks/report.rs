@@ -1,7 +1,7 @@
 use serde::Serialize;
 
-use super::Subnetworks;
-use super::layer::{Layer, ones};
+use super::{Subnetworks, split};
+use crate::masks::{Mask, MaskSet, fraction};
 use crate::{Error, ErrorKind, Result};
 
 /// How dense the subnetworks are, what they share and what each has to itself.
@@ -77,25 +77,26 @@ impl Subnetworks {
     /// Density, overlap and exclusive use, for the whole backbone and each matrix.
     pub fn report(&self) -> SubnetworkReport {
         let concepts = self.schema.concept_count();
-        let counts: Vec<Counts> = self.layers.iter().map(|layer| self.count(layer)).collect();
+        let counts: Vec<Counts> = self.sets.iter().map(|layer| self.count(layer)).collect();
         let mut whole = Counts::nothing(concepts);
         counts.iter().for_each(|counts| whole.add(counts));
-        let layers = self.layers.iter().zip(&counts).map(|(layer, counts)| {
+        let layers = self.sets.iter().zip(&counts).map(|(layer, counts)| {
             let heads = self.heads(layer).map(|heads| self.kept_by_unit(layer, heads));
             let head_density = heads.as_ref().map(|kept| {
-                let size = layer.rows * layer.columns / kept[0].len();
-                let row = |kept: &Vec<usize>| kept.iter().map(|&kept| share(kept, size)).collect();
+                let size = layer.rows() * layer.columns() / kept[0].len();
+                let row =
+                    |kept: &Vec<usize>| kept.iter().map(|&kept| fraction(kept, size)).collect();
                 kept.iter().map(row).collect()
             });
             LayerSubnetworks {
-                name: layer.name.clone(),
-                rows: layer.rows,
-                columns: layer.columns,
+                name: layer.layer().into(),
+                rows: layer.rows(),
+                columns: layer.columns(),
                 density: counts.density(),
                 overlap: counts.overlap(),
                 exclusive: counts.exclusive(),
-                used: share(counts.used, counts.size),
-                neurons: Units::new(&self.kept_by_unit(layer, layer.rows)),
+                used: fraction(counts.used, counts.size),
+                neurons: Units::new(&self.kept_by_unit(layer, layer.rows())),
                 heads: heads.as_deref().map(Units::new),
                 head_density,
             }
@@ -105,7 +106,7 @@ impl Subnetworks {
             density: whole.density(),
             overlap: whole.overlap(),
             exclusive: whole.exclusive(),
-            used: share(whole.used, whole.size),
+            used: fraction(whole.used, whole.size),
             layers: layers.collect(),
         }
     }
@@ -122,8 +123,8 @@ impl Subnetworks {
         rows: usize,
         columns: usize,
     ) -> Result<Vec<Vec<f32>>> {
-        let mask = self.schema.mask_of(self.schema.concept_index(concept)?);
-        let layer = self.layers.iter().find(|known| known.name == layer).ok_or_else(|| {
+        let concept = self.schema.concept_index(concept)?;
+        let layer = self.sets.iter().find(|known| known.layer() == layer).ok_or_else(|| {
             let found = format!("'{layer}'");
             Error::new(ErrorKind::Input, "layer", found, "the name of a masked matrix")
         })?;
@@ -131,76 +132,65 @@ impl Subnetworks {
             let found = format!("{rows} × {columns}");
             return Err(Error::new(ErrorKind::Input, "heat map", found, "1 × 1 cells or more"));
         }
-        let (rows, columns) = (rows.min(layer.rows), columns.min(layer.columns));
+        let (rows, columns) = (rows.min(layer.rows()), columns.min(layer.columns()));
+        let mask = layer.mask(self.schema.mask_of(concept));
         let mut kept = vec![vec![0usize; columns]; rows];
         let mut size = vec![vec![0usize; columns]; rows];
-        for row in 0..layer.rows {
-            for column in 0..layer.columns {
-                let cell = (row * rows / layer.rows, column * columns / layer.columns);
+        for row in 0..layer.rows() {
+            for column in 0..layer.columns() {
+                let cell = (row * rows / layer.rows(), column * columns / layer.columns());
                 size[cell.0][cell.1] += 1;
-                kept[cell.0][cell.1] += usize::from(layer.keeps(&layer.masks[mask], row, column));
+                kept[cell.0][cell.1] += usize::from(mask.keeps_weight(row, column));
             }
         }
         let cells = kept.iter().zip(&size).map(|(kept, size)| {
-            kept.iter().zip(size).map(|(&kept, &size)| share(kept, size) as f32).collect()
+            kept.iter().zip(size).map(|(&kept, &size)| fraction(kept, size) as f32).collect()
         });
         Ok(cells.collect())
     }
 
-    fn count(&self, layer: &Layer) -> Counts {
+    fn count(&self, layer: &MaskSet) -> Counts {
         let concepts = self.schema.concept_count();
-        let mask = |k: usize| &layer.masks[self.schema.mask_of(k)];
-        let pair = |i: usize, j: usize, join: fn(u8, u8) -> u8| {
-            let joined: Vec<u8> = mask(i).iter().zip(mask(j)).map(|(&a, &b)| join(a, b)).collect();
-            layer.kept(&joined)
+        let masks = self.masks(layer);
+        let pairs = |join: fn(&Mask, &Mask) -> Mask| -> Vec<Vec<usize>> {
+            let row = |a| masks.iter().map(|b| join(a, b).kept_weights()).collect();
+            masks.iter().map(row).collect()
         };
-        let pairs = |join: fn(u8, u8) -> u8| -> Vec<Vec<usize>> {
-            (0..concepts).map(|i| (0..concepts).map(|j| pair(i, j, join)).collect()).collect()
-        };
-        let union = (0..concepts).map(mask).fold(vec![0u8; mask(0).len()], |mut union, mask| {
-            union.iter_mut().zip(mask).for_each(|(kept, bits)| *kept |= bits);
-            union
-        });
+        let union = masks.iter().fold(masks[0].nothing(), |union, mask| union.or(mask));
         Counts {
-            size: layer.rows * layer.columns,
-            both: pairs(|a, b| a & b),
-            either: pairs(|a, b| a | b),
-            alone: (0..concepts).map(|k| layer.kept(&self.alone(layer, k))).collect(),
-            used: ones(&union) * layer.block_rows,
+            size: layer.rows() * layer.columns(),
+            both: pairs(Mask::and),
+            either: pairs(Mask::or),
+            alone: (0..concepts).map(|k| split(&self.schema, layer, k).0.kept_weights()).collect(),
+            used: union.kept_weights(),
         }
     }
 
-    /// The weights of one matrix that concept k alone keeps; none where all concepts use one mask.
-    pub(super) fn alone(&self, layer: &Layer, k: usize) -> Vec<u8> {
-        let shares_mask =
-            |other| other != k && self.schema.mask_of(other) == self.schema.mask_of(k);
-        if (0..self.schema.concept_count()).any(shares_mask) {
-            return vec![0; layer.masks[0].len()];
-        }
-        layer.split(self.schema.mask_of(k)).0
+    /// Of each concept, the mask that it uses.
+    fn masks(&self, layer: &MaskSet) -> Vec<Mask> {
+        (0..self.schema.concept_count()).map(|k| layer.mask(self.schema.mask_of(k))).collect()
     }
 
     /// How many attention heads the rows of a matrix are, where they are any.
-    fn heads(&self, layer: &Layer) -> Option<usize> {
+    fn heads(&self, layer: &MaskSet) -> Option<usize> {
         // How the backbones name what makes queries, keys and values.
         const PROJECTIONS: [&str; 9] = [
             ".query", ".key", ".value", ".q_lin", ".k_lin", ".v_lin", ".q_proj", ".k_proj",
             ".v_proj",
         ];
-        let projection = PROJECTIONS.iter().any(|end| layer.name.ends_with(end));
+        let projection = PROJECTIONS.iter().any(|end| layer.layer().ends_with(end));
         self.attention_heads
-            .filter(|&heads| projection && heads > 0 && layer.rows.is_multiple_of(heads))
+            .filter(|&heads| projection && heads > 0 && layer.rows().is_multiple_of(heads))
     }
 
     /// `[K][count]`: weights kept in each of `count` groups of rows of equal size.
-    fn kept_by_unit(&self, layer: &Layer, count: usize) -> Vec<Vec<usize>> {
-        let height = layer.rows / count;
-        let kept = |k: usize, unit: usize| {
-            let mask = &layer.masks[self.schema.mask_of(k)];
-            (unit * height..(unit + 1) * height).map(|row| layer.kept_in_row(mask, row)).sum()
+    fn kept_by_unit(&self, layer: &MaskSet, count: usize) -> Vec<Vec<usize>> {
+        let height = layer.rows() / count;
+        let kept = |mask: &Mask, unit: usize| {
+            (unit * height..(unit + 1) * height).map(|row| mask.kept_in_row(row)).sum()
         };
-        let of_concept = |k| (0..count).map(|unit| kept(k, unit)).collect();
-        (0..self.schema.concept_count()).map(of_concept).collect()
+        let of_concept = |mask: &Mask| (0..count).map(|unit| kept(mask, unit)).collect();
+        self.masks(layer).iter().map(of_concept).collect()
     }
 }
 
@@ -238,12 +228,12 @@ impl Counts {
     }
 
     fn density(&self) -> Vec<f64> {
-        (0..self.both.len()).map(|k| share(self.both[k][k], self.size)).collect()
+        (0..self.both.len()).map(|k| fraction(self.both[k][k], self.size)).collect()
     }
 
     fn overlap(&self) -> Vec<Vec<f64>> {
         let row = |(both, either): (&Vec<usize>, &Vec<usize>)| {
-            both.iter().zip(either).map(|(&both, &either)| share(both, either)).collect()
+            both.iter().zip(either).map(|(&both, &either)| fraction(both, either)).collect()
         };
         self.both.iter().zip(&self.either).map(row).collect()
     }
@@ -253,12 +243,7 @@ impl Counts {
         self.alone
             .iter()
             .zip(kept)
-            .map(|(&alone, kept)| if kept == 0 { 0.0 } else { share(alone, kept) })
+            .map(|(&alone, kept)| if kept == 0 { 0.0 } else { fraction(alone, kept) })
             .collect()
     }
-}
-
-/// A part of a whole; two empty masks are alike, so 0 of 0 is all.
-fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 1.0 } else { part as f64 / whole as f64 }
 }

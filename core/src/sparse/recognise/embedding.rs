@@ -2,7 +2,7 @@ use super::graph::Graph;
 use super::linear::stored;
 use super::{Norm, normalization};
 use crate::onnx::{DataType, NodeProto};
-use crate::sparse::masked::{Mask, Masked, Weights};
+use crate::sparse::masked::{Masked, Weights};
 
 /// A sum of rows of tables, under a norm where there is one.
 pub(crate) struct Embedding {
@@ -90,7 +90,7 @@ fn source(graph: &Graph, value: &str) -> Option<Source> {
             (Weights::Int8 { values: tensor.raw_data.clone(), scales }, [rows, columns])
         }
     };
-    let table = Masked { rows, columns, weights, mask: Mask::NonZero };
+    let table = Masked { rows, columns, weights, mask: None };
     let within = match selection {
         Rows::Fixed(row) => row < rows,
         Rows::Token | Rows::Position { .. } => true,

@@ -1,8 +1,9 @@
 use std::ops::Range;
 
 use super::graph::Graph;
+use crate::masks::Mask;
 use crate::onnx::{DataType, TensorProto};
-use crate::sparse::masked::{Mask, Masked, Weights};
+use crate::sparse::masked::{Masked, Weights};
 
 /// x · weightᵀ + bias
 pub(crate) struct Linear {
@@ -45,7 +46,7 @@ pub(super) fn unbiased<'a>(graph: &Graph<'a>, value: &str) -> Option<(Linear, &'
 /// `value` as a weight, with or without a mask.
 fn masked(graph: &Graph, value: &str) -> Option<Masked> {
     if let Some((weights, [rows, columns])) = stored(graph, value) {
-        return Some(Masked { rows, columns, weights, mask: Mask::NonZero });
+        return Some(Masked { rows, columns, weights, mask: None });
     }
     let flat = graph.apart::<2>(value, "Reshape");
     let [weight, mask] = graph.apart(flat.map_or(value, |[product, _]| product), "Mul")?;
@@ -160,7 +161,7 @@ impl MaskBits {
         let fits = self.rows.checked_mul(block_rows) == Some(rows)
             && self.shape == shape
             && self.cut == cut;
-        let mask = Mask::Bits { bits: self.bits, block_rows };
-        fits.then_some(Masked { rows, columns, weights, mask })
+        let mask = Mask::new("", rows, columns, block_rows, self.bits)?;
+        fits.then_some(Masked { rows, columns, weights, mask: Some(mask) })
     }
 }

@@ -3,8 +3,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::check_version;
-use crate::{Error, ErrorKind, MaskBits, Result, Schema};
+use super::{Mask, StoredMasks};
+use crate::format::nodes;
+use crate::schema::{Schema, check_version};
+use crate::{Error, ErrorKind, Result};
 
 /// Version of the patch file's format: `docs/edits.md`.
 const PATCH_VERSION: &str = "1.0";
@@ -25,15 +27,15 @@ pub struct MaskPatch {
     pub layers: Vec<LayerPatch>,
 }
 
-/// The bits to flip in the mask of one matrix. A place is a row of blocks and a column: of a mask in
+/// The bits to flip in the mask of one matrix. A bit's index is a row of blocks and a column: of a mask in
 /// blocks of B rows, `[r, c]` stands for the weights in rows rB to rB + B − 1 of column c.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerPatch {
     /// The linear layer's name in the backbone.
     pub name: String,
-    /// Places that the mask keeps before the patch, and not after it.
+    /// The bits that the mask keeps before the patch, and not after it.
     pub pruned: Vec<[usize; 2]>,
-    /// Places that the mask keeps after the patch, and not before it.
+    /// The bits that the mask keeps after the patch, and not before it.
     pub grown: Vec<[usize; 2]>,
 }
 
@@ -101,12 +103,12 @@ impl MaskPatch {
 /// `CONCEPT/LAYER`, as the file calls them.
 ///
 /// # Errors
-/// `Input` where a patch names a concept, matrix or place that the model does not have, or expects a bit
+/// `Input` where a patch names a concept, matrix or bit that the model does not have, or expects one
 /// to be other than it is.
 pub(crate) fn apply(
     patches: &[MaskPatch],
     schema: &Schema,
-    matrices: &mut [MaskBits],
+    matrices: &mut [StoredMasks],
 ) -> Result<BTreeSet<String>> {
     let mut changed = BTreeSet::new();
     for (index, patch) in patches.iter().enumerate() {
@@ -121,51 +123,57 @@ impl MaskPatch {
     fn apply(
         &self,
         schema: &Schema,
-        matrices: &mut [MaskBits],
+        matrices: &mut [StoredMasks],
         changed: &mut BTreeSet<String>,
     ) -> Result<()> {
         let mask = schema.mask_of(schema.concept_index(&self.concept)?);
         for layer in &self.layers {
-            let matrix = matrices.iter_mut().find(|matrix| matrix.name == layer.name);
-            let matrix = matrix.ok_or_else(|| {
+            let set = matrices.iter_mut().map(|matrix| &mut matrix.set);
+            let set = set.into_iter().find(|set| set.layer() == layer.name).ok_or_else(|| {
                 let found = format!("'{}'", layer.name);
                 Error::new(ErrorKind::Input, "layer", found, "the name of a masked matrix")
             })?;
-            layer.flip(matrix, mask)?;
-            changed.insert(format!("{}/{}", schema.concepts[mask].name, layer.name));
+            let mut flipped = set.mask(mask);
+            layer.flip(&mut flipped)?;
+            set.replace(mask, &flipped);
+            changed.insert(nodes::of_concept(&schema.concepts[mask].name, &layer.name));
         }
         Ok(())
     }
 }
 
 impl LayerPatch {
-    fn flip(&self, matrix: &mut MaskBits, mask: usize) -> Result<()> {
-        let (blocks, columns, width) = (matrix.blocks(), matrix.columns, matrix.width());
-        let start = mask * blocks * width;
-        let mut bits = matrix.bits.to_vec();
-        let pruned = self.pruned.iter().map(|place| (place, true));
-        let grown = self.grown.iter().map(|place| (place, false));
+    /// What makes `after` of `before`; `None` where nothing does.
+    pub(crate) fn between(before: &Mask, after: &Mask) -> Option<LayerPatch> {
+        let flips = after.differences(before).into_iter();
+        let (pruned, grown): (Vec<_>, Vec<_>) =
+            flips.partition(|&[block, column]| before.keeps(block, column));
+        let some = !(pruned.is_empty() && grown.is_empty());
+        some.then(|| LayerPatch { name: before.layer().into(), pruned, grown })
+    }
+
+    fn flip(&self, mask: &mut Mask) -> Result<()> {
+        let pruned = self.pruned.iter().map(|index| (index, true));
+        let grown = self.grown.iter().map(|index| (index, false));
         for (&[row, column], kept) in pruned.chain(grown) {
             let wrong = |found: String, expected: String| {
                 let place = format!("'{}': place [{row}, {column}]", self.name);
                 Err(Error::new(ErrorKind::Input, place, found, expected))
             };
-            if row >= blocks || column >= columns {
+            if row >= mask.blocks() || column >= mask.columns() {
                 let found = "a place outside".into();
-                return wrong(found, format!("one of {blocks} rows and {columns} columns"));
+                let (rows, columns) = (mask.blocks(), mask.columns());
+                return wrong(found, format!("one of {rows} rows and {columns} columns"));
             }
-            let byte = &mut bits[start + row * width + column / 8];
-            let bit = 1 << (column % 8);
-            if (*byte & bit != 0) != kept {
+            if mask.keeps(row, column) != kept {
                 let state =
                     |kept| if kept { "a bit that is kept" } else { "a bit that is not kept" };
                 let made =
                     "as in the model that the patch was made for, with the patches before it";
                 return wrong(state(!kept).into(), format!("{}, {made}", state(kept)));
             }
-            *byte ^= bit;
+            mask.flip(row, column);
         }
-        matrix.bits = bits.into();
         Ok(())
     }
 }
