@@ -35,10 +35,16 @@ pub fn policy_curves(
         let mut tally = Tally::default();
         for (prediction, review) in predictions.iter().zip(reviews) {
             let mut asked = prediction.clone();
+            let mut left: Vec<usize> = (0..review.concepts.len()).collect();
             tally.add(0, &asked, review);
             for step in 1..=review.concepts.len() {
-                let first = asked.suggest_interventions(&policy.into())?.swap_remove(0);
-                let k = asked.model().schema().concept_index(&first.concept)?;
+                // A concept that nobody labelled is asked about in vain, once.
+                let suggestions = asked.suggest_interventions(&policy.into())?;
+                let best = suggestions.iter().find_map(|suggestion| {
+                    let schema = asked.model().schema();
+                    left.iter().position(|&k| schema.concepts[k].name == suggestion.concept)
+                });
+                let k = left.swap_remove(best.unwrap_or(0));
                 asked = answered(&asked, k, review)?;
                 tally.add(step, &asked, review);
             }
@@ -63,10 +69,10 @@ pub fn policy_curves(
     Ok(curves)
 }
 
-/// The prediction once a person has said what concept k is.
+/// The prediction once a person has said what concept k is, where somebody labelled it.
 fn answered(prediction: &Prediction, k: usize, review: &Review) -> Result<Prediction> {
     let name = &prediction.model().schema().concepts[k].name;
-    prediction.intervene([(name, review.concepts[k])])
+    prediction.correct(review.concepts[k].map(|class| (name, class)))
 }
 
 /// What the label was after each number of answers.

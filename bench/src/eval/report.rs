@@ -1,6 +1,7 @@
 use serde::{Serialize, Serializer};
 
-use super::edits::EditEffect;
+use super::calibration::Calibration;
+use super::edits::SupposeReport;
 use super::policies::PolicyCurve;
 
 /// What [`evaluate`](super::evaluate) found; all shares in 0 to 1.
@@ -10,7 +11,7 @@ pub struct Report {
     pub reviews: usize,
     /// How many of them were longer than the model reads, and were cut.
     pub reviews_cut: usize,
-    /// Share of right concept classes, over all reviews and concepts.
+    /// Share of right concept classes, over all reviews and concepts that somebody labelled.
     pub concept_accuracy: f64,
     /// Mean over the concepts of their ordinary macro-F1.
     pub concept_macro_f1: f64,
@@ -25,26 +26,47 @@ pub struct Report {
     /// One entry a concept, in the schema's order; in JSON an object by name.
     #[serde(serialize_with = "by_name")]
     pub concepts: Vec<ConceptReport>,
-    /// `[K + 1]`: label accuracy when the first n wrong concepts of each review, in the schema's
-    /// order, are put right.
-    pub intervention_curve: Vec<f64>,
-    /// How good the label becomes as a person is asked about one concept after another: every policy of
-    /// [`suggest_interventions`](sparsecbm::Prediction::suggest_interventions), and random orders.
-    pub policies: Vec<PolicyCurve>,
-    /// Present where the data holds human edits and the label's classes are numbers.
+    /// Whether probabilities can be believed.
+    pub calibration: CalibrationReport,
+    /// What correcting concepts is worth.
+    pub correct: CorrectReport,
+    /// How well supposing predicts people's edits; present where the data holds such edits and the label's classes
+    /// are worth something.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub edit_effect: Option<EditEffect>,
+    pub suppose: Option<SupposeReport>,
     /// What was left out, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// One concept's figures.
+/// Calibration of every variable.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CalibrationReport {
+    /// The label's.
+    pub label: Calibration,
+    /// Each concept's by name, in the schema's order.
+    #[serde(serialize_with = "by_concept")]
+    pub concepts: Vec<(String, Calibration)>,
+}
+
+/// How good the label becomes as concepts are corrected.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CorrectReport {
+    /// `[K + 1]`: label accuracy when the first n wrong concepts of each review, in the schema's order, are corrected.
+    pub curve: Vec<f64>,
+    /// How good the label becomes as a person is asked about one concept after another: every policy of
+    /// [`suggest_interventions`](sparsecbm::Prediction::suggest_interventions), and random orders.
+    pub policies: Vec<PolicyCurve>,
+}
+
+/// One concept's figures, over the reviews that somebody labelled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConceptReport {
     /// The concept's name.
     #[serde(skip)]
     pub name: String,
+    /// How many reviews that is.
+    pub labelled: usize,
     /// Share of right classes.
     pub accuracy: f64,
     /// The ordinary macro-F1.
@@ -58,4 +80,11 @@ fn by_name<S: Serializer>(
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_map(concepts.iter().map(|concept| (&concept.name, concept)))
+}
+
+fn by_concept<S: Serializer>(
+    concepts: &[(String, Calibration)],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(concepts.iter().map(|(name, calibration)| (name, calibration)))
 }

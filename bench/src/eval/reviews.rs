@@ -9,8 +9,8 @@ use sparsecbm::{Error, ErrorKind, Result, Schema};
 pub struct Review {
     /// What is to be predicted from.
     pub text: String,
-    /// `[K]`: the right class of each concept.
-    pub concepts: Vec<usize>,
+    /// `[K]`: the right class of each concept; `None` where nobody labelled it.
+    pub concepts: Vec<Option<usize>>,
     /// The right class of the label.
     pub label: usize,
     /// The concept that a person changed in this text; `None` for a review as it was written.
@@ -23,8 +23,10 @@ pub struct Review {
 /// passed over. `place` (the file) is named in errors, with line and field.
 ///
 /// # Errors
-/// `Io` where reading fails, `Format` where a line is not a JSON object in UTF-8, `Input` where a
-/// field is missing or holds a class that the schema does not have, or where there is no review.
+/// `Io` where reading fails, `Format` where a line is not a JSON object in UTF-8, `Input` where the text or the
+/// label is missing, where a field holds a class that the schema does not have, where no line labels a concept, or
+/// where there is no review. A concept that a line does not label (no such field, null, or an empty string) counts
+/// for nothing.
 pub fn read_reviews(reader: impl Read, place: &str, schema: &Schema) -> Result<Vec<Review>> {
     let mut reviews = Vec::new();
     for (index, line) in std::io::BufReader::new(reader).split(b'\n').enumerate() {
@@ -39,6 +41,18 @@ pub fn read_reviews(reader: impl Read, place: &str, schema: &Schema) -> Result<V
     }
     if reviews.is_empty() {
         return Err(Error::new(ErrorKind::Input, place, "no reviews", "at least one"));
+    }
+    for (k, concept) in schema.concepts.iter().enumerate() {
+        if reviews.iter().all(|review: &Review| review.concepts[k].is_none()) {
+            let field = &schema.data_fields.concepts[&concept.name];
+            let place = format!("{place}: {}", quoted(field));
+            return Err(Error::new(
+                ErrorKind::Input,
+                place,
+                "no class in any line",
+                "at least one",
+            ));
+        }
     }
     Ok(reviews)
 }
@@ -57,7 +71,12 @@ impl Row {
         let fields = &schema.data_fields;
         let concepts = schema.concepts.iter().map(|concept| {
             // The schema was checked to have a field for each concept.
-            self.class(&fields.concepts[&concept.name], concept)
+            let field = &fields.concepts[&concept.name];
+            match self.0.get(field) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::String(nothing)) if nothing.is_empty() => Ok(None),
+                Some(_) => self.class(field, concept).map(Some),
+            }
         });
         Ok(Review {
             text: self.text(&fields.text)?,

@@ -1,11 +1,10 @@
-use std::collections::HashMap;
-
 use sparsecbm::{Model, Prediction, Result};
 
-use super::edits::{EditEffect, HumanEdit, human_edits};
+use super::calibration::Calibration;
+use super::edits::{EditOutcomes, SupposeReport, human_edits};
 use super::metrics::{accuracy, macro_f1, mean, paper_macro_f1};
-use super::policies::{PolicyCurve, policy_curves};
-use super::report::{ConceptReport, Report};
+use super::policies::policy_curves;
+use super::report::{CalibrationReport, ConceptReport, CorrectReport, Report};
 use super::reviews::Review;
 
 /// How many reviews an engine is given at once.
@@ -25,132 +24,126 @@ pub fn evaluate(
     reviews: &[Review],
     mut progress: impl FnMut(usize),
 ) -> Result<Report> {
-    let values = model.schema().label.class_values();
-    let mut notes = Vec::new();
-    let mut edits_of: HashMap<usize, Vec<HumanEdit>> = HashMap::new();
-    for edit in human_edits(reviews) {
-        edits_of.entry(edit.original).or_default().push(edit);
-    }
-    if values.is_none() && !edits_of.is_empty() {
-        notes.push("edit_effect is left out: the label's classes are not numbers".to_string());
-    }
-    let mut found = Found::default();
     let mut predictions = Vec::with_capacity(reviews.len());
-    for (batch, chunk) in reviews.chunks(BATCH).enumerate() {
+    for chunk in reviews.chunks(BATCH) {
         let texts: Vec<&str> = chunk.iter().map(|review| review.text.as_str()).collect();
-        let batch_predictions = model.predict_batch(&texts)?;
-        for (row, prediction) in batch_predictions.iter().enumerate() {
-            let index = batch * BATCH + row;
-            found.add(prediction, &reviews[index])?;
-            if let Some(values) = &values {
-                for edit in edits_of.get(&index).into_iter().flatten() {
-                    found.add_edit(prediction, edit, values)?;
-                }
-            }
-        }
-        predictions.extend(batch_predictions);
-        progress(batch * BATCH + chunk.len());
+        predictions.extend(model.predict_batch(&texts)?);
+        progress(predictions.len());
     }
-    let policies = policy_curves(&predictions, reviews, SEED)?;
-    Ok(found.report(model, reviews, policies, notes))
+    let mut notes = Vec::new();
+    let schema = model.schema();
+    let suppose = match schema.label.class_values() {
+        Some(values) => supposed(&predictions, reviews, &values)?,
+        None if human_edits(reviews).is_empty() => None,
+        None => {
+            notes.push("suppose is left out: the label's classes are not numbers".to_string());
+            None
+        }
+    };
+    let concepts: Vec<ConceptReport> =
+        (0..schema.concept_count()).map(|k| concept_report(&predictions, reviews, k)).collect();
+    let labelled: usize = concepts.iter().map(|concept| concept.labelled).sum();
+    let right: f64 = concepts.iter().map(|c| c.accuracy * c.labelled as f64).sum();
+    let gold: Vec<usize> = reviews.iter().map(|review| review.label).collect();
+    let labels: Vec<usize> = predictions.iter().map(|p| p.label().class_index).collect();
+    Ok(Report {
+        reviews: reviews.len(),
+        reviews_cut: predictions.iter().filter(|p| p.dropped_tokens() > 0).count(),
+        concept_accuracy: right / labelled as f64,
+        concept_macro_f1: mean(concepts.iter().map(|c| c.macro_f1)),
+        concept_macro_f1_paper: mean(concepts.iter().map(|c| c.macro_f1_paper)),
+        label_accuracy: accuracy(&labels, &gold),
+        label_macro_f1: macro_f1(&labels, &gold, schema.label_count()),
+        label_macro_f1_paper: paper_macro_f1(&labels, &gold, schema.label_count()),
+        calibration: calibration(&predictions, reviews, &concepts),
+        correct: CorrectReport {
+            curve: correction_curve(&predictions, reviews)?,
+            policies: policy_curves(&predictions, reviews, SEED)?,
+        },
+        concepts,
+        suppose,
+        notes,
+    })
 }
 
-/// What the model said, review by review.
-#[derive(Default)]
-struct Found {
-    /// Of each review, the concepts' classes.
-    concepts: Vec<Vec<usize>>,
-    /// Of each review, the label's class after n = 0, 1, … K corrections.
-    labels: Vec<Vec<usize>>,
-    cut: usize,
-    /// Of each human edit, the change of the label's value: what the override says, and what was.
-    changes: (Vec<f64>, Vec<f64>),
+/// The reviews whose concept k somebody labelled: their predictions and its right class.
+fn labelled<'a>(
+    predictions: &'a [Prediction],
+    reviews: &'a [Review],
+    k: usize,
+) -> impl Iterator<Item = (&'a Prediction, usize)> {
+    predictions.iter().zip(reviews).filter_map(move |(p, review)| Some((p, review.concepts[k]?)))
 }
 
-impl Found {
-    fn add(&mut self, prediction: &Prediction, review: &Review) -> Result<()> {
-        let classes: Vec<usize> = prediction.concepts().map(|c| c.class_index).collect();
-        let mut labels = vec![prediction.label().class_index];
+fn concept_report(predictions: &[Prediction], reviews: &[Review], k: usize) -> ConceptReport {
+    let concept = &predictions[0].model().schema().concepts[k];
+    let class = |p: &Prediction| p.concepts().nth(k).map_or(0, |concept| concept.class_index);
+    let (predicted, gold): (Vec<usize>, Vec<usize>) =
+        labelled(predictions, reviews, k).map(|(p, right)| (class(p), right)).unzip();
+    let classes = concept.classes.len();
+    ConceptReport {
+        name: concept.name.clone(),
+        labelled: gold.len(),
+        accuracy: accuracy(&predicted, &gold),
+        macro_f1: macro_f1(&predicted, &gold, classes),
+        macro_f1_paper: paper_macro_f1(&predicted, &gold, classes),
+    }
+}
+
+fn calibration(
+    predictions: &[Prediction],
+    reviews: &[Review],
+    concepts: &[ConceptReport],
+) -> CalibrationReport {
+    let label = predictions.iter().map(|p| p.label().probabilities);
+    let of_concept = |(k, concept): (usize, &ConceptReport)| {
+        let given = labelled(predictions, reviews, k)
+            .filter_map(|(p, right)| Some((p.concepts().nth(k)?.probabilities, right)));
+        (concept.name.clone(), Calibration::of(given))
+    };
+    CalibrationReport {
+        label: Calibration::of(label.zip(reviews.iter().map(|review| review.label))),
+        concepts: concepts.iter().enumerate().map(of_concept).collect(),
+    }
+}
+
+/// `[K + 1]`: label accuracy after 0, 1, … K wrong concepts of each review are corrected, in the schema's order.
+fn correction_curve(predictions: &[Prediction], reviews: &[Review]) -> Result<Vec<f64>> {
+    let mut labels = vec![Vec::new(); reviews[0].concepts.len() + 1];
+    for (prediction, review) in predictions.iter().zip(reviews) {
         let mut corrected = prediction.clone();
-        for (k, right) in review.concepts.iter().enumerate() {
-            if classes[k] != *right {
-                corrected = assert_class(&corrected, k, *right)?;
-                labels.push(corrected.label().class_index);
+        let mut classes = vec![corrected.label().class_index];
+        for (concept, right) in prediction.concepts().zip(&review.concepts) {
+            if let Some(right) = right.filter(|&right| right != concept.class_index) {
+                corrected = corrected.correct([(concept.name, right)])?;
+                classes.push(corrected.label().class_index);
             }
         }
         // Further steps find nothing wrong any more.
-        labels.resize(classes.len() + 1, corrected.label().class_index);
-        self.cut += usize::from(prediction.dropped_tokens() > 0);
-        self.concepts.push(classes);
-        self.labels.push(labels);
-        Ok(())
+        classes.resize(labels.len(), corrected.label().class_index);
+        labels.iter_mut().zip(classes).for_each(|(step, class)| step.push(class));
     }
-
-    fn add_edit(
-        &mut self,
-        prediction: &Prediction,
-        edit: &HumanEdit,
-        values: &[f32],
-    ) -> Result<()> {
-        let changed = assert_class(prediction, edit.concept, edit.class)?;
-        self.changes.0.push(expected_value(&changed, values) - expected_value(prediction, values));
-        self.changes.1.push(f64::from(values[edit.label_after] - values[edit.label_before]));
-        Ok(())
-    }
-
-    fn report(
-        self,
-        model: &Model,
-        reviews: &[Review],
-        policies: Vec<PolicyCurve>,
-        notes: Vec<String>,
-    ) -> Report {
-        let schema = model.schema();
-        let concept = |k: usize| {
-            let predicted: Vec<usize> = self.concepts.iter().map(|classes| classes[k]).collect();
-            let gold: Vec<usize> = reviews.iter().map(|review| review.concepts[k]).collect();
-            let classes = schema.class_count();
-            ConceptReport {
-                name: schema.concepts[k].name.clone(),
-                accuracy: accuracy(&predicted, &gold),
-                macro_f1: macro_f1(&predicted, &gold, classes),
-                macro_f1_paper: paper_macro_f1(&predicted, &gold, classes),
-            }
-        };
-        let concepts: Vec<ConceptReport> = (0..schema.concept_count()).map(concept).collect();
-        let gold: Vec<usize> = reviews.iter().map(|review| review.label).collect();
-        let labels_at =
-            |n: usize| -> Vec<usize> { self.labels.iter().map(|labels| labels[n]).collect() };
-        let predicted = labels_at(0);
-        let (changes, real) = &self.changes;
-        Report {
-            reviews: reviews.len(),
-            reviews_cut: self.cut,
-            // Every concept has as many reviews, so the mean of their shares is the share of all.
-            concept_accuracy: mean(concepts.iter().map(|c| c.accuracy)),
-            concept_macro_f1: mean(concepts.iter().map(|c| c.macro_f1)),
-            concept_macro_f1_paper: mean(concepts.iter().map(|c| c.macro_f1_paper)),
-            label_accuracy: accuracy(&predicted, &gold),
-            label_macro_f1: macro_f1(&predicted, &gold, schema.label_count()),
-            label_macro_f1_paper: paper_macro_f1(&predicted, &gold, schema.label_count()),
-            intervention_curve: (0..=schema.concept_count())
-                .map(|n| accuracy(&labels_at(n), &gold))
-                .collect(),
-            concepts,
-            policies,
-            edit_effect: (!real.is_empty()).then(|| EditEffect::new(changes, real)),
-            notes,
-        }
-    }
+    let gold: Vec<usize> = reviews.iter().map(|review| review.label).collect();
+    Ok(labels.iter().map(|labels| accuracy(labels, &gold)).collect())
 }
 
-fn assert_class(prediction: &Prediction, concept: usize, class: usize) -> Result<Prediction> {
-    let name = &prediction.model().schema().concepts[concept].name;
-    prediction.intervene([(name, class)])
-}
-
-/// The label's mean value under its probabilities.
-fn expected_value(prediction: &Prediction, values: &[f32]) -> f64 {
-    let probabilities = prediction.label().probabilities;
-    values.iter().zip(probabilities).map(|(v, p)| f64::from(*v) * f64::from(*p)).sum()
+/// What supposing predicts of people's edits; `None` where there are none.
+fn supposed(
+    predictions: &[Prediction],
+    reviews: &[Review],
+    values: &[f32],
+) -> Result<Option<SupposeReport>> {
+    let [mut supposed, mut unchanged, mut reread] = [(); 3].map(|()| EditOutcomes::default());
+    for edit in human_edits(reviews) {
+        let before = &predictions[edit.original];
+        let concept = &before.model().schema().concepts[edit.concept].name;
+        let after = before.suppose([(concept, edit.class)])?;
+        let was = before.label().probabilities;
+        supposed.add(&edit, was, after.label().probabilities, values);
+        unchanged.add(&edit, was, was, values);
+        reread.add(&edit, was, predictions[edit.edited].label().probabilities, values);
+    }
+    let all = (supposed.figures(), unchanged.figures(), reread.figures());
+    let (Some(figures), Some(no_change), Some(reread)) = all else { return Ok(None) };
+    Ok(Some(SupposeReport { figures, no_change, reread }))
 }

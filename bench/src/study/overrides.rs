@@ -1,10 +1,9 @@
-use ndarray::ArrayView1;
 use serde::Serialize;
 use sparsecbm::{Prediction, Result};
 
-use crate::eval::{EditEffect, HumanEdit, Review, human_edits};
+use crate::eval::{EditFigures, EditOutcomes, HumanEdit, Review, human_edits};
 
-/// How well one way to override a concept foretells what people's edits of that concept did to the
+/// How well one way to override a concept predicts what people's edits of that concept did to the
 /// label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OverrideEffect {
@@ -12,10 +11,10 @@ pub struct OverrideEffect {
     pub method: String,
     /// Predicted against real changes of the label's value.
     #[serde(flatten)]
-    pub effect: EditEffect,
+    pub effect: EditFigures,
 }
 
-/// Compares, on human edits: what the model's own override does; the label head fed with replaced
+/// Compares, on human edits: what supposing does; the label head fed with replaced
 /// logits (means of the asserted class, 95th percentiles as in Koh et al., *Concept Bottleneck
 /// Models*, ICML 2020, extremes); and reading the edited text.
 ///
@@ -31,19 +30,13 @@ pub fn override_effects(
     let edits = human_edits(reviews);
     let values = predictions.first().and_then(|p| p.model().schema().label.class_values());
     let (Some(values), false) = (values, edits.is_empty()) else { return Ok(Vec::new()) };
-    let mean = |probabilities: &[f32]| -> f64 {
-        probabilities.iter().zip(&values).map(|(p, v)| f64::from(*p) * f64::from(*v)).sum()
-    };
-    let real: Vec<f64> = edits
-        .iter()
-        .map(|edit| f64::from(values[edit.label_after] - values[edit.label_before]))
-        .collect();
     let ranges = Ranges::new(predictions);
     let effect = |(method, way): (&str, Way)| {
-        let change = |edit: &HumanEdit| {
+        let mut outcomes = EditOutcomes::default();
+        for edit in &edits {
             let before = &predictions[edit.original];
             let after = match way {
-                Way::Override => overridden(before, edit)?,
+                Way::Suppose => supposed(before, edit)?,
                 Way::Reading => predictions[edit.edited].label().probabilities.to_vec(),
                 Way::ClassMeans => {
                     let calibration = &before.model().schema().calibration;
@@ -51,26 +44,28 @@ pub fn override_effects(
                 }
                 Way::Quantile(high) => replaced(before, edit, &ranges.asserted(edit, high))?,
             };
-            Ok(mean(&after) - mean(before.label().probabilities))
-        };
-        let predicted = edits.iter().map(change).collect::<Result<Vec<f64>>>()?;
-        Ok(OverrideEffect { method: method.into(), effect: EditEffect::new(&predicted, &real) })
+            outcomes.add(edit, before.label().probabilities, &after, &values);
+        }
+        let effect = outcomes.figures().expect("there are edits");
+        Ok(OverrideEffect { method: method.into(), effect })
     };
-    let ways = [
-        ("the model's override", Way::Override),
-        ("logits: class means", Way::ClassMeans),
+    let mut ways = vec![("supposing", Way::Suppose)];
+    if !predictions[0].model().schema().calibration.class_logits.is_empty() {
+        ways.push(("logits: class means", Way::ClassMeans));
+    }
+    ways.extend([
         ("logits: 95th percentiles", Way::Quantile(0.95)),
         ("logits: extremes", Way::Quantile(1.0)),
         ("reading the edited text", Way::Reading),
-    ];
+    ]);
     ways.into_iter().map(effect).collect()
 }
 
-/// How the label's probabilities after an edit are foretold.
+/// How the label's probabilities after an edit are predicted.
 #[derive(Clone, Copy)]
 enum Way {
-    /// By the model's own override of the edited concept.
-    Override,
+    /// By supposing the edited concept.
+    Suppose,
     /// By the label head, the concept's logits being the mean of those of the asserted class.
     ClassMeans,
     /// By the label head, the asserted class's logit being at this quantile and the others at the
@@ -80,35 +75,36 @@ enum Way {
     Reading,
 }
 
-fn overridden(prediction: &Prediction, edit: &HumanEdit) -> Result<Vec<f32>> {
+fn supposed(prediction: &Prediction, edit: &HumanEdit) -> Result<Vec<f32>> {
     let name = &prediction.model().schema().concepts[edit.concept].name;
-    let after = prediction.intervene([(name, edit.class)])?;
+    let after = prediction.suppose([(name, edit.class)])?;
     Ok(after.label().probabilities.to_vec())
 }
 
 fn replaced(prediction: &Prediction, edit: &HumanEdit, logits: &[f32]) -> Result<Vec<f32>> {
     let mut changed = prediction.concept_logits().to_owned();
-    changed.row_mut(edit.concept).assign(&ArrayView1::from(logits));
+    changed.row_mut(edit.concept).iter_mut().zip(logits).for_each(|(to, from)| *to = *from);
     prediction.model().label_probabilities(changed.view())
 }
 
 /// The logits of every concept's classes over some texts, sorted.
 struct Ranges {
-    /// `[K][C][texts]`
+    /// For each concept and class the logits of all texts.
     sorted: Vec<Vec<Vec<f32>>>,
 }
 
 impl Ranges {
     fn new(predictions: &[Prediction]) -> Ranges {
         let logits: Vec<_> = predictions.iter().map(|p| p.concept_logits()).collect();
-        let (concepts, classes) = logits[0].dim();
+        let schema = predictions[0].model().schema();
         let sorted = |k: usize, c: usize| {
             let mut values: Vec<f32> = logits.iter().map(|logits| logits[[k, c]]).collect();
             values.sort_by(f32::total_cmp);
             values
         };
-        let of_concept = |k| (0..classes).map(|c| sorted(k, c)).collect();
-        Ranges { sorted: (0..concepts).map(of_concept).collect() }
+        let of_concept =
+            |k: usize| (0..schema.concepts[k].classes.len()).map(|c| sorted(k, c)).collect();
+        Ranges { sorted: (0..schema.concept_count()).map(of_concept).collect() }
     }
 
     /// The asserted class at its quantile `high`, the others at 1 − `high`.

@@ -8,9 +8,9 @@ use serde::Serialize;
 use sparsecbm::edit::{Edit, EditOptions, EditOutcome, EditTask, TextChange};
 use sparsecbm::{Error, ErrorKind, Model, Result};
 
-use super::corrections::{self, Correction};
 use super::gradients::GradientArguments;
 use super::load::LoadArguments;
+use super::overrides::{self, Override};
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -22,9 +22,9 @@ pub struct Arguments {
     texts: Vec<String>,
     /// The concept and the class that it is to have (noise=positive). Given once: an edit changes the mask
     /// of one concept. For another concept make another edit, on top of the saved one by --patch.
-    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
+    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = overrides::parse)]
     #[arg(required = true)]
-    corrections: Vec<Correction>,
+    corrections: Vec<Override>,
     /// Texts whose class of the concept is to stay as the model reads it: lines as --input of `predict`
     /// takes them.
     #[arg(long, value_name = "FILE")]
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.finish_and_clear();
     let mut edit = edit?;
     let seconds = start.elapsed().as_secs_f64();
-    let Correction { concept, value: class } = correction;
+    let Override { concept, value: class } = correction;
     edit.patch.note = Some(format!("{concept}={class} for {}", arguments.texts.join(" | ")));
     if let Some(path) = &arguments.save {
         edit.patch.save(path)?;
@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The one `--set`.
-fn correction(arguments: &Arguments) -> Result<&Correction> {
+fn correction(arguments: &Arguments) -> Result<&Override> {
     let [correction] = &*arguments.corrections else {
         let given = arguments.corrections.iter().map(|c| format!("{}={}", c.concept, c.value));
         return Err(Error::new(
@@ -106,8 +106,8 @@ fn correction(arguments: &Arguments) -> Result<&Correction> {
     Ok(correction)
 }
 
-fn task(arguments: &Arguments, correction: &Correction, model: &Model) -> Result<EditTask> {
-    let Correction { concept, value: class } = correction;
+fn task(arguments: &Arguments, correction: &Override, model: &Model) -> Result<EditTask> {
+    let Override { concept, value: class } = correction;
     let mut task = EditTask::new(model, concept).map_err(|e| e.within("--set"))?;
     for text in &arguments.texts {
         task.example(&model.predict(text)?, class).map_err(|e| e.within("--set"))?;

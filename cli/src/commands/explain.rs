@@ -11,10 +11,10 @@ use sparsecbm::explain::{
 };
 use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
 
-use super::corrections::{self, Correction};
 use super::gradients::GradientArguments;
 use super::input::{self, TextArguments, Texts};
 use super::load::LoadArguments;
+use super::overrides::OverrideArguments;
 use super::{print_json, tables, write_file};
 
 #[derive(Args)]
@@ -25,10 +25,8 @@ pub struct Arguments {
     model: PathBuf,
     #[command(flatten)]
     texts: TextArguments,
-    /// Correct a concept first: set it to a class (noise=positive) or to probabilities in the order of
-    /// its classes (noise=0.1,0.8,0.1). May be given several times.
-    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
-    corrections: Vec<Correction>,
+    #[command(flatten)]
+    overrides: OverrideArguments,
     /// Mask out at most so many words, one at a time: those with the most evidence, a run of the model
     /// each; 0 for none. All by default.
     #[arg(long, value_name = "N")]
@@ -67,9 +65,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Some(_) => Some(model.subnetworks()?),
         None => None,
     };
-    let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
+    let overrides = arguments.overrides.read(model.schema())?;
     let options = options(arguments, &model)?;
-    let predict = |text: &str| model.predict(text)?.intervene(overrides.iter().cloned());
+    let predict = |text: &str| overrides.of(&model.predict(text)?);
     match arguments.texts.read(model.schema())? {
         Texts::One(text) => {
             explain_one(arguments, &predict(&text)?, subnetworks.as_ref(), &options)
@@ -210,13 +208,17 @@ fn contributions(explanation: &Explanation, class: usize) -> String {
     let mut table = tables::table(header.each_ref().map(String::as_str));
     for concept in &contributions.concepts {
         let by_override = concept.override_share.as_ref();
-        let by_override =
-            by_override.map_or(String::new(), |s| format!(" ({:+.2} by the correction)", s[class]));
+        let by_override = by_override
+            .map_or(String::new(), |s| format!(" (the override changed {:+.2})", s[class]));
         table.add_row([
             concept.name.clone(),
             concept.class.clone(),
             format!("{:+.2}{by_override}", concept.label_logits[class]),
         ]);
+    }
+    if contributions.rest.iter().any(|&rest| rest != 0.0) {
+        let rest = format!("{:+.2}", contributions.rest[class]);
+        table.add_row(["what else the text says".into(), String::new(), rest]);
     }
     table.add_row([
         "an average text".into(),

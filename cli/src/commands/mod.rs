@@ -1,7 +1,6 @@
 //! The subcommands, one file each.
 
 mod bench;
-mod corrections;
 mod edit;
 mod engine;
 mod eval;
@@ -13,6 +12,7 @@ mod input;
 mod inspect;
 mod load;
 mod measure;
+mod overrides;
 mod predict;
 mod study;
 mod tables;

@@ -3,11 +3,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use sparsecbm::schema::Variable;
-use sparsecbm::{Prediction, Result};
+use sparsecbm::{Prediction, Question, Result};
 
-use super::corrections::{self, Correction};
 use super::input::{self, TextArguments, Texts};
 use super::load::LoadArguments;
+use super::overrides::OverrideArguments;
 use super::{print, print_json, tables};
 
 #[derive(Args)]
@@ -18,10 +18,8 @@ pub struct Arguments {
     model: PathBuf,
     #[command(flatten)]
     texts: TextArguments,
-    /// Correct a concept: set it to a class (noise=positive) or to probabilities in the order of its
-    /// classes (noise=0.1,0.8,0.1). May be given several times.
-    #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = corrections::parse)]
-    corrections: Vec<Correction>,
+    #[command(flatten)]
+    overrides: OverrideArguments,
     #[command(flatten)]
     load: LoadArguments,
     /// Print JSON: an object, or with --input one a line.
@@ -36,18 +34,16 @@ struct Answer {
     #[serde(flatten)]
     prediction: Prediction,
     #[serde(skip_serializing_if = "Option::is_none")]
-    corrected: Option<Prediction>,
+    overridden: Option<Prediction>,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let model = arguments.load.model(&arguments.model)?;
-    let overrides = corrections::overrides(&arguments.corrections, model.schema())?;
+    let overrides = arguments.overrides.read(model.schema())?;
     let answer = |text: String| -> Result<Answer> {
         let prediction = model.predict(&text)?;
-        let corrected = (!overrides.is_empty())
-            .then(|| prediction.intervene(overrides.iter().cloned()))
-            .transpose()?;
-        Ok(Answer { text, prediction, corrected })
+        let overridden = (!overrides.is_empty()).then(|| overrides.of(&prediction)).transpose()?;
+        Ok(Answer { text, prediction, overridden })
     };
     let texts = match arguments.texts.read(model.schema())? {
         Texts::One(text) => {
@@ -71,13 +67,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     print(answers.trim_end())
 }
 
-/// Concepts and label, before and after corrections.
+/// Concepts and label, before and after overrides.
 fn describe(answer: &Answer) -> String {
-    let Answer { prediction, corrected, .. } = answer;
+    let Answer { prediction, overridden, .. } = answer;
     let schema = prediction.model().schema();
     let header: [&str; 3] = ["concept", "class", "probabilities"];
-    let mut concepts = match corrected {
-        Some(_) => tables::table([header[0], header[1], header[2], "corrected to"]),
+    let mut concepts = match overridden {
+        Some(_) => tables::table([header[0], header[1], header[2], "overridden"]),
         None => tables::table(header),
     };
     for (k, concept) in prediction.concepts().enumerate() {
@@ -86,16 +82,22 @@ fn describe(answer: &Answer) -> String {
             concept.class.to_string(),
             shares(&schema.concepts[k], concept.probabilities),
         ];
-        let set = corrected.iter().flat_map(|c| c.concepts().nth(k));
-        row.extend(set.map(|c| match c.probabilities {
-            _ if !c.overridden => String::new(),
-            p if p.contains(&1.0) => c.class.to_string(),
-            p => shares(&schema.concepts[k], p),
+        let set = overridden.iter().flat_map(|c| c.concepts().nth(k));
+        row.extend(set.map(|c| {
+            let value = match c.probabilities {
+                p if p.contains(&1.0) => c.class.to_string(),
+                p => shares(&schema.concepts[k], p),
+            };
+            match c.question {
+                None => String::new(),
+                Some(Question::Correct) => format!("corrected: {value}"),
+                Some(_) => format!("supposed: {value}"),
+            }
         }));
         concepts.add_row(row);
     }
     let before = prediction.label();
-    let after = corrected.as_ref().map(Prediction::label);
+    let after = overridden.as_ref().map(Prediction::label);
     let mut label = match after {
         Some(_) => tables::table([before.name, "before", "after"]),
         None => tables::table([before.name, "probability"]),
@@ -115,7 +117,7 @@ fn describe(answer: &Answer) -> String {
     }
     let mut text = format!("{}: {}", before.name, before.class);
     if let Some(after) = after {
-        text += &format!(", corrected: {}", after.class);
+        text += &format!(", with the overrides: {}", after.class);
     }
     text += &format!("\n\n{label}\n\n{concepts}");
     if prediction.dropped_tokens() > 0 {

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use sparsecbm::explain::{Explanation, Faithfulness, WhatIf};
-use sparsecbm::{ConceptPrediction, Prediction};
+use sparsecbm::{ConceptPrediction, Prediction, Question, Schema};
 
 use super::highlight::{Segment, segments};
 use super::shading;
@@ -23,7 +23,9 @@ pub struct View {
     table: Vec<Row>,
     concepts: Vec<ConceptView>,
     what_if: Vec<Row>,
+    /// Heads of the columns; empty where concepts have different classes, which the cells then name.
     what_if_classes: Vec<String>,
+    what_if_width: usize,
     counterfactual: Option<CounterfactualView>,
     suggestions: Vec<Row>,
     curves: Vec<Curve>,
@@ -59,7 +61,8 @@ struct ConceptView {
     class: String,
     probability: String,
     own_class: String,
-    overridden: bool,
+    /// What was done to it: `supposed`, `corrected`, or nothing.
+    overridden: Option<&'static str>,
     evidence: Vec<Segment>,
     occlusion: Option<Vec<Segment>>,
     integrated: Option<Vec<Segment>>,
@@ -103,8 +106,13 @@ impl View {
                 .enumerate()
                 .map(|(k, concept)| concept_view(prediction, explanation, k, concept))
                 .collect(),
-            what_if: explanation.what_if.iter().map(what_if_row).collect(),
-            what_if_classes: schema.concepts[0].classes.clone(),
+            what_if: explanation
+                .what_if
+                .iter()
+                .map(|what_if| what_if_row(what_if, what_if_classes(schema).is_empty()))
+                .collect(),
+            what_if_width: schema.class_count(),
+            what_if_classes: what_if_classes(schema),
             counterfactual: explanation.counterfactual.as_ref().map(|found| CounterfactualView {
                 changes: found
                     .changes
@@ -136,14 +144,16 @@ fn label_bars(prediction: &Prediction) -> Vec<Bar> {
 
 fn contribution_bars(explanation: &Explanation, class: usize) -> Vec<Bar> {
     let concepts = &explanation.contributions.concepts;
-    let largest =
-        concepts.iter().map(|concept| concept.label_logits[class].abs()).fold(1e-6, f32::max);
+    let largest = concepts
+        .iter()
+        .map(|concept| concept.label_logits[class].abs())
+        .fold(explanation.contributions.rest[class].abs().max(1e-6), f32::max);
     let bar = |concept: &sparsecbm::explain::ConceptContribution| {
         let value = concept.label_logits[class];
         let note = concept
             .override_share
             .as_ref()
-            .map_or(String::new(), |share| format!("of it {:+.2} by the correction", share[class]));
+            .map_or(String::new(), |share| format!("the override changed {:+.2}", share[class]));
         Bar {
             name: format!("{}: {}", concept.name, concept.class),
             note,
@@ -153,7 +163,19 @@ fn contribution_bars(explanation: &Explanation, class: usize) -> Vec<Bar> {
             chosen: concept.override_share.is_some(),
         }
     };
-    concepts.iter().map(bar).collect()
+    let mut bars: Vec<Bar> = concepts.iter().map(bar).collect();
+    let rest = explanation.contributions.rest[class];
+    if rest != 0.0 {
+        bars.push(Bar {
+            name: "what else the text says".into(),
+            note: String::new(),
+            value: format!("{rest:+.2}"),
+            positive: rest >= 0.0,
+            length: 100.0 * rest.abs() / largest,
+            chosen: false,
+        });
+    }
+    bars
 }
 
 fn contribution_table(explanation: &Explanation) -> Vec<Row> {
@@ -169,7 +191,13 @@ fn contribution_table(explanation: &Explanation) -> Vec<Row> {
         name: concept.name.clone(),
         cells: concept.label_logits.iter().map(cell).collect(),
     };
-    concepts.iter().map(row).collect()
+    let mut rows: Vec<Row> = concepts.iter().map(row).collect();
+    let rest = &explanation.contributions.rest;
+    if rest.iter().any(|&value| value != 0.0) {
+        let cells = rest.iter().map(cell).collect();
+        rows.push(Row { name: "what else the text says".into(), cells });
+    }
+    rows
 }
 
 fn concept_view(
@@ -190,7 +218,10 @@ fn concept_view(
         class: concept.class.into(),
         probability: format!("{:.1} %", 100.0 * concept.probabilities[concept.class_index]),
         own_class: prediction.model().schema().concepts[k].classes[own].clone(),
-        overridden: concept.overridden,
+        overridden: concept.question.map(|question| match question {
+            Question::Correct => "corrected",
+            _ => "supposed",
+        }),
         evidence: segments(text, &evidence.words, &evidence.concepts[k].support(own)),
         occlusion: occlusion
             .map(|found| segments(text, &found.words, &found.concepts[k].support(own))),
@@ -199,12 +230,22 @@ fn concept_view(
     }
 }
 
-fn what_if_row(what_if: &WhatIf) -> Row {
+/// The classes that all concepts share, if they do.
+fn what_if_classes(schema: &Schema) -> Vec<String> {
+    let first = &schema.concepts[0].classes;
+    let shared = schema.concepts.iter().all(|concept| &concept.classes == first);
+    if shared { first.clone() } else { Vec::new() }
+}
+
+fn what_if_row(what_if: &WhatIf, named: bool) -> Row {
     let cell = |(class, outcome): (usize, &sparsecbm::explain::Outcome)| {
         let mean =
             outcome.expected_value.map_or(String::new(), |mean| format!(" (mean {mean:.2})"));
         Cell {
-            text: format!("{}{mean}", outcome.label),
+            text: match named {
+                true => format!("{}: {}{mean}", outcome.class, outcome.label),
+                false => format!("{}{mean}", outcome.label),
+            },
             shade: String::new(),
             chosen: class == what_if.class_index,
         }

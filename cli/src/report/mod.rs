@@ -4,6 +4,7 @@
 mod explanation;
 mod heatmap;
 mod highlight;
+mod reliability;
 mod shading;
 mod subnetworks;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use sparsecbm::explain::{Explanation, Subnetworks};
 use sparsecbm::{Error, ErrorKind, Prediction, Result};
 
+use sparsecbm_bench::eval::CalibrationReport;
 use sparsecbm_exporter::Inspection;
 
 /// A page that explains `prediction`; `subnetworks` adds what each concept's part of the model is.
@@ -60,13 +62,27 @@ pub fn model_page(inspection: &Inspection, subnetworks: &Subnetworks) -> Result<
     )
 }
 
+/// A page that shows how far the probabilities of the label and of each concept can be believed.
+///
+/// # Errors
+/// `Io` where the page cannot be written.
+pub fn reliability_page(calibration: &CalibrationReport, label: &str) -> Result<String> {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        label: &'a str,
+        diagrams: Vec<reliability::Diagram>,
+    }
+    render("reliability.html", &Page { label, diagrams: reliability::diagrams(calibration, label) })
+}
+
 fn render(name: &str, page: &impl Serialize) -> Result<String> {
-    const TEMPLATES: [(&str, &str); 5] = [
+    const TEMPLATES: [(&str, &str); 6] = [
         ("page.html", include_str!("templates/page.html")),
         ("style.css", include_str!("templates/style.css")),
         ("explanation.html", include_str!("templates/explanation.html")),
         ("subnetworks.html", include_str!("templates/subnetworks.html")),
         ("model.html", include_str!("templates/model.html")),
+        ("reliability.html", include_str!("templates/reliability.html")),
     ];
     let failed = |e: minijinja::Error| {
         Error::new(ErrorKind::Io, name, format!("{e:#}"), "a page that can be written").caused_by(e)

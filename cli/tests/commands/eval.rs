@@ -55,7 +55,7 @@ fn figures_agree_with_predictions_made_one_by_one() {
     assert_eq!(report["concepts"]["Lärm"]["accuracy"], right[1] / 4.0);
     assert_eq!(report["concept_accuracy"], (right[0] + right[1]) / 8.0);
     assert_eq!(report["label_accuracy"], curve[0] / 4.0);
-    assert_eq!(report["intervention_curve"], object!(curve.map(|count| count / 4.0)));
+    assert_eq!(report["correct"]["curve"], object!(curve.map(|count| count / 4.0)));
 
     let change = |text: &str, concept: &str, class: &str| {
         let before = model.predict(text).unwrap();
@@ -64,8 +64,11 @@ fn figures_agree_with_predictions_made_one_by_one() {
     };
     let raised = change("gut", "Lärm", "schlecht");
     let kept = change("nichts", "Essen", "gut");
-    let effect = &report["edit_effect"];
-    assert_eq!((&effect["pairs"], &effect["changed_pairs"]), (&object!(2), &object!(1)));
+    let effect = &report["suppose"];
+    assert_eq!(effect["pairs"], 2);
+    assert_eq!(effect["no_change"]["size"], 0.0);
+    assert_eq!(effect["no_change"]["label_moved"], 0.0);
+    assert!(effect["reread"]["mean_error"].is_number());
     assert_eq!(effect["sign_accuracy"], f64::from(raised > 0.0));
     // Of two points the correlation is the sign of the slope.
     let correlation = effect["pearson"].as_f64().unwrap();
@@ -91,8 +94,8 @@ fn json_has_its_keys_at_the_top_level() {
     for key in ["accuracy", "macro_f1", "macro_f1_paper"] {
         assert!(share(&report["concepts"]["Lärm"][key]), "{key}: {report}");
     }
-    assert_eq!(report["intervention_curve"].as_array().unwrap().len(), 3);
-    let policies = report["policies"].as_array().unwrap();
+    assert_eq!(report["correct"]["curve"].as_array().unwrap().len(), 3);
+    let policies = report["correct"]["policies"].as_array().unwrap();
     let names: Vec<&Value> = policies.iter().map(|curve| &curve["policy"]).collect();
     assert_eq!(names, ["uncertainty", "contribution", "expected-change", "combined", "random"]);
     for curve in policies {
@@ -103,19 +106,54 @@ fn json_has_its_keys_at_the_top_level() {
     }
     assert!(report.get("notes").is_none());
     let table = printed(run([&"eval", &tiny_executed(), &data]));
-    for part in
-        ["4 reviews", "Essen", "macro-F1 (paper's)", "up to 2", "by policy", "2 human edits"]
-    {
+    for part in [
+        "4 reviews",
+        "Essen",
+        "macro-F1 (paper's)",
+        "up to 2",
+        "by policy",
+        "2 human edits",
+        "calibration",
+    ] {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
 }
 
 #[test]
-fn without_edits_there_is_no_edit_effect() {
+fn without_edits_there_is_nothing_to_suppose() {
     let row = object!({"review": "a film", "has_acting": "present", "has_plot": "absent",
         "has_effects": "absent", "verdict": "fine"});
     let report = run_with([&"eval", &tiny(), &"-", &"--json"], lines(&[row]).as_bytes());
-    assert!(json(report).get("edit_effect").is_none());
+    assert!(json(report).get("suppose").is_none());
+}
+
+#[test]
+fn concepts_that_nobody_labelled_count_for_nothing() {
+    let mut rows = edits();
+    rows[1]["laerm"] = Value::Null;
+    rows[2]["laerm"] = object!("");
+    rows[3].as_object_mut().unwrap().remove("laerm");
+    let data = write("unlabelled.jsonl", lines(&rows));
+    let report = json(run([&"eval", &tiny_executed(), &data, &"--json"]));
+    assert_eq!(report["concepts"]["Lärm"]["labelled"], 1);
+    assert_eq!(report["concepts"]["Essen"]["labelled"], 4);
+    let first =
+        json(run([&"eval", &tiny_executed(), &write("one.jsonl", lines(&rows[..1])), &"--json"]));
+    assert_eq!(report["concepts"]["Lärm"]["accuracy"], first["concepts"]["Lärm"]["accuracy"]);
+    rows[0]["laerm"] = Value::Null;
+    let nothing = run([&"eval", &tiny_executed(), &write("nothing.jsonl", lines(&rows))]);
+    assert_fails(nothing, &["nothing.jsonl: field 'laerm'", "no class in any line"]);
+}
+
+#[test]
+fn a_page_shows_how_far_probabilities_can_be_believed() {
+    let data = write("reliability.jsonl", lines(&edits()));
+    let page = data.with_extension("html");
+    printed(run([&"eval", &tiny_executed(), &data, &"--html", &page]));
+    let page = std::fs::read_to_string(page).unwrap();
+    for part in ["<svg", "Essen", "Lärm", "Note", "expected calibration error"] {
+        assert!(page.contains(part), "no '{part}' in the page");
+    }
 }
 
 #[test]
@@ -131,8 +169,6 @@ fn bad_data_names_file_line_and_field() {
     assert_fails(class, &["bad.jsonl: line 2: field 'essen'", "\"lecker\"", "'Essen'", classes]);
     let label = eval(&|row| row["note"] = object!(3));
     assert_fails(label, &["line 2: field 'note'", "found 3", "'-1', '0', '2.5'"]);
-    let null = eval(&|row| row["laerm"] = Value::Null);
-    assert_fails(null, &["line 2: field 'laerm'", "null"]);
     let edited = eval(&|row| row["geaendert"] = object!("Preis"));
     assert_fails(edited, &["line 2: field 'geaendert'", "'Preis'", "'Essen', 'Lärm'"]);
     let text = eval(&|row| drop(row.as_object_mut().unwrap().remove("text")));
@@ -171,8 +207,8 @@ fn validation_reproduces_the_recipes_figures() {
         agree(&format!("/concepts/{}/macro_f1", concept.name));
     }
     for n in 0..=model.schema().concept_count() {
-        agree(&format!("/intervention_curve/{n}"));
+        agree(&format!("/correct/curve/{n}"));
     }
-    agree("/edit_effect/pearson");
-    agree("/edit_effect/sign_accuracy");
+    agree("/suppose/pearson");
+    agree("/suppose/sign_accuracy");
 }

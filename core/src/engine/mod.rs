@@ -91,7 +91,7 @@ pub(crate) fn load(
 
 /// Up to this share of the estimated time of all weights the sparse kernels are chosen. Engines that multiply all of
 /// them are up to twice as fast at that as the kernels that the estimate is for.
-const WORTH: f64 = 0.5;
+const SPARSE_COST_LIMIT: f64 = 0.5;
 
 /// What the products of a plan are estimated to take, as a share of what they would if every weight were multiplied.
 fn estimated_share(plan: &[PlannedProduct]) -> f64 {
@@ -148,14 +148,14 @@ impl Parts<'_> {
                     "the sparse kernels are estimated to need {:.0} % of the time of all weights",
                     100.0 * share
                 );
-                if share <= WORTH {
+                if share <= SPARSE_COST_LIMIT {
                     return Ok((engine, Some(estimate)));
                 }
                 slower = Some(engine);
                 estimate
             }
             Err(e) if e.kind() == ErrorKind::Unavailable => {
-                "the sparse kernels do not know this encoder".into()
+                format!("the sparse kernels do not know this encoder: {e}")
             }
             Err(e) => return Err(e),
         };

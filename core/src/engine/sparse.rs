@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::{Device, Encoded, Engine, LoadOptions, Sequence};
-use crate::onnx::{GraphProto, ModelProto};
+use crate::onnx::ModelProto;
 use crate::sparse::{Encoder, InstructionSet};
 use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
 
@@ -13,7 +13,8 @@ pub(crate) struct SparseEngine {
 
 impl SparseEngine {
     /// # Errors
-    /// `Unavailable` where the encoder is not one that the kernels know; `Model` where its heads are not of the
+    /// `Unavailable` where the encoder is not one that the kernels know: the node, what was found and what was expected.
+    /// `Model` where its heads are not of the
     /// schema's shape.
     pub(crate) fn load(
         encoder: &ModelProto,
@@ -22,15 +23,10 @@ impl SparseEngine {
     ) -> Result<SparseEngine> {
         let threads = options.sparse.threads.map_or(1, NonZeroUsize::get);
         let set = options.sparse.instructions.unwrap_or_else(InstructionSet::best);
-        let known = |graph: &GraphProto| Encoder::load(graph, threads, set);
-        let encoder = encoder.graph.as_ref().and_then(known).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unavailable,
-                "encoder graph",
-                "a backbone that the sparse kernels do not know",
-                "a BERT, RoBERTa, DistilBERT, OPT or GPT-2 as `sparsecbm export` writes it, in the layout `branches`",
-            )
+        let graph = encoder.graph.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, "encoder", "no graph", "the graph of an encoder")
         })?;
+        let encoder = Encoder::load(graph, threads, set)?;
         if encoder.shape() != (schema.concept_count(), schema.class_count()) {
             let (concepts, classes) = encoder.shape();
             return Err(Error::new(
@@ -66,7 +62,7 @@ impl Engine for SparseEngine {
         encoder: &ModelProto,
         changed: &BTreeSet<String>,
     ) -> Option<Box<dyn Engine>> {
-        let encoder = self.encoder.with_masks(encoder.graph.as_ref()?, changed)?;
+        let encoder = self.encoder.with_masks(encoder.graph.as_ref()?, changed).ok()?;
         Some(Box::new(SparseEngine { encoder }))
     }
 

@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::build::{Block, Head, Layer};
+use super::build::{PackedBlock, PackedHead, PackedLayer};
 use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, Tokens};
-use super::recognise::{Norm, NormPlace};
+use super::lower::{Norm, NormOrder};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
-pub(super) struct Branch {
+pub(super) struct PackedBranch {
     /// Of the embedding.
     pub(super) project_in: Option<Product>,
     /// Shared with the encoders that differ only elsewhere.
-    pub(super) layers: Vec<Arc<Layer>>,
+    pub(super) layers: Vec<Arc<PackedLayer>>,
     /// Of what the last layer gives.
     pub(super) norm: Option<Norm>,
     /// Of that.
     pub(super) project_out: Option<Product>,
     /// One a concept.
-    pub(super) heads: Vec<Head>,
+    pub(super) heads: Vec<PackedHead>,
 }
 
 /// The tokens of a text, and which of them count.
@@ -35,7 +35,7 @@ pub(super) struct Text {
 pub(super) struct Embedded<'a> {
     pub(super) words: &'a [f32],
     /// What is added to them once they are projected; else nothing.
-    pub(super) place: &'a [f32],
+    pub(super) position_embedding: &'a [f32],
 }
 
 /// Memory of one thread. Every buffer is panels of some channels.
@@ -49,7 +49,7 @@ pub(super) struct Buffers {
     scratch: Buffer,
 }
 
-impl Branch {
+impl PackedBranch {
     /// Panels of each head's scores.
     pub(super) fn run(
         &self,
@@ -62,16 +62,16 @@ impl Branch {
         let size = self.begin(set, embedded, tokens, buffers);
         for layer in &self.layers {
             buffers.next.room(size);
-            if layer.norm_place == NormPlace::Before {
+            if layer.norm_order == NormOrder::Before {
                 buffers.normed.room(size);
                 buffers.normed[..size].copy_from_slice(&buffers.hidden[..size]);
                 layer.norm.run(set, &mut buffers.normed, None, tokens);
             }
             layer.run_block(set, text, buffers);
             let Buffers { hidden, next, .. } = buffers;
-            match layer.norm_place {
-                NormPlace::Before => add(&mut hidden[..size], &next[..size]),
-                NormPlace::After => {
+            match layer.norm_order {
+                NormOrder::Before => add(&mut hidden[..size], &next[..size]),
+                NormOrder::After => {
                     layer.norm.run(set, next, Some(hidden), tokens);
                     std::mem::swap(hidden, next);
                 }
@@ -86,7 +86,7 @@ impl Branch {
             product.run(set, Activation::Identity, tokens, hidden, next, scratch);
             std::mem::swap(hidden, next);
         }
-        let run = |head: &Head| head.run(set, hidden, text, wide, scratch);
+        let run = |head: &PackedHead| head.run(set, hidden, text, wide, scratch);
         self.heads.iter().map(run).collect()
     }
 
@@ -110,7 +110,7 @@ impl Branch {
                 let size = product.rows() * tokens.count();
                 hidden.room(size);
                 product.run(set, Activation::Identity, tokens, embedded.words, hidden, scratch);
-                add(&mut hidden[..size], embedded.place);
+                add(&mut hidden[..size], embedded.position_embedding);
                 size
             }
         }
@@ -124,22 +124,22 @@ fn add(sums: &mut [f32], added: &[f32]) {
     }
 }
 
-impl Layer {
+impl PackedLayer {
     /// Its block, from the hidden state, or from that under the norm where this comes before, into `next`.
     fn run_block(&self, set: InstructionSet, text: Text, buffers: &mut Buffers) {
         let Text { tokens, attended, .. } = text;
         let Buffers { hidden, normed, next, wide, mixed, scratch } = buffers;
         let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
-        let input = match self.norm_place {
-            NormPlace::Before => normed,
-            NormPlace::After => hidden,
+        let input = match self.norm_order {
+            NormOrder::Before => normed,
+            NormOrder::After => hidden,
         };
         match &self.block {
-            Block::Attention(attention) => {
+            PackedBlock::Attention(attention) => {
                 let values = attention.value_heads[attention.value_heads.len() - 1];
-                room(wide, attention.reading.rows());
+                room(wide, attention.qkv_proj.rows());
                 room(mixed, values);
-                attention.reading.run(set, Activation::Identity, tokens, input, wide, scratch);
+                attention.qkv_proj.run(set, Activation::Identity, tokens, input, wide, scratch);
                 Attention {
                     read: wide,
                     heads: &attention.heads,
@@ -154,10 +154,10 @@ impl Layer {
                 .run(set);
                 attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
             }
-            Block::FeedForward { inner, activation, outer } => {
-                room(wide, inner.rows());
-                inner.run(set, *activation, tokens, input, wide, scratch);
-                outer.run(set, Activation::Identity, tokens, wide, next, scratch);
+            PackedBlock::FeedForward { up_proj, activation, down_proj } => {
+                room(wide, up_proj.rows());
+                up_proj.run(set, *activation, tokens, input, wide, scratch);
+                down_proj.run(set, Activation::Identity, tokens, wide, next, scratch);
             }
         }
     }
@@ -172,12 +172,12 @@ impl Norm {
         residual: Option<&[f32]>,
         tokens: Tokens,
     ) {
-        let Norm { weight, bias, epsilon } = self;
+        let Norm { weight, bias, epsilon, .. } = self;
         AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);
     }
 }
 
-impl Head {
+impl PackedHead {
     /// Panels of its scores, from those of the last hidden state; `expanded` and `scratch` are any buffers.
     fn run(
         &self,

@@ -1,30 +1,32 @@
-//! From what was recognised to what runs: rows and columns that a mask kills are left out, exactly.
+//! From what was found in a graph to what runs: rows and columns that a mask kills are left out, exactly.
 
 use super::kernel::{Activation, InstructionSet, Product};
+use super::lower::{
+    AttentionSpec, BlockSpec, ExpansionSpec, HeadsSpec, LayerSpec, Linear, Norm, NormOrder,
+};
 use super::masked::{Masked, Weights};
 use super::pack::{Part, pack};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Expansion, Heads, Linear, Norm, NormPlace};
 
 /// One layer, packed: norm(block(x) + x), or block(norm(x)) + x.
-pub(super) struct Layer {
-    pub(super) block: Block,
+pub(super) struct PackedLayer {
+    pub(super) block: PackedBlock,
     pub(super) norm: Norm,
-    pub(super) norm_place: NormPlace,
+    pub(super) norm_order: NormOrder,
     /// How its products are run.
     pub(super) plan: Vec<PlannedProduct>,
 }
 
 /// What a layer does before its norm.
-pub(super) enum Block {
-    Attention(Attention),
-    FeedForward { inner: Product, activation: Activation, outer: Product },
+pub(super) enum PackedBlock {
+    Attention(PackedAttention),
+    FeedForward { up_proj: Product, activation: Activation, down_proj: Product },
 }
 
 /// Self-attention without the channels that change nothing.
-pub(super) struct Attention {
+pub(super) struct PackedAttention {
     /// Queries, keys and values, one below the other.
-    pub(super) reading: Product,
+    pub(super) qkv_proj: Product,
     /// Where each head's channels of query and key begin, and at last their number.
     pub(super) heads: Vec<usize>,
     /// The same of the value.
@@ -35,7 +37,7 @@ pub(super) struct Attention {
 }
 
 /// The head of a concept.
-pub(super) struct Head {
+pub(super) struct PackedHead {
     /// Where it has two layers, the first of them.
     pub(super) expansion: Option<Product>,
     /// Without its bias.
@@ -49,15 +51,15 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn layer(&mut self, layer: recognise::Layer) -> Layer {
-        let block = match layer.block {
-            recognise::Block::Attention(attention) => Block::Attention(self.attention(&attention)),
-            recognise::Block::FeedForward { inner, activation, outer } => {
-                self.feed_forward(&inner, activation, &outer)
+    pub(super) fn layer(&mut self, layer: LayerSpec) -> PackedLayer {
+        let LayerSpec { block, norm, norm_order } = layer;
+        let block = match block {
+            BlockSpec::Attention(attention) => PackedBlock::Attention(self.attention(&attention)),
+            BlockSpec::FeedForward { up_proj, activation, down_proj } => {
+                self.feed_forward(&up_proj, activation, &down_proj)
             }
         };
-        let recognise::Layer { norm, norm_place, .. } = layer;
-        Layer { block, norm, norm_place, plan: std::mem::take(&mut self.plan) }
+        PackedLayer { block, norm, norm_order, plan: std::mem::take(&mut self.plan) }
     }
 
     /// Parts of one input, one below the other; the plan names them after the first.
@@ -68,35 +70,36 @@ impl Builder {
     }
 
     /// All of a product that belongs to no layer.
-    pub(super) fn whole(&mut self, linear: &Linear) -> Product {
+    pub(super) fn dense(&mut self, linear: &Linear) -> Product {
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
         let all = every_channel(linear);
         self.product(&linear.name, &[part(linear, &rows, &all)], all.len())
     }
 
     /// That of concept `k`, which reads `size` channels.
-    pub(super) fn head(&mut self, heads: &Heads, k: usize, size: usize) -> Head {
+    pub(super) fn head(&mut self, heads: &HeadsSpec, k: usize, size: usize) -> PackedHead {
         let mut layer = |name: &str, all: &[f32], columns: usize, bias: Vec<f32>| {
             let rows = bias.len();
             let own = &all[k * rows * columns..][..rows * columns];
             let bytes: Vec<u8> = own.iter().flat_map(|weight| weight.to_le_bytes()).collect();
             let weights = Weights::Single(bytes.into());
             let weight = Masked { rows, columns, weights, mask: None };
-            self.whole(&Linear { name: name.into(), weight, bias })
+            self.dense(&Linear { name: name.into(), weight, bias })
         };
-        let expansion = heads.expansion.as_ref().map(|Expansion { size: own, weight, bias }| {
-            layer("concept_expansion", weight, size, bias[k * own..][..*own].to_vec())
-        });
+        let expansion =
+            heads.expansion.as_ref().map(|ExpansionSpec { size: own, weight, bias }| {
+                layer("concept_expansion", weight, size, bias[k * own..][..*own].to_vec())
+            });
         let read = heads.expansion.as_ref().map_or(size, |expansion| expansion.size);
         let classes = layer("concept_head", &heads.weight, read, vec![0.0; heads.classes]);
-        Head { expansion, classes }
+        PackedHead { expansion, classes }
     }
 
     /// Two facts make channels superfluous. A key channel without weights is a constant over all keys,
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
     /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
-    fn attention(&mut self, attention: &recognise::Attention) -> Attention {
-        let recognise::Attention { query, key, value, output, heads, head_size, scale, causal } =
+    fn attention(&mut self, attention: &AttentionSpec) -> PackedAttention {
+        let AttentionSpec { query, key, value, output, heads, head_size, scale, causal } =
             attention;
         let bounds = |channels: &[usize]| -> Vec<usize> {
             (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
@@ -116,10 +119,10 @@ impl Builder {
             true => query.name.clone(),
             false => format!("{}, key, value", query.name),
         };
-        let reading = self.product(&name, &parts, all.len());
+        let qkv_proj = self.product(&name, &parts, all.len());
         let output = self.without(output, &mixed, |row| value.bias[row]);
-        Attention {
-            reading,
+        PackedAttention {
+            qkv_proj,
             heads: bounds(&compared),
             value_heads: bounds(&mixed),
             scale: *scale,
@@ -128,14 +131,19 @@ impl Builder {
         }
     }
 
-    /// An inner channel that nobody reads is left out; one without weights is a constant.
-    fn feed_forward(&mut self, inner: &Linear, activation: Activation, outer: &Linear) -> Block {
-        let read = used_columns(&outer.weight);
-        let rows = units(&inner.weight, |row| read[row] && !inner.weight.is_killed(row));
-        let all = every_channel(inner);
-        let wide = self.product(&inner.name, &[part(inner, &rows, &all)], all.len());
-        let outer = self.without(outer, &rows, |row| activation.of(inner.bias[row]));
-        Block::FeedForward { inner: wide, activation, outer }
+    /// A channel between the two that nobody reads is left out; one without weights is a constant.
+    fn feed_forward(
+        &mut self,
+        up_proj: &Linear,
+        activation: Activation,
+        down_proj: &Linear,
+    ) -> PackedBlock {
+        let read = used_columns(&down_proj.weight);
+        let rows = units(&up_proj.weight, |row| read[row] && !up_proj.weight.is_killed(row));
+        let all = every_channel(up_proj);
+        let wide = self.product(&up_proj.name, &[part(up_proj, &rows, &all)], all.len());
+        let narrow = self.without(down_proj, &rows, |row| activation.of(up_proj.bias[row]));
+        PackedBlock::FeedForward { up_proj: wide, activation, down_proj: narrow }
     }
 
     /// A product of the input channels `present`; what the others would add, which are constants, goes

@@ -1,6 +1,6 @@
 use super::branch::Text;
 use super::kernel::{Buffer, InstructionSet};
-use super::recognise::{Embedding, Rows};
+use super::lower::{Embedding, Rows};
 use crate::{Error, ErrorKind, Result};
 
 impl Embedding {

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::branch::{Branch, Buffers, Embedded, Text};
-use super::build::{Block, Builder, Layer};
+use super::branch::{Buffers, Embedded, PackedBranch, Text};
+use super::build::{Builder, PackedBlock, PackedLayer};
 use super::kernel::{InstructionSet, Tokens};
+use super::lower::{self, Embedding, EncoderSpec, LayerSpec, Matched};
 use super::plan::PlannedProduct;
-use super::recognise::{self, Embedding};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
 use crate::{Error, ErrorKind, Result};
@@ -16,11 +16,11 @@ pub(crate) struct Encoder {
     threads: usize,
     embedding: Embedding,
     /// Where branches project the embedding first: what is added to that.
-    place: Option<Embedding>,
-    branches: Vec<Branch>,
+    position_embedding: Option<Embedding>,
+    branches: Vec<PackedBranch>,
     classes: usize,
-    /// For each concept, its branch and its place among the heads of that branch.
-    places: Vec<(usize, usize)>,
+    /// For each concept, its branch and its index among the heads of that branch.
+    heads: Vec<(usize, usize)>,
     /// `[K, C]`
     bias: Vec<f32>,
     pooling: Pooling,
@@ -38,9 +38,16 @@ pub(crate) struct Evidence {
 }
 
 impl Encoder {
-    /// The encoder that `graph` computes, packed for `set`; `None` where the graph is not one
-    /// that these kernels know. Branches are run on as many `threads`, where the platform has them.
-    pub(crate) fn load(graph: &GraphProto, threads: usize, set: InstructionSet) -> Option<Encoder> {
+    /// The encoder that `graph` computes, packed for `set`. Branches are run on as many `threads`, where the platform
+    /// has them.
+    ///
+    /// # Errors
+    /// Where the graph is not one that these kernels know.
+    pub(crate) fn load(
+        graph: &GraphProto,
+        threads: usize,
+        set: InstructionSet,
+    ) -> Matched<Encoder> {
         Encoder::pack(graph, threads, set, |_, _, _| None)
     }
 
@@ -50,56 +57,61 @@ impl Encoder {
         &self,
         graph: &GraphProto,
         changed: &BTreeSet<String>,
-    ) -> Option<Encoder> {
-        Encoder::pack(graph, self.threads, self.set, |branch, place, layer| {
+    ) -> Matched<Encoder> {
+        Encoder::pack(graph, self.threads, self.set, |branch, index, layer| {
             let same = layer.products().iter().all(|product| !changed.contains(&product.name));
-            same.then(|| self.branches.get(branch)?.layers.get(place).cloned()).flatten()
+            same.then(|| self.branches.get(branch)?.layers.get(index).cloned()).flatten()
         })
     }
 
-    /// `packed_before` gives the layer of a branch and place where it is packed already.
+    /// `packed_before` gives the layer of a branch and index where it is packed already.
     fn pack(
         graph: &GraphProto,
         threads: usize,
         set: InstructionSet,
-        packed_before: impl Fn(usize, usize, &recognise::Layer) -> Option<Arc<Layer>>,
-    ) -> Option<Encoder> {
-        let recognised = recognise::encoder(graph)?;
-        let size = recognised.read_by_heads();
-        let recognise::Encoder { embedding, place, branches, heads } = recognised;
+        packed_before: impl Fn(usize, usize, &LayerSpec) -> Option<Arc<PackedLayer>>,
+    ) -> Matched<Encoder> {
+        let spec = lower::encoder(graph)?;
+        let size = spec.read_by_heads();
+        let EncoderSpec { embedding, position_embedding, branches, heads } = spec;
         let mut builder = Builder { set, plan: Vec::new() };
         let mut plan = Vec::new();
         let mut packed = Vec::new();
-        let mut places = vec![(0, 0); heads.branch.len()];
+        let mut head_indices = vec![(0, 0); heads.branch.len()];
         for (index, branch) in branches.into_iter().enumerate() {
-            let project_in = branch.project_in.map(|linear| builder.whole(&linear));
+            let project_in = branch.project_in.map(|linear| builder.dense(&linear));
             plan.append(&mut builder.plan);
-            let layer = |(place, layer): (usize, recognise::Layer)| {
-                packed_before(index, place, &layer)
-                    .unwrap_or_else(|| Arc::new(builder.layer(layer)))
+            let layer = |(nth, layer): (usize, LayerSpec)| {
+                packed_before(index, nth, &layer).unwrap_or_else(|| Arc::new(builder.layer(layer)))
             };
-            let layers: Vec<Arc<Layer>> =
+            let layers: Vec<Arc<PackedLayer>> =
                 branch.layers.into_iter().enumerate().map(layer).collect();
             plan.extend(layers.iter().flat_map(|layer| layer.plan.clone()));
-            let project_out = branch.project_out.map(|linear| builder.whole(&linear));
+            let project_out = branch.project_out.map(|linear| builder.dense(&linear));
             let mut own = Vec::new();
-            for (k, place) in places.iter_mut().enumerate() {
+            for (k, head) in head_indices.iter_mut().enumerate() {
                 if heads.branch[k] == index {
-                    *place = (index, own.len());
+                    *head = (index, own.len());
                     own.push(builder.head(&heads, k, size));
                 }
             }
-            packed.push(Branch { project_in, layers, norm: branch.norm, project_out, heads: own });
+            packed.push(PackedBranch {
+                project_in,
+                layers,
+                norm: branch.norm,
+                project_out,
+                heads: own,
+            });
             plan.append(&mut builder.plan);
         }
-        Some(Encoder {
+        Ok(Encoder {
             set,
             threads: if cfg!(target_family = "wasm") { 1 } else { threads.max(1) },
             embedding,
-            place,
+            position_embedding,
             branches: packed,
             classes: heads.classes,
-            places,
+            heads: head_indices,
             bias: heads.bias,
             pooling: heads.pooling,
             plan,
@@ -109,7 +121,7 @@ impl Encoder {
 
     /// Concepts and classes of each.
     pub(crate) fn shape(&self) -> (usize, usize) {
-        (self.places.len(), self.classes)
+        (self.heads.len(), self.classes)
     }
 
     /// How each product is run.
@@ -117,12 +129,12 @@ impl Encoder {
         &self.plan
     }
 
-    /// How many pairs of a query's and a key's, or a share's and a value's channel attention multiplies for so many
+    /// How many pairs of a query's and a key's, or an attention weight and a value's channel attention multiplies for so many
     /// tokens. Heads without keys to compare multiply none.
     pub(crate) fn attention_multiply_adds(&self, tokens: usize) -> usize {
         let layers = self.branches.iter().flat_map(|branch| &branch.layers);
         let channels = layers.map(|layer| match &layer.block {
-            Block::Attention(attention) => {
+            PackedBlock::Attention(attention) => {
                 let size = |pair: &[usize]| pair[1] - pair[0];
                 let values = attention.value_heads.windows(2).map(size);
                 let heads = attention.heads.windows(2).map(size).zip(values);
@@ -133,7 +145,7 @@ impl Encoder {
                 };
                 pairs * comparing.map(|(channels, values)| channels + values).sum::<usize>()
             }
-            Block::FeedForward { .. } => 0,
+            PackedBlock::FeedForward { .. } => 0,
         });
         channels.sum()
     }
@@ -161,16 +173,16 @@ impl Encoder {
         let mut buffers = self.buffers();
         let Buffers { hidden, next, .. } = &mut buffers;
         let words = self.embedding.run(self.set, ids, text, hidden)?;
-        let place = match &self.place {
-            Some(place) => place.run(self.set, ids, text, next)?,
+        let position_embedding = match &self.position_embedding {
+            Some(embedding) => embedding.run(self.set, ids, text, next)?,
             None => &[],
         };
-        let scores = self.run_branches(Embedded { words, place }, text);
+        let scores = self.run_branches(Embedded { words, position_embedding }, text);
         self.idle().push(buffers);
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
-        for &(branch, place) in &self.places {
-            let own = &scores[branch][place];
+        for &(branch, head) in &self.heads {
+            let own = &scores[branch][head];
             for class in 0..self.classes {
                 let score = |token| {
                     let (first, step) = tokens.place(token, self.classes);
@@ -187,9 +199,9 @@ impl Encoder {
 
     /// Panels of each head's scores, for each branch.
     fn run_branches(&self, embedded: Embedded, text: Text) -> Vec<Vec<Vec<f32>>> {
-        let run_all = |branches: &[Branch]| -> Vec<Vec<Vec<f32>>> {
+        let run_all = |branches: &[PackedBranch]| -> Vec<Vec<Vec<f32>>> {
             let mut buffers = self.buffers();
-            let run = |branch: &Branch| branch.run(self.set, embedded, text, &mut buffers);
+            let run = |branch: &PackedBranch| branch.run(self.set, embedded, text, &mut buffers);
             let scores = branches.iter().map(run).collect();
             self.idle().push(buffers);
             scores

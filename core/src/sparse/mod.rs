@@ -1,6 +1,6 @@
 //! Encoders whose masked products cost what the kept weights cost: `docs/sparsity.md`.
 //!
-//! `recognise` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores
+//! `lower` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores
 //! them; `pack` goes from there straight to what the kernel reads, in the layout that `cost` estimates to
 //! be cheapest; `build` does so for all layers and heads; `embed` runs what all masks share, `branch` what is
 //! under one of them, and `encoder` all of it. `kernel` holds the inner loops; `trial` lends them out to be timed.
@@ -12,10 +12,10 @@ mod embed;
 mod encoder;
 mod half;
 mod kernel;
+mod lower;
 mod masked;
 mod pack;
 mod plan;
-mod recognise;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -113,7 +113,7 @@ fn effect(
     let concept = &known.model.schema().concepts[k];
     let mut task = EditTask::new(known.model, &concept.name)?;
     for &review in examples {
-        let class = &concept.classes[known.reviews[review].concepts[k]];
+        let class = &concept.classes[known.gold(review, k)];
         task.example(&known.predictions[review], class)?;
     }
     for &review in guards {
@@ -128,7 +128,7 @@ fn effect(
         Effect { turned, flips, wrong: 0, repaired: 0, right: 0, broken: 0, labels: 0 };
     for (after, &index) in predict(&edited, &reviews)?.iter().zip(others) {
         let review = &known.reviews[index];
-        let right = largest(&after.concept_logits().row(k).to_vec()) == review.concepts[k];
+        let right = largest(&after.concept_logits().row(k).to_vec()) == known.gold(index, k);
         if known.is_right(index, k) {
             effect.right += 1;
             effect.broken += usize::from(!right);

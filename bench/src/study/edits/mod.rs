@@ -68,7 +68,7 @@ pub struct EditStudy {
     pub carry_over: Vec<CarryOver>,
 }
 
-/// Makes the study. `progress` is told what is being done.
+/// Makes the study, of the reviews whose concepts are all labelled. `progress` is told what is being done.
 ///
 /// # Errors
 /// Those of predicting and of [`Gradients::edit`].
@@ -80,8 +80,10 @@ pub fn study_edits(
     mut progress: impl FnMut(&str),
 ) -> Result<EditStudy> {
     progress("predicting the reviews");
-    let predictions = predict(model, reviews)?;
-    let known = Known { model, gradients, reviews, predictions: &predictions };
+    let labelled = |review: &&Review| review.concepts.iter().all(Option::is_some);
+    let reviews: Vec<Review> = reviews.iter().filter(labelled).cloned().collect();
+    let predictions = predict(model, &reviews)?;
+    let known = Known { model, gradients, reviews: &reviews, predictions: &predictions };
     let sample = spread(reviews.len(), options.sample);
     let (rules, control) = single::measure(&known, &sample, options, &mut progress)?;
     let wrong = rules.first().map_or(0, |rule| rule.cases);
@@ -116,7 +118,12 @@ impl Known<'_> {
     }
 
     fn is_right(&self, review: usize, k: usize) -> bool {
-        self.class(review, k) == self.reviews[review].concepts[k]
+        self.class(review, k) == self.gold(review, k)
+    }
+
+    /// The right class of concept k of a review.
+    fn gold(&self, review: usize, k: usize) -> usize {
+        self.reviews[review].concepts[k].expect("reviews that lack a class were left out")
     }
 
     fn concepts(&self) -> std::ops::Range<usize> {

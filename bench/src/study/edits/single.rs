@@ -92,7 +92,7 @@ fn signed(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
     let concept = &schema.concepts[k];
     let start = Instant::now();
     let mut task = EditTask::new(known.model, &concept.name)?;
-    let class = &concept.classes[known.reviews[review].concepts[k]];
+    let class = &concept.classes[known.gold(review, k)];
     task.example(&known.predictions[review], class)?;
     let edit = known.gradients.edit(&task, &options.edit, |_| ControlFlow::Continue(()))?;
     let label = schema.label.class_index(&edit.examples[0].label_after)?;
@@ -108,7 +108,7 @@ fn signed(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
 /// The unsigned rule at each share, and an override.
 fn others(known: &Known, review: usize, k: usize, options: &EditStudyOptions) -> Result<Vec<Case>> {
     let prediction = &known.predictions[review];
-    let gold = known.reviews[review].concepts[k];
+    let gold = known.gold(review, k);
     let name = &known.model.schema().concepts[k].name;
     let start = Instant::now();
     let editor = MaskEditor::new(known.gradients, known.model, name)?;
@@ -132,7 +132,7 @@ fn others(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
         });
     }
     let start = Instant::now();
-    let overridden = prediction.intervene([(name, gold)])?;
+    let overridden = prediction.correct([(name, gold)])?;
     cases.push(Case {
         recovered: true,
         flips: 0,

@@ -85,14 +85,22 @@ fn describe(study: &Study) -> String {
         table.add_row(row);
     }
     parts.push(format!("{} of the reviews:\n{table}", study.sample));
-    let mut table =
-        tables::table(["what an override foretells", "correlation", "right signs", "edits"]);
+    let mut table = tables::table([
+        "what people's edits do",
+        "correlation",
+        "right signs",
+        "size",
+        "label right",
+        "edits",
+    ]);
     for found in &study.overrides {
         let figure = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.2}"));
         table.add_row([
             found.method.clone(),
             figure(found.effect.pearson),
             figure(found.effect.sign_accuracy),
+            figure(found.effect.size),
+            tables::percent(found.effect.label_right),
             found.effect.pairs.to_string(),
         ]);
     }
