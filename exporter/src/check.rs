@@ -9,7 +9,7 @@ use sparsecbm::{
 };
 
 use crate::checkpoint::Checkpoint;
-use crate::export::ExportOptions;
+use crate::options::ExportOptions;
 use crate::reference::{Decided, Encoded, Input, Override, Reference};
 use crate::weights::WeightForm;
 

@@ -3,6 +3,7 @@ use serde::Serialize;
 /// How the graph runs the backbone under each mask. Inputs, outputs and results are the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Layout {
     /// One branch a concept: for processors, and the only layout that the engine `sparse` knows.
     #[default]

@@ -21,14 +21,16 @@ mod gradient;
 mod graph;
 mod inspect;
 mod layout;
+mod options;
 mod reference;
 mod triton;
 mod weights;
 
 pub use check::{CheckReport, Differences};
 pub use checkpoint::Checkpoint;
-pub use export::{Description, ExportOptions, ExportReport, Exported, export};
+pub use export::{Description, ExportReport, Exported, export};
 pub use gradient::{ExportedGradients, GradientCheck, GradientReport, export_gradients};
 pub use inspect::{Inspection, Sizes, inspect};
 pub use layout::Layout;
+pub use options::ExportOptions;
 pub use weights::{MaskForm, WeightForm};

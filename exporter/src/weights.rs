@@ -7,6 +7,7 @@ use sparsecbm::{Error, ErrorKind, Result};
 /// How the weights of linear layers and embedding tables are stored. Heads, biases and norms stay f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum WeightForm {
     /// 32-bit floats: exact.
     F32,
@@ -21,6 +22,7 @@ pub enum WeightForm {
 /// How masks are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum MaskForm {
     /// weight ⊙ mask, once a concept.
     Folded,

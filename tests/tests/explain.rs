@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use ndarray::Axis;
 use serde::Deserialize;
+use serde_json::Value;
 use sparsecbm::explain::{
     ExplainOptions, FaithfulnessOptions, OcclusionOptions, Policy, SuggestOptions,
 };
@@ -334,6 +335,34 @@ fn an_explanation_is_json() {
             "occlusion",
         ] {
             assert!(json.get(key).is_some(), "'{key}' is there");
+        }
+        // What JSON says is what the model says: the text, the label that the contributions add up to, each concept and
+        // what its other classes would change.
+        assert_eq!(json["text"].as_str(), prediction.text());
+        let numbers = |value: &Value| -> Vec<f64> {
+            let number = |value: &Value| value.as_f64().expect("a number");
+            value.as_array().expect("a list").iter().map(number).collect()
+        };
+        let contributions = &json["contributions"];
+        let mut sum = numbers(&contributions["baseline"]);
+        let parts = contributions["concepts"].as_array().expect("a list").iter();
+        let parts: Vec<_> = parts.map(|concept| numbers(&concept["label_logits"])).collect();
+        for part in parts.iter().chain([&numbers(&contributions["rest"])]) {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        for (sum, &logit) in sum.iter().zip(prediction.label().logits) {
+            assert!((sum - f64::from(logit)).abs() < 1e-4, "{sum} and {logit}");
+        }
+        for (k, concept) in prediction.concepts().enumerate() {
+            assert_eq!(contributions["concepts"][k]["name"], concept.name);
+            assert_eq!(contributions["concepts"][k]["class"], concept.class);
+            let what_if = &json["what_if"][k];
+            assert_eq!(what_if["concept"], concept.name);
+            for outcome in what_if["outcomes"].as_array().expect("a list") {
+                let class = outcome["class"].as_str().expect("a name");
+                let other = prediction.intervene([(concept.name, class)]).expect("a class");
+                assert_eq!(outcome["label"], other.label().class);
+            }
         }
         let concepts = prediction.concepts().len();
         assert_eq!(explanation.what_if.len(), concepts);

@@ -82,6 +82,7 @@ pub fn bench_memory(
 ) -> Result<Vec<MemoryRow>> {
     let folder = tempfile::tempdir().map_err(|e| {
         Error::new(ErrorKind::Io, "temporary folder", e.to_string(), "one that can be made")
+            .caused_by(e)
     })?;
     let ways = [
         (EngineChoice::Sparse, MaskForm::Packed),

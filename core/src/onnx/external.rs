@@ -74,7 +74,8 @@ fn elements(
     let number = |key: &str, default: usize| match value(key) {
         None => Ok(default),
         Some(text) => {
-            text.parse().map_err(|_| wrong(format!("{key} '{text}'"), "a number of bytes".into()))
+            let wrong = || wrong(format!("{key} '{text}'"), "a number of bytes".into());
+            text.parse().map_err(|e: std::num::ParseIntError| wrong().caused_by(e))
         }
     };
     let start = number("offset", 0)?;

@@ -54,7 +54,7 @@ impl Tokenizer {
         limits::check(json, place)?;
         let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json))
             .map_err(broken)?
-            .map_err(|e| broken(e.to_string()))?;
+            .map_err(|e| broken(e.to_string()).caused_by(e))?;
         let own_padding = inner.get_padding().map_or(0, |padding| padding.pad_id);
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|e| failed(e, place))?;

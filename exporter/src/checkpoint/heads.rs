@@ -105,7 +105,7 @@ fn size(
         return Ok(None);
     }
     let shape = tensors.shape(name)?;
-    match of(&shape).filter(|&size| size > 0) {
+    match of(shape).filter(|&size| size > 0) {
         Some(size) => Ok(Some(size)),
         None => {
             let expected = format!("shape {expected}, no size 0");

@@ -9,7 +9,7 @@ use sparsecbm::schema::Pooling;
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Mask, Result};
 
 use crate::checkpoint::{Checkpoint, MaskedLayer};
-use crate::export::ExportOptions;
+use crate::options::ExportOptions;
 use crate::reference::{Input, Reference};
 use crate::weights::MaskForm;
 

@@ -7,8 +7,9 @@ use super::backward::differentiate;
 use super::check::{GradientCheck, check};
 use crate::checkpoint::{self, Checkpoint};
 use crate::draft::Draft;
-use crate::export::{ExportOptions, exporter};
+use crate::export::exporter;
 use crate::graph::{OPSET, Sketch, Variables, write_concept};
+use crate::options::ExportOptions;
 use crate::weights::WeightForm;
 
 /// Version of the gradient file's format: `docs/format.md`.

@@ -9,8 +9,8 @@ use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
 use crate::checkpoint::{Checkpoint, MaskSurvey};
-use crate::export::ExportOptions;
 use crate::layout::Layout;
+use crate::options::ExportOptions;
 use crate::weights::{MaskForm, WeightForm};
 
 /// The operator set: 20 is the first with `Gelu`, and both ONNX Runtime 1.20 and tract know it.

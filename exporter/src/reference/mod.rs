@@ -34,6 +34,7 @@ struct Heads {
 }
 
 /// What overrides do to the label.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a check")]
 enum Answers {
     Effect(Array2<f32>),
     Replace,

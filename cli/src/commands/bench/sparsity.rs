@@ -144,7 +144,7 @@ fn read_accuracies(file: &Path) -> Result<Vec<Trained>> {
         .map_err(|e| Error::new(ErrorKind::Io, &place, e.to_string(), "a file").caused_by(e))?;
     serde_json::from_str(&text).map_err(|e| {
         let expected = "a JSON list of sparsity, block_rows, concepts and label";
-        Error::new(ErrorKind::Format, place, e.to_string(), expected)
+        Error::new(ErrorKind::Format, place, e.to_string(), expected).caused_by(e)
     })
 }
 

@@ -38,6 +38,7 @@ pub(super) fn loaded(option: Option<&Path>) -> Result<Loaded> {
     let (builder, library) = open(option)?;
     let environment = environment(builder).map_err(|e| {
         Error::new(ErrorKind::Unavailable, &library, e.message(), "ONNX Runtime to start")
+            .caused_by(e)
     })?;
     Ok(loaded.insert(Loaded { environment, library }).clone())
 }

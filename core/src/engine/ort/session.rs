@@ -93,6 +93,7 @@ impl Sessions {
         builder.with_execution_providers([provider]).map_err(|e| {
             let expected = "a GPU, its driver, and an ONNX Runtime built for its CUDA version";
             Error::new(ErrorKind::Unavailable, self.place.to_string(), e.message(), expected)
+                .caused_by(ort::Error::<()>::from(e))
         })
     }
 

@@ -9,6 +9,7 @@ use crate::{Model, Result};
 /// Which part of a concept's subnetwork is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SwitchedOff {
     /// The weights that no other concept keeps.
     Exclusive,

@@ -51,7 +51,7 @@ pub(super) fn heads<'a>(graph: &Graph<'a>) -> Matched<(HeadsSpec, Vec<&'a str>)>
     let mut shared: Option<Shared> = None;
     for (k, evidence) in concat.input.iter().enumerate() {
         let (own, state) = head(graph, evidence, k)?;
-        let first = shared.get_or_insert_with(|| Shared { ..own });
+        let first = shared.get_or_insert(Shared { ..own });
         let as_first = *first == own;
         require(concat, as_first, format!("heads as the first, {first:?}"), format!("{own:?}"))?;
         branch.push(hidden.iter().position(|&known| known == state).unwrap_or_else(|| {
