@@ -21,6 +21,8 @@ const LENGTHS: [usize; 2] = [7, 32];
 /// What the check of an exported file found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
+    /// The engines that ran the file: the sparse kernels where they take it, and tract.
+    pub engines: Vec<String>,
     /// How many token sequences were run, each with no, one and every concept supposed and corrected.
     pub inputs: usize,
     /// The largest absolute differences between the file's outputs and the reference's, which is given
@@ -106,46 +108,47 @@ pub(crate) fn check(
     bytes: Bytes,
     options: &ExportOptions,
 ) -> Result<CheckReport> {
-    // The engine that is always there, so that a file passes everywhere or nowhere.
-    let mut on_tract = LoadOptions::default();
-    on_tract.engine = EngineChoice::Tract;
-    let model = Model::from_bytes(bytes.clone(), &on_tract)?;
-    let head = HeadGraph::from_bytes(bytes, &on_tract)?;
+    let models = models(&bytes)?;
+    let head = head(bytes)?;
     let mut random = fastrand::Rng::with_seed(SEED);
-    let ids = token_ids(checkpoint, &model, &mut random)?;
+    let ids = token_ids(checkpoint, &models[0], &mut random)?;
     let overrides = overrides(checkpoint, &mut random);
     let inputs: Vec<Input> = ids.iter().map(|ids| padded(checkpoint, ids)).collect();
 
     let stored = Reference::rounded(checkpoint, options.weights, options.masks)?;
     let expected = stored.encode(&inputs)?;
     let mut differences = Differences::default();
-    for (ids, expected) in ids.iter().zip(&expected) {
-        let prediction = model.predict_tokens(ids)?;
-        for overrides in &overrides {
-            let overridden = overridden(checkpoint, &prediction, overrides)?;
-            let found = Found::by_file(&overridden);
-            differences.add_encoded(&found, expected);
-            let expected = stored.decide(&expected.concept_logits, overrides);
-            differences.add_decided(&found, &expected);
-            let [values, label] = by_head(&head, &found, overrides)?;
-            let shape = found.concept_values.raw_dim();
-            let by_graph = Found {
-                concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
-                label_logits: ArrayView1::from(&label),
-                ..found
-            };
-            differences.add_decided(&by_graph, &expected);
+    for model in &models {
+        for (ids, expected) in ids.iter().zip(&expected) {
+            let prediction = model.predict_tokens(ids)?;
+            for overrides in &overrides {
+                let overridden = overridden(checkpoint, &prediction, overrides)?;
+                let found = Found::by_file(&overridden);
+                differences.add_encoded(&found, expected);
+                let expected = stored.decide(&expected.concept_logits, overrides);
+                differences.add_decided(&found, &expected);
+                let Some(head) = &head else { continue };
+                let [values, label] = by_head(head, &found, overrides)?;
+                let shape = found.concept_values.raw_dim();
+                let by_graph = Found {
+                    concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
+                    label_logits: ArrayView1::from(&label),
+                    ..found
+                };
+                differences.add_decided(&by_graph, &expected);
+            }
         }
-    }
-    let too_large = |value: f32| value.is_nan() || value > options.atol;
-    let wrong = differences.by_output().into_iter().find(|(_, value)| too_large(*value));
-    if let Some((output, value)) = wrong {
-        return Err(Error::new(
-            ErrorKind::Model,
-            format!("check of the exported file: {output}"),
-            format!("a difference of {value:e} from the checkpoint"),
-            format!("at most {:e}", options.atol),
-        ));
+        let too_large = |value: f32| value.is_nan() || value > options.atol;
+        let wrong = differences.by_output().into_iter().find(|(_, value)| too_large(*value));
+        if let Some((output, value)) = wrong {
+            let engine = model.engine();
+            return Err(Error::new(
+                ErrorKind::Model,
+                format!("check of the exported file: {output}"),
+                format!("a difference of {value:e} from the checkpoint on the engine {engine}"),
+                format!("at most {:e}", options.atol),
+            ));
+        }
     }
     let rounding = match options.weights {
         WeightForm::F32 => None,
@@ -153,7 +156,42 @@ pub(crate) fn check(
             Some(rounding(checkpoint, &stored, &expected, &inputs, &overrides)?)
         }
     };
-    Ok(CheckReport { inputs: inputs.len(), differences, rounding })
+    let engines = models.iter().map(|model| model.engine().into()).collect();
+    Ok(CheckReport { engines, inputs: inputs.len(), differences, rounding })
+}
+
+/// The file on each engine that needs no other library and takes it: that which `auto` takes is one of them, or takes
+/// the same graph.
+fn models(bytes: &Bytes) -> Result<Vec<Model>> {
+    let mut models = Vec::new();
+    let mut refused = None;
+    for engine in [EngineChoice::Sparse, EngineChoice::Tract] {
+        match Model::from_bytes(bytes.clone(), &on(engine)) {
+            Ok(model) => models.push(model),
+            // The kernels do not take every graph, and a build may be without tract.
+            Err(e) if e.kind() == ErrorKind::Unavailable => refused = Some(e),
+            Err(e) => return Err(e),
+        }
+    }
+    match refused {
+        Some(e) if models.is_empty() => Err(e),
+        _ => Ok(models),
+    }
+}
+
+/// The concept layer as the file's graph has it, where the build has an engine that runs graphs.
+fn head(bytes: Bytes) -> Result<Option<HeadGraph>> {
+    match HeadGraph::from_bytes(bytes, &on(EngineChoice::Tract)) {
+        Ok(head) => Ok(Some(head)),
+        Err(e) if e.kind() == ErrorKind::Unavailable => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn on(engine: EngineChoice) -> LoadOptions {
+    let mut options = LoadOptions::default();
+    options.engine = engine;
+    options
 }
 
 /// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.
