@@ -163,8 +163,8 @@ fn the_gradient_tells_what_a_bit_does() {
         let after = flipped.logits(&tokens).expect("runs").swap_remove(0);
         let found = difference(&after) - difference(&before);
         let told = direction * slopes[bit];
-        println!("{}: {found} and {told}", mask.name);
-        assert!((found - told).abs() < 0.5 * told.abs(), "{}: {found} and {told}", mask.name);
+        println!("{}: {found} and {told}", mask.layer());
+        assert!((found - told).abs() < 0.5 * told.abs(), "{}: {found} and {told}", mask.layer());
         checked += 1;
     }
     assert_eq!(checked, model.masks().layers.len());
