@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io::{Write, stdout};
 
-use sparsecbm::{ConceptValue, EngineChoice, LoadOptions, Model, Prediction};
+use sparsecbm::{ConceptValue, EngineChoice, LoadOptions, Model, Prediction, Question};
 use sparsecbm_tests::Goldens;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     options.engine = EngineChoice::Tract;
     let model = Model::load(model, &options)?;
     let goldens = Goldens::read(goldens);
+    let classes: Vec<usize> = model.schema().concepts.iter().map(|c| c.classes.len()).collect();
     let mut out = stdout().lock();
     let rows: usize =
         goldens.cases.iter().filter(|c| c.texts.is_some()).map(|case| case.rows()).sum();
@@ -26,35 +27,39 @@ fn main() -> Result<(), Box<dyn Error>> {
             let list: Vec<String> = ids.iter().map(u32::to_string).collect();
             writeln!(out, "ids {} {}", ids.len(), list.join(" "))?;
             writeln!(out, "text {}\n{text}", text.len())?;
-            let overrides = case.overrides(row);
+            let overrides = case.overrides(row, &classes);
             writeln!(out, "overrides {}", overrides.len())?;
-            for (k, probabilities) in &overrides {
-                writeln!(out, "concept {k} {}", hexadecimal(probabilities))?;
+            let mut prediction = model.predict_tokens(&ids)?;
+            for (k, question, probabilities) in overrides {
+                let number = if question == Question::Correct { 2 } else { 1 };
+                writeln!(out, "concept {k} question {number}")?;
+                write_line(&mut out, "probabilities", &probabilities)?;
+                let name = &model.schema().concepts[k].name;
+                let value = ConceptValue::Probabilities(probabilities);
+                prediction = prediction.overridden(question, [(name, value)])?;
             }
-            let overrides = overrides.into_iter().map(|(k, probabilities)| {
-                (&model.schema().concepts[k].name, ConceptValue::Probabilities(probabilities))
-            });
-            write_outputs(&mut out, &model.predict_tokens(&ids)?.intervene(overrides)?)?;
+            write_outputs(&mut out, &prediction)?;
         }
     }
     Ok(())
 }
 
 fn write_outputs(out: &mut impl Write, prediction: &Prediction) -> std::io::Result<()> {
-    let mut line = |name: &str, values: &[f32]| {
-        writeln!(out, "{name} {} {}", values.len(), hexadecimal(values))
-    };
     let label = prediction.label();
-    line("label_logits", label.logits)?;
-    line("label_probabilities", label.probabilities)?;
+    write_line(out, "label_logits", label.logits)?;
+    write_line(out, "label_probabilities", label.probabilities)?;
     for (concept, evidence) in prediction.concepts().zip(prediction.token_evidence().outer_iter()) {
-        line("concept_logits", concept.logits)?;
-        line("concept_values", concept.probabilities)?;
-        for class in evidence.outer_iter() {
-            line("evidence", &class.to_vec())?;
+        write_line(out, "concept_logits", concept.logits)?;
+        write_line(out, "concept_values", concept.probabilities)?;
+        for class in evidence.outer_iter().take(concept.logits.len()) {
+            write_line(out, "evidence", &class.to_vec())?;
         }
     }
     Ok(())
+}
+
+fn write_line(out: &mut impl Write, name: &str, values: &[f32]) -> std::io::Result<()> {
+    writeln!(out, "{name} {} {}", values.len(), hexadecimal(values))
 }
 
 /// The bits of each value in base 16.

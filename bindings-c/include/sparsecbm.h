@@ -4,7 +4,8 @@
  *
  * OUTLINE
  *   scbm_model_load -> scbm_predict -> scbm_prediction_get_label, scbm_prediction_get_concept
- *                                   -> scbm_intervene_class -> scbm_prediction_get_label
+ *                                   -> scbm_intervene_class (as it would be if) -> scbm_prediction_get_label
+ *                                   -> scbm_correct_class (it misread the text) -> scbm_prediction_get_label
  *                                   -> scbm_explain -> scbm_explanation_get_…
  *   scbm_tokenize -> scbm_tokens_get_…
  *   scbm_subnetworks_load -> scbm_subnetworks_get_…
@@ -82,9 +83,9 @@ typedef struct scbm_patch scbm_patch;
 
 /**
  * What a model says of one text, with the overrides that were made since. Never changes:
- * `scbm_intervene_…` and `scbm_undo…` make another one, which shares what the model computed. Belongs to
- * one thread at a time, and may be handed to another. Keeps its model alive: the model may be freed first.
- * Freed by `scbm_prediction_free`.
+ * `scbm_intervene_…`, `scbm_correct_…` and `scbm_undo…` make another one, which shares what the model computed.
+ * Belongs to one thread at a time, and may be handed to another. Keeps its model alive: the model may be freed
+ * first. Freed by `scbm_prediction_free`.
  */
 typedef struct scbm_prediction scbm_prediction;
 
@@ -169,7 +170,8 @@ typedef struct scbm_model_info {
    */
   size_t concept_count;
   /**
-   * C, the number of classes of each concept.
+   * C, the largest number of classes of a concept. Concepts may have different numbers:
+   * `scbm_model_get_concept` tells each one's.
    */
   size_t class_count;
   /**
@@ -307,7 +309,8 @@ typedef struct scbm_label {
    */
   const float *logits;
   /**
-   * The mean of the classes under the probabilities where every class name is a number (stars), else NaN.
+   * The mean under the probabilities of what the classes are worth, where the model tells that or every class
+   * name is a number (stars), else NaN.
    */
   float expected_value;
 } scbm_label;
@@ -321,7 +324,7 @@ typedef struct scbm_concept {
    */
   const char *name;
   /**
-   * C, the number of its classes.
+   * The number of its classes; concepts of one model may have different numbers.
    */
   size_t class_count;
   /**
@@ -345,10 +348,15 @@ typedef struct scbm_concept {
    */
   const float *logits;
   /**
-   * Whether the probabilities were given by an override.
+   * Whether the probabilities were given by an override; `scbm_prediction_get_question` tells what it asks.
    */
   bool overridden;
 } scbm_concept;
+
+/**
+ * What a person who overrides a concept asks: one of the `SCBM_QUESTION_…`.
+ */
+typedef int32_t scbm_question;
 
 /**
  * By what concepts are ranked when it is asked which one to ask a person about: one of the
@@ -436,11 +444,12 @@ typedef struct scbm_explanation_info {
  */
 typedef struct scbm_contribution {
   /**
-   * L numbers, its override's share included.
+   * L numbers. Where the concept is overridden in a model of two answers: what is asserted of it is worth,
+   * whatever the text said of it. In models of one answer its override's share is included.
    */
   const float *label_logits;
   /**
-   * L numbers: the part that the override made; NULL where there is none.
+   * L numbers: what the override changed in the label logits; NULL where there is none.
    */
   const float *override_share;
 } scbm_contribution;
@@ -462,7 +471,7 @@ typedef struct scbm_outcome {
    */
   const float *probabilities;
   /**
-   * The mean of the classes under the probabilities where every class name is a number, else NaN.
+   * The mean under the probabilities of what the classes are worth, as `scbm_label` has it, else NaN.
    */
   float expected_value;
 } scbm_outcome;
@@ -480,7 +489,7 @@ typedef struct scbm_change {
    */
   size_t from_class_index;
   /**
-   * The class asserted instead.
+   * The class supposed instead.
    */
   size_t to_class_index;
 } scbm_change;
@@ -964,6 +973,21 @@ typedef struct scbm_edit_change {
 #define SCBM_ENGINE_SPARSE 4
 
 /**
+ * Nothing: the concept is not overridden.
+ */
+#define SCBM_QUESTION_NONE 0
+
+/**
+ * As it would be if: `scbm_intervene_…`.
+ */
+#define SCBM_QUESTION_SUPPOSE 1
+
+/**
+ * The model misread the text: `scbm_correct_…`.
+ */
+#define SCBM_QUESTION_CORRECT 2
+
+/**
  * Uncertainty times expected change.
  */
 #define SCBM_POLICY_COMBINED 0
@@ -1255,9 +1279,9 @@ scbm_status scbm_prediction_get_token(const struct scbm_prediction *prediction,
  * What each position adds to one concept logit, before overrides: the sum over the positions plus the
  * bias of the concept's head is the logit, exactly.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `values`: receives a pointer to S values, which
- * live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors: `ARGUMENT`,
- * also where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `values`: receives a pointer
+ * to S values, which live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors:
+ * `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_prediction_get_evidence(const struct scbm_prediction *prediction,
                                          size_t concept_index,
@@ -1265,10 +1289,31 @@ scbm_status scbm_prediction_get_evidence(const struct scbm_prediction *predictio
                                          const float **values);
 
 /**
- * Overrides a concept with one class, by the class's name.
+ * How many answers a model has to the two questions that an override can ask: 2 where supposing and correcting
+ * are told apart, 1 where both give the same.
  *
- * The new prediction has this override on top of those that `prediction` has. Only the label is computed
- * again, not what the model says of the text.
+ * `count`: receives it. Threads: any. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_model_get_answer_count(const struct scbm_model *model,
+                                        size_t *count);
+
+/**
+ * What the override of a concept asks.
+ *
+ * `concept_index`: 0 to K − 1, in the model's order. `question`: receives it; `SCBM_QUESTION_NONE` where the
+ * concept is not overridden. Threads: the prediction's. Errors: `ARGUMENT`, also where there is no such concept.
+ */
+scbm_status scbm_prediction_get_question(const struct scbm_prediction *prediction,
+                                         size_t concept_index,
+                                         scbm_question *question);
+
+/**
+ * Supposes that a concept is of one class, by the class's name: as it would be if. The label follows as it does
+ * when a person edits the text. Where the model misread the text, `scbm_correct_class` is meant.
+ *
+ * The new prediction has this override on top of those that `prediction` has; of one concept the last holds,
+ * whatever it asks, and else the order does not matter. Only the label is computed again, not what the model
+ * says of the text.
  *
  * `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which is
  * the caller's to free; `prediction` stays as it is. Threads: the prediction's. Errors: `INPUT` where the
@@ -1280,7 +1325,8 @@ scbm_status scbm_intervene_class(const struct scbm_prediction *prediction,
                                  struct scbm_prediction **changed);
 
 /**
- * Overrides a concept with one class, by the class's index, 0 to C − 1. Else as `scbm_intervene_class`.
+ * Supposes that a concept is of one class, by the class's index, 0 to the concept's `class_count` − 1. Else as
+ * `scbm_intervene_class`.
  */
 scbm_status scbm_intervene_class_index(const struct scbm_prediction *prediction,
                                        const char *concept_name,
@@ -1288,10 +1334,10 @@ scbm_status scbm_intervene_class_index(const struct scbm_prediction *prediction,
                                        struct scbm_prediction **changed);
 
 /**
- * Overrides a concept with probabilities.
+ * Supposes that a concept has these probabilities.
  *
  * `probabilities`: `count` numbers from 0 to 1 whose sum is 1, one a class. Errors: also `INPUT` where they
- * are not that or `count` is not C. Else as `scbm_intervene_class`.
+ * are not that or `count` is not the concept's `class_count`. Else as `scbm_intervene_class`.
  */
 scbm_status scbm_intervene_probabilities(const struct scbm_prediction *prediction,
                                          const char *concept_name,
@@ -1300,10 +1346,10 @@ scbm_status scbm_intervene_probabilities(const struct scbm_prediction *predictio
                                          struct scbm_prediction **changed);
 
 /**
- * Overrides a concept with logits, of which the softmax is taken.
+ * Supposes that a concept has these logits, of which the softmax is taken.
  *
  * `logits`: `count` finite numbers, one a class. Errors: also `INPUT` where they are not that or `count`
- * is not C. Else as `scbm_intervene_class`.
+ * is not the concept's `class_count`. Else as `scbm_intervene_class`.
  */
 scbm_status scbm_intervene_logits(const struct scbm_prediction *prediction,
                                   const char *concept_name,
@@ -1330,6 +1376,44 @@ scbm_status scbm_undo(const struct scbm_prediction *prediction,
  */
 scbm_status scbm_undo_all(const struct scbm_prediction *prediction,
                           struct scbm_prediction **changed);
+
+/**
+ * Tells the model that a concept is of one class, by the class's name: the model misread the text, which is as
+ * it was. The label follows from the text and from what is now known of the concept. Where another text is
+ * meant, one in which the concept is so, `scbm_intervene_class` supposes.
+ *
+ * Supposed and corrected concepts may be mixed. Else as `scbm_intervene_class`.
+ */
+scbm_status scbm_correct_class(const struct scbm_prediction *prediction,
+                               const char *concept_name,
+                               const char *class_name,
+                               struct scbm_prediction **changed);
+
+/**
+ * As `scbm_correct_class`, by the class's index; else as `scbm_intervene_class_index`.
+ */
+scbm_status scbm_correct_class_index(const struct scbm_prediction *prediction,
+                                     const char *concept_name,
+                                     size_t class_index,
+                                     struct scbm_prediction **changed);
+
+/**
+ * As `scbm_correct_class`, with probabilities; else as `scbm_intervene_probabilities`.
+ */
+scbm_status scbm_correct_probabilities(const struct scbm_prediction *prediction,
+                                       const char *concept_name,
+                                       const float *probabilities,
+                                       size_t count,
+                                       struct scbm_prediction **changed);
+
+/**
+ * As `scbm_correct_class`, with logits; else as `scbm_intervene_logits`.
+ */
+scbm_status scbm_correct_logits(const struct scbm_prediction *prediction,
+                                const char *concept_name,
+                                const float *logits,
+                                size_t count,
+                                struct scbm_prediction **changed);
 
 /**
  * Explains a prediction, with the overrides that it has.
@@ -1367,14 +1451,24 @@ scbm_status scbm_explanation_get_json(const struct scbm_explanation *explanation
                                       const char **json);
 
 /**
- * The label logits where every concept has its mean logits. These plus the contributions of all concepts
- * are the label's logits, exactly.
+ * The label logits where every concept has its mean logits. These plus the contributions of all concepts plus
+ * the rest (`scbm_explanation_get_rest`) are the label's logits, exactly.
  *
  * `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
  * explanation's. Errors: `ARGUMENT`.
  */
 scbm_status scbm_explanation_get_baseline(const struct scbm_explanation *explanation,
                                           const float **label_logits);
+
+/**
+ * What else the text says: in a model of two answers an overridden concept counts as what is asserted of it, and
+ * this is what is left. 0 without overrides and in models of one answer (`scbm_model_get_answer_count`).
+ *
+ * `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
+ * explanation's. Errors: `ARGUMENT`.
+ */
+scbm_status scbm_explanation_get_rest(const struct scbm_explanation *explanation,
+                                      const float **label_logits);
 
 /**
  * What one concept adds to each label logit, against the mean of the training examples.
@@ -1387,10 +1481,10 @@ scbm_status scbm_explanation_get_contribution(const struct scbm_explanation *exp
                                               struct scbm_contribution *contribution);
 
 /**
- * The label where one concept is asserted to be of one class and the others are as they are.
+ * The label where one concept is supposed to be of one class and the others are as they are.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Threads: the
- * explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `outcome`: receives it.
+ * Threads: the explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_what_if(const struct scbm_explanation *explanation,
                                          size_t concept_index,
@@ -1439,7 +1533,7 @@ scbm_status scbm_explanation_get_word(const struct scbm_explanation *explanation
 /**
  * What the words add to one concept logit, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `evidence`: receives it. Threads: the
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `evidence`: receives it. Threads: the
  * explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_word_evidence(const struct scbm_explanation *explanation,
@@ -1459,7 +1553,7 @@ scbm_status scbm_explanation_get_occlusion(const struct scbm_explanation *explan
 /**
  * What one concept logit loses with each word that was masked out, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `losses`: receives a pointer to V numbers, which
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V numbers, which
  * live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
  * made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
  */
@@ -1492,7 +1586,7 @@ scbm_status scbm_explanation_get_faithfulness(const struct scbm_explanation *exp
 /**
  * What each word adds to one concept logit by integrated gradients, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `attribution`: receives it; its pointer lives as long
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its pointer lives as long
  * as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made without
  * `gradients`, `ARGUMENT`, also where there is no such concept or class.
  */
@@ -1674,7 +1768,7 @@ scbm_status scbm_gradients_get_device(const struct scbm_gradients *gradients,
  * leaves every guard its own. `scbm_edit_get_patch` gives what can be kept and applied.
  *
  * `examples`: `example_count` predictions, one or more, of one model (with its patches, which the edit comes
- * on top of); `class_indices`: as many classes, 0 to C − 1. `guards`: `guard_count` predictions of the same
+ * on top of); `class_indices`: as many classes of the concept. `guards`: `guard_count` predictions of the same
  * model. `concept_index`: 0 to K − 1. `options`: NULL for the defaults. `edit`: receives the edit, the
  * caller's to free. Threads: the predictions'.
  *

@@ -173,6 +173,14 @@ public:
         return view(size.value().label_class_count,
                     [&](auto out) { return scbm_explanation_get_baseline(get(), out); });
     }
+    /** What else the text says, where concepts are overridden. */
+    result<span<float>> rest() const
+    {
+        auto size = info();
+        if (!size) return size.failure();
+        return view(size.value().label_class_count,
+                    [&](auto out) { return scbm_explanation_get_rest(get(), out); });
+    }
     /** One change of the smallest set that gives another label. */
     result<scbm_change> change(std::size_t index) const
     {
@@ -281,7 +289,7 @@ struct label {
     span<const char *> class_names;
     span<float> probabilities;
     span<float> logits;
-    /** NaN where the classes are not numbers. */
+    /** NaN where nothing tells what the classes are worth. */
     float expected_value;
 };
 
@@ -294,6 +302,8 @@ struct concept_view {
     span<float> probabilities;
     span<float> logits;
     bool overridden;
+    /** What its override asks; SCBM_QUESTION_NONE where there is none. */
+    scbm_question question;
 };
 
 /** What a model says of one text. */
@@ -321,9 +331,13 @@ public:
         auto raw = detail::get<scbm_concept>(
             [&](auto out) { return scbm_prediction_get_concept(get(), index, out); });
         if (!raw) return raw.failure();
+        auto question = detail::get<scbm_question>(
+            [&](auto out) { return scbm_prediction_get_question(get(), index, out); });
+        if (!question) return question.failure();
         const scbm_concept &c = raw.value();
         return concept_view{c.name, c.class_name, c.class_index, {c.class_names, c.class_count},
-                            {c.probabilities, c.class_count}, {c.logits, c.class_count}, c.overridden};
+                            {c.probabilities, c.class_count}, {c.logits, c.class_count}, c.overridden,
+                            question.value()};
     }
     /** Every concept, in the model's order. */
     result<std::vector<concept_view>> concepts() const
@@ -355,30 +369,72 @@ public:
         return span<float>(values.value(), size.value().position_count);
     }
 
-    /** Another prediction, with a concept overridden by a class. */
-    result<prediction> intervene(const std::string &concept_name, const std::string &class_name) const
+    /** Another prediction: as it would be if the concept were so. */
+    result<prediction> suppose(const std::string &concept_name, const std::string &class_name) const
     {
         return changed([&](auto out) {
             return scbm_intervene_class(get(), concept_name.c_str(), class_name.c_str(), out);
         });
     }
-    result<prediction> intervene(const std::string &concept_name, std::size_t class_index) const
+    result<prediction> suppose(const std::string &concept_name, std::size_t class_index) const
     {
         return changed([&](auto out) {
             return scbm_intervene_class_index(get(), concept_name.c_str(), class_index, out);
         });
     }
-    result<prediction> intervene_probabilities(const std::string &concept_name, span<float> values) const
+    result<prediction> suppose_probabilities(const std::string &concept_name, span<float> values) const
     {
         return changed([&](auto out) {
             return scbm_intervene_probabilities(get(), concept_name.c_str(), values.data(), values.size(), out);
         });
     }
-    result<prediction> intervene_logits(const std::string &concept_name, span<float> values) const
+    result<prediction> suppose_logits(const std::string &concept_name, span<float> values) const
     {
         return changed([&](auto out) {
             return scbm_intervene_logits(get(), concept_name.c_str(), values.data(), values.size(), out);
         });
+    }
+    /** Another prediction: the concept is so, the model misread the text. */
+    result<prediction> correct(const std::string &concept_name, const std::string &class_name) const
+    {
+        return changed([&](auto out) {
+            return scbm_correct_class(get(), concept_name.c_str(), class_name.c_str(), out);
+        });
+    }
+    result<prediction> correct(const std::string &concept_name, std::size_t class_index) const
+    {
+        return changed([&](auto out) {
+            return scbm_correct_class_index(get(), concept_name.c_str(), class_index, out);
+        });
+    }
+    result<prediction> correct_probabilities(const std::string &concept_name, span<float> values) const
+    {
+        return changed([&](auto out) {
+            return scbm_correct_probabilities(get(), concept_name.c_str(), values.data(), values.size(), out);
+        });
+    }
+    result<prediction> correct_logits(const std::string &concept_name, span<float> values) const
+    {
+        return changed([&](auto out) {
+            return scbm_correct_logits(get(), concept_name.c_str(), values.data(), values.size(), out);
+        });
+    }
+    /** suppose by its older name. */
+    result<prediction> intervene(const std::string &concept_name, const std::string &class_name) const
+    {
+        return suppose(concept_name, class_name);
+    }
+    result<prediction> intervene(const std::string &concept_name, std::size_t class_index) const
+    {
+        return suppose(concept_name, class_index);
+    }
+    result<prediction> intervene_probabilities(const std::string &concept_name, span<float> values) const
+    {
+        return suppose_probabilities(concept_name, values);
+    }
+    result<prediction> intervene_logits(const std::string &concept_name, span<float> values) const
+    {
+        return suppose_logits(concept_name, values);
     }
     result<prediction> undo(const std::string &concept_name) const
     {
@@ -476,6 +532,12 @@ public:
     result<scbm_variable> label() const
     {
         return detail::get<scbm_variable>([&](auto out) { return scbm_model_get_label(get(), out); });
+    }
+    /** 2 where supposing and correcting are told apart, 1 where both give the same. */
+    result<std::size_t> answer_count() const
+    {
+        return detail::get<std::size_t>(
+            [&](auto out) { return scbm_model_get_answer_count(get(), out); });
     }
     result<std::string_view> schema_json() const
     {

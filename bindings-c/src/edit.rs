@@ -123,7 +123,7 @@ pub struct EditChange {
 /// leaves every guard its own. `scbm_edit_get_patch` gives what can be kept and applied.
 ///
 /// `examples`: `example_count` predictions, one or more, of one model (with its patches, which the edit comes
-/// on top of); `class_indices`: as many classes, 0 to C − 1. `guards`: `guard_count` predictions of the same
+/// on top of); `class_indices`: as many classes of the concept. `guards`: `guard_count` predictions of the same
 /// model. `concept_index`: 0 to K − 1. `options`: NULL for the defaults. `edit`: receives the edit, the
 /// caller's to free. Threads: the predictions'.
 ///

@@ -43,9 +43,10 @@ pub struct ExplanationInfo {
 /// What one concept adds to each label logit. Its pointers live as long as the explanation.
 #[repr(C)]
 pub struct Contribution {
-    /// L numbers, its override's share included.
+    /// L numbers. Where the concept is overridden in a model of two answers: what is asserted of it is worth,
+    /// whatever the text said of it. In models of one answer its override's share is included.
     pub label_logits: *const f32,
-    /// L numbers: the part that the override made; NULL where there is none.
+    /// L numbers: what the override changed in the label logits; NULL where there is none.
     pub override_share: *const f32,
 }
 
@@ -58,7 +59,7 @@ pub struct Outcome {
     pub class_name: *const c_char,
     /// L probabilities.
     pub probabilities: *const f32,
-    /// The mean of the classes under the probabilities where every class name is a number, else NaN.
+    /// The mean under the probabilities of what the classes are worth, as `scbm_label` has it, else NaN.
     pub expected_value: f32,
 }
 
@@ -69,7 +70,7 @@ pub struct Change {
     pub concept_index: usize,
     /// Its class as it is.
     pub from_class_index: usize,
-    /// The class asserted instead.
+    /// The class supposed instead.
     pub to_class_index: usize,
 }
 
@@ -139,8 +140,8 @@ pub unsafe extern "C" fn scbm_explanation_get_json(
     }
 }
 
-/// The label logits where every concept has its mean logits. These plus the contributions of all concepts
-/// are the label's logits, exactly.
+/// The label logits where every concept has its mean logits. These plus the contributions of all concepts plus
+/// the rest (`scbm_explanation_get_rest`) are the label's logits, exactly.
 ///
 /// `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
 /// explanation's. Errors: `ARGUMENT`.
@@ -153,6 +154,24 @@ pub unsafe extern "C" fn scbm_explanation_get_baseline(
     unsafe {
         read(explanation, label_logits, "label_logits", |explanation| {
             Ok(explanation.inner.contributions.baseline.as_ptr())
+        })
+    }
+}
+
+/// What else the text says: in a model of two answers an overridden concept counts as what is asserted of it, and
+/// this is what is left. 0 without overrides and in models of one answer (`scbm_model_get_answer_count`).
+///
+/// `label_logits`: receives a pointer to L numbers, which live as long as the explanation. Threads: the
+/// explanation's. Errors: `ARGUMENT`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn scbm_explanation_get_rest(
+    explanation: *const Explanation,
+    label_logits: *mut *const f32,
+) -> Status {
+    // SAFETY: as the caller promises.
+    unsafe {
+        read(explanation, label_logits, "label_logits", |explanation| {
+            Ok(explanation.inner.contributions.rest.as_ptr())
         })
     }
 }
@@ -183,10 +202,10 @@ pub unsafe extern "C" fn scbm_explanation_get_contribution(
     }
 }
 
-/// The label where one concept is asserted to be of one class and the others are as they are.
+/// The label where one concept is supposed to be of one class and the others are as they are.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `outcome`: receives it. Threads: the
-/// explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `outcome`: receives it.
+/// Threads: the explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_what_if(
     explanation: *const Explanation,

@@ -24,7 +24,7 @@ pub struct Attribution {
 
 /// What each word adds to one concept logit by integrated gradients, before overrides.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `attribution`: receives it; its pointer lives as long
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its pointer lives as long
 /// as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made without
 /// `gradients`, `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]

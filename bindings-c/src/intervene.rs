@@ -1,15 +1,17 @@
 use std::ffi::c_char;
 
-use sparsecbm::ConceptValue;
+use sparsecbm::{ConceptValue, Question};
 
 use crate::arguments::{Out, array, reference, string};
 use crate::prediction::Prediction;
 use crate::status::{Failure, Status, entry};
 
-/// Overrides a concept with one class, by the class's name.
+/// Supposes that a concept is of one class, by the class's name: as it would be if. The label follows as it does
+/// when a person edits the text. Where the model misread the text, `scbm_correct_class` is meant.
 ///
-/// The new prediction has this override on top of those that `prediction` has. Only the label is computed
-/// again, not what the model says of the text.
+/// The new prediction has this override on top of those that `prediction` has; of one concept the last holds,
+/// whatever it asks, and else the order does not matter. Only the label is computed again, not what the model
+/// says of the text.
 ///
 /// `concept_name`, `class_name`: UTF-8, end in a zero byte. `changed`: receives the new prediction, which is
 /// the caller's to free; `prediction` stays as it is. Threads: the prediction's. Errors: `INPUT` where the
@@ -22,12 +24,11 @@ pub unsafe extern "C" fn scbm_intervene_class(
     changed: *mut *mut Prediction,
 ) -> Status {
     // SAFETY: as the caller promises.
-    let class = || Ok(unsafe { string(class_name, "class_name") }?.into());
-    // SAFETY: as the caller promises.
-    unsafe { intervene(prediction, concept_name, class, changed) }
+    unsafe { by_class(Question::Suppose, prediction, concept_name, class_name, changed) }
 }
 
-/// Overrides a concept with one class, by the class's index, 0 to C − 1. Else as `scbm_intervene_class`.
+/// Supposes that a concept is of one class, by the class's index, 0 to the concept's `class_count` − 1. Else as
+/// `scbm_intervene_class`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_intervene_class_index(
     prediction: *const Prediction,
@@ -35,15 +36,14 @@ pub unsafe extern "C" fn scbm_intervene_class_index(
     class_index: usize,
     changed: *mut *mut Prediction,
 ) -> Status {
-    let class = || Ok(class_index.into());
     // SAFETY: as the caller promises.
-    unsafe { intervene(prediction, concept_name, class, changed) }
+    unsafe { by_class_index(Question::Suppose, prediction, concept_name, class_index, changed) }
 }
 
-/// Overrides a concept with probabilities.
+/// Supposes that a concept has these probabilities.
 ///
 /// `probabilities`: `count` numbers from 0 to 1 whose sum is 1, one a class. Errors: also `INPUT` where they
-/// are not that or `count` is not C. Else as `scbm_intervene_class`.
+/// are not that or `count` is not the concept's `class_count`. Else as `scbm_intervene_class`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_intervene_probabilities(
     prediction: *const Prediction,
@@ -52,19 +52,15 @@ pub unsafe extern "C" fn scbm_intervene_probabilities(
     count: usize,
     changed: *mut *mut Prediction,
 ) -> Status {
-    let probabilities = || {
-        // SAFETY: as the caller promises.
-        let given = unsafe { array(probabilities, count, "probabilities") }?;
-        Ok(given.into())
-    };
+    let asked = Question::Suppose;
     // SAFETY: as the caller promises.
-    unsafe { intervene(prediction, concept_name, probabilities, changed) }
+    unsafe { by_probabilities(asked, prediction, concept_name, probabilities, count, changed) }
 }
 
-/// Overrides a concept with logits, of which the softmax is taken.
+/// Supposes that a concept has these logits, of which the softmax is taken.
 ///
 /// `logits`: `count` finite numbers, one a class. Errors: also `INPUT` where they are not that or `count`
-/// is not C. Else as `scbm_intervene_class`.
+/// is not the concept's `class_count`. Else as `scbm_intervene_class`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_intervene_logits(
     prediction: *const Prediction,
@@ -73,12 +69,8 @@ pub unsafe extern "C" fn scbm_intervene_logits(
     count: usize,
     changed: *mut *mut Prediction,
 ) -> Status {
-    let logits = || {
-        // SAFETY: as the caller promises.
-        Ok(ConceptValue::Logits(unsafe { array(logits, count, "logits") }?.to_vec()))
-    };
     // SAFETY: as the caller promises.
-    unsafe { intervene(prediction, concept_name, logits, changed) }
+    unsafe { by_logits(Question::Suppose, prediction, concept_name, logits, count, changed) }
 }
 
 /// Takes back the override of one concept, if it has one.
@@ -112,8 +104,67 @@ pub unsafe extern "C" fn scbm_undo_all(
 }
 
 /// # Safety
-/// As for the functions above.
-unsafe fn intervene(
+/// As for the functions above; as for all that follow.
+pub(crate) unsafe fn by_class(
+    question: Question,
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    class_name: *const c_char,
+    changed: *mut *mut Prediction,
+) -> Status {
+    // SAFETY: as the caller promises.
+    let class = || Ok(unsafe { string(class_name, "class_name") }?.into());
+    // SAFETY: as the caller promises.
+    unsafe { override_concept(question, prediction, concept_name, class, changed) }
+}
+
+pub(crate) unsafe fn by_class_index(
+    question: Question,
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    class_index: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let class = || Ok(class_index.into());
+    // SAFETY: as the caller promises.
+    unsafe { override_concept(question, prediction, concept_name, class, changed) }
+}
+
+pub(crate) unsafe fn by_probabilities(
+    question: Question,
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    probabilities: *const f32,
+    count: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let probabilities = || {
+        // SAFETY: as the caller promises.
+        let given = unsafe { array(probabilities, count, "probabilities") }?;
+        Ok(given.into())
+    };
+    // SAFETY: as the caller promises.
+    unsafe { override_concept(question, prediction, concept_name, probabilities, changed) }
+}
+
+pub(crate) unsafe fn by_logits(
+    question: Question,
+    prediction: *const Prediction,
+    concept_name: *const c_char,
+    logits: *const f32,
+    count: usize,
+    changed: *mut *mut Prediction,
+) -> Status {
+    let logits = || {
+        // SAFETY: as the caller promises.
+        Ok(ConceptValue::Logits(unsafe { array(logits, count, "logits") }?.to_vec()))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { override_concept(question, prediction, concept_name, logits, changed) }
+}
+
+unsafe fn override_concept(
+    question: Question,
     prediction: *const Prediction,
     concept_name: *const c_char,
     value: impl FnOnce() -> Result<ConceptValue, Failure>,
@@ -123,7 +174,9 @@ unsafe fn intervene(
     let name = || unsafe { string(concept_name, "concept_name") };
     // SAFETY: as the caller promises.
     unsafe {
-        change(prediction, changed, |prediction| Ok(prediction.intervene([(name()?, value()?)])?))
+        change(prediction, changed, |prediction| {
+            Ok(prediction.overridden(question, [(name()?, value()?)])?)
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod arguments;
+mod correct;
 mod edit;
 mod explain;
 mod explanation;
@@ -22,12 +23,14 @@ mod options;
 mod patch;
 mod predict;
 mod prediction;
+mod question;
 mod status;
 mod subnetworks;
 mod tokens;
 mod version;
 mod words;
 
+pub use correct::*;
 pub use edit::*;
 pub use explain::*;
 pub use explanation::*;
@@ -40,6 +43,7 @@ pub use occlusion::*;
 pub use patch::*;
 pub use predict::*;
 pub use prediction::*;
+pub use question::*;
 pub use status::*;
 pub use subnetworks::*;
 pub use tokens::*;

@@ -124,7 +124,7 @@ pub(crate) unsafe fn load_options(
         }
     };
     let number = |value: u32| NonZeroUsize::new(value as usize);
-    chosen.threads = number(given.threads);
+    chosen.sparse.threads = number(given.threads);
     chosen.ort.threads = number(given.ort_threads);
     chosen.ort.sessions = number(given.ort_sessions);
     chosen.ort.cuda_memory_limit =

@@ -22,7 +22,8 @@ pub struct Model {
 pub struct ModelInfo {
     /// K, the number of concepts.
     pub concept_count: usize,
-    /// C, the number of classes of each concept.
+    /// C, the largest number of classes of a concept. Concepts may have different numbers:
+    /// `scbm_model_get_concept` tells each one's.
     pub class_count: usize,
     /// L, the number of classes of the label.
     pub label_class_count: usize,

@@ -7,9 +7,9 @@ use crate::status::{Failure, Status, entry, free};
 use crate::tokens::{Token, pieces};
 
 /// What a model says of one text, with the overrides that were made since. Never changes:
-/// `scbm_intervene_…` and `scbm_undo…` make another one, which shares what the model computed. Belongs to
-/// one thread at a time, and may be handed to another. Keeps its model alive: the model may be freed first.
-/// Freed by `scbm_prediction_free`.
+/// `scbm_intervene_…`, `scbm_correct_…` and `scbm_undo…` make another one, which shares what the model computed.
+/// Belongs to one thread at a time, and may be handed to another. Keeps its model alive: the model may be freed
+/// first. Freed by `scbm_prediction_free`.
 pub struct Prediction {
     pub(crate) inner: sparsecbm::Prediction,
     pub(crate) names: Arc<Names>,
@@ -49,7 +49,8 @@ pub struct Label {
     pub probabilities: *const f32,
     /// `class_count` logits, of which the probabilities are the softmax.
     pub logits: *const f32,
-    /// The mean of the classes under the probabilities where every class name is a number (stars), else NaN.
+    /// The mean under the probabilities of what the classes are worth, where the model tells that or every class
+    /// name is a number (stars), else NaN.
     pub expected_value: f32,
 }
 
@@ -58,7 +59,7 @@ pub struct Label {
 pub struct Concept {
     /// The concept's name.
     pub name: *const c_char,
-    /// C, the number of its classes.
+    /// The number of its classes; concepts of one model may have different numbers.
     pub class_count: usize,
     /// `class_count` names.
     pub class_names: *const *const c_char,
@@ -70,7 +71,7 @@ pub struct Concept {
     pub probabilities: *const f32,
     /// `class_count` logits: the model's own, before overrides.
     pub logits: *const f32,
-    /// Whether the probabilities were given by an override.
+    /// Whether the probabilities were given by an override; `scbm_prediction_get_question` tells what it asks.
     pub overridden: bool,
 }
 
@@ -206,9 +207,9 @@ pub unsafe extern "C" fn scbm_prediction_get_token(
 /// What each position adds to one concept logit, before overrides: the sum over the positions plus the
 /// bias of the concept's head is the logit, exactly.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to C − 1. `values`: receives a pointer to S values, which
-/// live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors: `ARGUMENT`,
-/// also where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `values`: receives a pointer
+/// to S values, which live as long as the prediction; S is `position_count`. Threads: the prediction's. Errors:
+/// `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_prediction_get_evidence(
     prediction: *const Prediction,
@@ -222,13 +223,13 @@ pub unsafe extern "C" fn scbm_prediction_get_evidence(
             unsafe { (reference(prediction, "prediction")?, Out::new(values, "values")?) };
         let names = element(&prediction.names.concepts, concept_index, "concept_index")?;
         let evidence = prediction.inner.token_evidence();
-        let (_, classes, positions) = evidence.dim();
+        let (_, width, positions) = evidence.dim();
         if class_index >= names.class_count() {
-            let expected = format!("0 to {}", classes - 1);
+            let expected = format!("0 to {}", names.class_count() - 1);
             return Err(Failure::argument("class_index", class_index.to_string(), &expected));
         }
         let all = evidence.to_slice().expect("evidence is kept row by row");
-        out.write(all[(concept_index * classes + class_index) * positions..].as_ptr());
+        out.write(all[(concept_index * width + class_index) * positions..].as_ptr());
         Ok(())
     })
 }

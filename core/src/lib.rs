@@ -66,12 +66,12 @@ mod tokenizer;
 pub use concept_layer::{ConceptValue, Question};
 #[doc(hidden)]
 pub use engine::HeadGraph;
-pub use engine::{Device, EngineChoice, OrtOptions};
+pub use engine::{Device, EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use explain::{ExplainOptions, Explanation};
 pub use gradients::Gradients;
 pub use masks::{LayerMasks, Mask, MaskPatch, MaskSet, MaskStatistics};
-pub use model::{LoadOptions, Model};
+pub use model::Model;
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;
 pub use sparse::PlannedProduct;

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,14 +6,13 @@ use bytes::Bytes;
 use ndarray::ArrayView2;
 
 use crate::concept_layer::{ConceptLayer, softmax};
-use crate::engine::{self, Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
+use crate::engine::{self, Device, Encoded, Engine, LoadOptions, Sequence};
 use crate::exported::{Exported, Origin};
 use crate::format::metadata;
 use crate::masks::{MaskPatch, MaskSet, MaskStatistics, StoredMasks};
 use crate::onnx::ModelProto;
 use crate::prediction::Encoding;
 use crate::schema::Pooling;
-use crate::sparse::InstructionSet;
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::{Error, ErrorKind, PlannedProduct, Prediction, Result, Schema, masks, onnx};
 
@@ -22,29 +20,6 @@ use crate::{Error, ErrorKind, PlannedProduct, Prediction, Result, Schema, masks,
 #[derive(Clone)]
 pub struct Model {
     inner: Arc<Inner>,
-}
-
-/// How a model is to be loaded.
-///
-/// ```
-/// use sparsecbm::{EngineChoice, LoadOptions};
-///
-/// let mut options = LoadOptions::default();
-/// options.engine = EngineChoice::Sparse;
-/// options.threads = std::num::NonZeroUsize::new(4);
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct LoadOptions {
-    /// Which engine is to run it.
-    pub engine: EngineChoice,
-    /// How ONNX Runtime is to run it, where that is the engine.
-    pub ort: OrtOptions,
-    /// Threads over which the engine `sparse` spreads the concepts of one text, where the platform has
-    /// threads. `None`: one.
-    pub threads: Option<NonZeroUsize>,
-    /// Which of the processor's instructions the engine `sparse` uses. `None`: the fastest it knows.
-    pub instructions: Option<InstructionSet>,
 }
 
 struct Inner {
@@ -105,7 +80,7 @@ impl Model {
         let (engine, device) = engine::load(&model, &schema, options)?;
         let file = ModelProto { metadata_props: Vec::new(), ..model };
         // What is made anew runs where this runs.
-        let options = LoadOptions { engine: device.engine.parse()?, ..options.clone() };
+        let options = options.clone().with_engine(device.engine.parse()?);
         let inner = Inner {
             schema: Arc::new(schema),
             masks,

@@ -1,4 +1,4 @@
-/* Predicts a text, shows its concepts, corrects one, and shows the new label:
+/* Predicts a text and shows its concepts; corrects one, supposes the same, and shows the label of each:
  *     correct MODEL.onnx TEXT CONCEPT CLASS */
 #include <sparsecbm.h>
 #include <stdio.h>
@@ -29,21 +29,27 @@ static int show(const scbm_prediction *prediction)
     return 0;
 }
 
-/* A prediction, and the same one corrected. */
+/* A prediction, the same one corrected, and the same one with the concept supposed. */
 static int run(const scbm_model *model, char **arguments)
 {
-    scbm_prediction *prediction = NULL, *corrected = NULL;
+    const char *name = arguments[3], *class_name = arguments[4];
+    scbm_prediction *prediction = NULL, *corrected = NULL, *supposed = NULL;
     int failed = 1;
     if (scbm_predict(model, arguments[2], strlen(arguments[2]), &prediction) != SCBM_OK) {
         fail("predicting");
     } else if (show(prediction) == 0) {
-        if (scbm_intervene_class(prediction, arguments[3], arguments[4], &corrected) != SCBM_OK) {
+        if (scbm_correct_class(prediction, name, class_name, &corrected) != SCBM_OK) {
             fail("correcting");
+        } else if (scbm_intervene_class(prediction, name, class_name, &supposed) != SCBM_OK) {
+            fail("supposing");
         } else {
-            printf("with %s put right:\n", arguments[3]);
+            printf("with %s put right, if the model misread the text:\n", name);
             failed = show(corrected);
+            printf("as it would be if %s were so:\n", name);
+            failed |= show(supposed);
         }
     }
+    scbm_prediction_free(supposed);
     scbm_prediction_free(corrected);
     scbm_prediction_free(prediction);
     return failed;

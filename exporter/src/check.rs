@@ -21,13 +21,13 @@ const LENGTHS: [usize; 2] = [7, 32];
 /// What the check of an exported file found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckReport {
-    /// The engines that ran the file: the sparse kernels where they take it, and tract.
-    pub engines: Vec<String>,
     /// How many token sequences were run, each with no, one and every concept supposed and corrected.
     pub inputs: usize,
     /// The largest absolute differences between the file's outputs and the reference's, which is given
     /// the weights as the file stores them.
     pub differences: Differences,
+    /// The engines that ran them: each that is always there where it was compiled in and knows the model.
+    pub engines: Vec<String>,
     /// How far rounding the weights moved the reference's outputs; `None` where the form is exact.
     pub rounding: Option<Differences>,
 }
@@ -108,8 +108,11 @@ pub(crate) fn check(
     bytes: Bytes,
     options: &ExportOptions,
 ) -> Result<CheckReport> {
-    let models = models(&bytes)?;
-    let head = head(bytes)?;
+    let models = on_every_engine(&bytes)?;
+    let head = match cfg!(feature = "tract") {
+        true => Some(HeadGraph::from_bytes(bytes, &on(EngineChoice::Tract))?),
+        false => None,
+    };
     let mut random = fastrand::Rng::with_seed(SEED);
     let ids = token_ids(checkpoint, &models[0], &mut random)?;
     let overrides = overrides(checkpoint, &mut random);
@@ -118,37 +121,36 @@ pub(crate) fn check(
     let stored = Reference::rounded(checkpoint, options.weights, options.masks)?;
     let expected = stored.encode(&inputs)?;
     let mut differences = Differences::default();
-    for model in &models {
-        for (ids, expected) in ids.iter().zip(&expected) {
-            let prediction = model.predict_tokens(ids)?;
-            for overrides in &overrides {
-                let overridden = overridden(checkpoint, &prediction, overrides)?;
-                let found = Found::by_file(&overridden);
-                differences.add_encoded(&found, expected);
-                let expected = stored.decide(&expected.concept_logits, overrides);
-                differences.add_decided(&found, &expected);
-                let Some(head) = &head else { continue };
-                let [values, label] = by_head(head, &found, overrides)?;
-                let shape = found.concept_values.raw_dim();
-                let by_graph = Found {
-                    concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
-                    label_logits: ArrayView1::from(&label),
-                    ..found
-                };
-                differences.add_decided(&by_graph, &expected);
-            }
+    let runs =
+        models.iter().flat_map(|model| ids.iter().zip(&expected).map(move |run| (model, run)));
+    for (model, (ids, expected)) in runs {
+        let prediction = model.predict_tokens(ids)?;
+        for overrides in &overrides {
+            let overridden = overridden(checkpoint, &prediction, overrides)?;
+            let found = Found::by_file(&overridden);
+            differences.add_encoded(&found, expected);
+            let expected = stored.decide(&expected.concept_logits, overrides);
+            differences.add_decided(&found, &expected);
+            let Some(head) = &head else { continue };
+            let [values, label] = by_head(head, &found, overrides)?;
+            let shape = found.concept_values.raw_dim();
+            let by_graph = Found {
+                concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
+                label_logits: ArrayView1::from(&label),
+                ..found
+            };
+            differences.add_decided(&by_graph, &expected);
         }
-        let too_large = |value: f32| value.is_nan() || value > options.atol;
-        let wrong = differences.by_output().into_iter().find(|(_, value)| too_large(*value));
-        if let Some((output, value)) = wrong {
-            let engine = model.engine();
-            return Err(Error::new(
-                ErrorKind::Model,
-                format!("check of the exported file: {output}"),
-                format!("a difference of {value:e} from the checkpoint on the engine {engine}"),
-                format!("at most {:e}", options.atol),
-            ));
-        }
+    }
+    let too_large = |value: f32| value.is_nan() || value > options.atol;
+    let wrong = differences.by_output().into_iter().find(|(_, value)| too_large(*value));
+    if let Some((output, value)) = wrong {
+        return Err(Error::new(
+            ErrorKind::Model,
+            format!("check of the exported file: {output}"),
+            format!("a difference of {value:e} from the checkpoint"),
+            format!("at most {:e}", options.atol),
+        ));
     }
     let rounding = match options.weights {
         WeightForm::F32 => None,
@@ -157,41 +159,26 @@ pub(crate) fn check(
         }
     };
     let engines = models.iter().map(|model| model.engine().into()).collect();
-    Ok(CheckReport { engines, inputs: inputs.len(), differences, rounding })
+    Ok(CheckReport { inputs: inputs.len(), differences, engines, rounding })
 }
 
-/// The file on each engine that needs no other library and takes it: that which `auto` takes is one of them, or takes
-/// the same graph.
-fn models(bytes: &Bytes) -> Result<Vec<Model>> {
+/// The model on the engines that are there on every machine, so that a file passes everywhere or nowhere: tract, and
+/// the sparse kernels where they know the backbone, since they are what is chosen then.
+fn on_every_engine(bytes: &Bytes) -> Result<Vec<Model>> {
     let mut models = Vec::new();
-    let mut refused = None;
-    for engine in [EngineChoice::Sparse, EngineChoice::Tract] {
-        match Model::from_bytes(bytes.clone(), &on(engine)) {
-            Ok(model) => models.push(model),
-            // The kernels do not take every graph, and a build may be without tract.
-            Err(e) if e.kind() == ErrorKind::Unavailable => refused = Some(e),
-            Err(e) => return Err(e),
-        }
+    if cfg!(feature = "tract") {
+        models.push(Model::from_bytes(bytes.clone(), &on(EngineChoice::Tract))?);
     }
-    match refused {
-        Some(e) if models.is_empty() => Err(e),
-        _ => Ok(models),
+    match Model::from_bytes(bytes.clone(), &on(EngineChoice::Sparse)) {
+        Ok(model) => models.push(model),
+        Err(e) if e.kind() == ErrorKind::Unavailable && !models.is_empty() => {}
+        Err(e) => return Err(e),
     }
-}
-
-/// The concept layer as the file's graph has it, where the build has an engine that runs graphs.
-fn head(bytes: Bytes) -> Result<Option<HeadGraph>> {
-    match HeadGraph::from_bytes(bytes, &on(EngineChoice::Tract)) {
-        Ok(head) => Ok(Some(head)),
-        Err(e) if e.kind() == ErrorKind::Unavailable => Ok(None),
-        Err(e) => Err(e),
-    }
+    Ok(models)
 }
 
 fn on(engine: EngineChoice) -> LoadOptions {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
-    options
+    LoadOptions::default().with_engine(engine)
 }
 
 /// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.

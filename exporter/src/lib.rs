@@ -12,11 +12,8 @@
 //! ```
 
 mod backbone;
-pub mod bench;
-mod charts;
 mod check;
 mod checkpoint;
-pub mod eval;
 mod export;
 mod file;
 mod gradient;
@@ -24,9 +21,7 @@ mod graph;
 mod inspect;
 mod layout;
 mod reference;
-pub mod report;
 mod streaming;
-pub mod study;
 mod triton;
 mod weights;
 

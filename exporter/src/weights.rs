@@ -5,7 +5,7 @@ use serde::Serialize;
 use sparsecbm::{Error, ErrorKind, Result};
 
 /// How the weights of linear layers and embedding tables are stored. Heads, biases and norms stay f32.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WeightForm {
     /// 32-bit floats: exact.
@@ -19,7 +19,7 @@ pub enum WeightForm {
 }
 
 /// How masks are stored.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MaskForm {
     /// weight ⊙ mask, once a concept.

@@ -13,7 +13,7 @@ fn checkpoint(name: &str) -> PathBuf {
 }
 
 /// Every backbone, with its variants.
-const CHECKPOINTS: [&str; 11] = [
+const CHECKPOINTS: [&str; 12] = [
     "tiny",
     "tiny-executed",
     "bilstm",
@@ -24,6 +24,7 @@ const CHECKPOINTS: [&str; 11] = [
     "modernbert",
     "opt",
     "opt-narrow",
+    "ragged",
     "roberta",
 ];
 

@@ -34,6 +34,7 @@ GERMAN = ["Die Suppe war nicht gut", "Ober laut, Suppe kalter!", "", "Stra\u00df
 MODELS = {
     "tiny": SHORT,
     "tiny-executed": GERMAN,
+    "ragged": SHORT,
     "bilstm": ENGLISH,
     "bilstm-executed": ENGLISH,
     "distilbert": ENGLISH,
@@ -54,32 +55,50 @@ def numbers(tensor):
     return {"shape": list(tensor.shape), "data": data}
 
 
-def one_hot(classes, index):
-    return torch.eye(classes)[index].tolist()
+SUPPOSE, CORRECT = 1, 2  # what concept_override_mask asks of a model that has two answers
 
 
 def overrides(model, random):
-    """Name and {concept: probabilities} of each kind of override that the cases cover."""
-    concepts, classes = model.concepts, model.classes
-    soft = torch.rand(concepts, classes, generator=random)
-    soft = ((soft / soft.sum(1, keepdim=True)) * 1024).round() / 1024
-    yield "no override", {}
+    """Name and {concept: (question, probabilities)} of each kind of override that the cases cover."""
+    concepts, width, counts = model.concepts, model.classes, model.counts
+    two_answers = model.schema["intervention"] == "suppose-correct"
+
+    def one_hot(k, index):
+        return torch.eye(width)[index % counts[k]].tolist()
+
+    def soft():
+        within = torch.arange(width) < torch.tensor(counts)[:, None]
+        values = torch.rand(concepts, width, generator=random) * within
+        return (((values / values.sum(1, keepdim=True)) * 1024).round() / 1024).tolist()
+
+    kinds = [("no override", {})]
+    values = soft()
     for k in range(concepts):
-        yield f"concept {k} to class {k % classes}", {k: one_hot(classes, k % classes)}
-    yield "first and last concept", {0: one_hot(classes, 1), concepts - 1: one_hot(classes, 0)}
-    yield "all concepts to the last class", {k: one_hot(classes, classes - 1) for k in range(concepts)}
-    yield "all concepts to soft probabilities", {k: soft[k].tolist() for k in range(concepts)}
+        kinds.append((f"concept {k} to class {k % counts[k]}", {k: (SUPPOSE, one_hot(k, k))}))
+    ends = {0: (SUPPOSE, one_hot(0, 1)), concepts - 1: (SUPPOSE, one_hot(concepts - 1, 0))}
+    kinds.append(("first and last concept", ends))
+    last = {k: (SUPPOSE, one_hot(k, counts[k] - 1)) for k in range(concepts)}
+    kinds.append(("all concepts to the last class", last))
+    kinds.append(("all concepts to soft probabilities", {k: (SUPPOSE, values[k]) for k in range(concepts)}))
+    if two_answers:
+        for k in range(concepts):
+            kinds.append((f"concept {k} corrected to class {k % counts[k]}", {k: (CORRECT, one_hot(k, k))}))
+        values = soft()
+        corrected = {k: (CORRECT, values[k]) for k in range(concepts)}
+        mixed = {k: (CORRECT if k % 2 else SUPPOSE, values[k]) for k in range(concepts)}
+        kinds += [("all concepts corrected to soft probabilities", corrected), ("supposed and corrected by turns", mixed)]
+    return kinds
 
 
 def case(model, name, texts, changes):
-    """One case: `changes` holds, for each text, {concept: probabilities}."""
+    """One case: `changes` holds, for each text, {concept: (question, probabilities)}."""
     ids, attention = model.encode(texts)
     override = torch.zeros(len(texts), model.concepts, model.classes)
     mask = torch.zeros(len(texts), model.concepts)
     for row, change in enumerate(changes):
-        for k, probabilities in change.items():
+        for k, (question, probabilities) in change.items():
             override[row, k] = torch.tensor(probabilities)
-            mask[row, k] = 1
+            mask[row, k] = question
     inputs = {
         "input_ids": ids,
         "attention_mask": attention,
@@ -97,7 +116,7 @@ def case(model, name, texts, changes):
 
 def cases(model, texts):
     random = torch.Generator().manual_seed(0)
-    kinds = list(overrides(model, random))
+    kinds = overrides(model, random)
     for i, (name, change) in enumerate(kinds):
         text = texts[i % len(texts)]
         yield case(model, f"one text, {name}", [text], [change])

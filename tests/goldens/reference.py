@@ -17,7 +17,7 @@ from transformers.pytorch_utils import Conv1D
 
 from bilstm import BiLstm
 
-HEADS = ("concept_expansion.weight", "concept_expansion.bias", "concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias", "effect_head.weight")
+HEADS = ("concept_expansion.", "concept_head.", "label_head.", "effect_head.", "suppose_head.", "suppose_hidden.", "correct_head.")
 
 
 class Reference:
@@ -54,7 +54,7 @@ class Reference:
         for name, masks in lists.items():
             self.masks[name] = torch.stack([masks[k] for k in range(len(masks))])
             self.heights[name] = 1
-        self.heads = {key: self.weights.pop(key) for key in HEADS if key in self.weights}
+        self.heads = {key: self.weights.pop(key) for key in list(self.weights) if key.startswith(HEADS)}
 
         assert set(self.weights) == set(self.backbone.state_dict()) - {"embeddings.position_ids"}
         assert set(self.masks) == set(linear)
@@ -64,8 +64,14 @@ class Reference:
         return len(self.schema["concepts"])
 
     @property
+    def counts(self):
+        """The number of classes of each concept."""
+        return [len(concept["classes"]) for concept in self.schema["concepts"]]
+
+    @property
     def classes(self):
-        return len(self.schema["concepts"][0]["classes"])
+        """The width of arrays [K, C]."""
+        return max(self.counts)
 
     def encode(self, texts):
         """Token ids and attention mask of some texts, padded on the right as the pooling asks for."""
@@ -97,6 +103,23 @@ class Reference:
         torch.testing.assert_close((pool_weight[:, :, None] * shares).sum(1), expanded, atol=1e-5, rtol=1e-5)
         return shares
 
+    def answers(self, c, p, values, mask):
+        """What supposed (1) and corrected (2) concepts change in the label logits, one concept at a time."""
+        width = self.classes
+        change = torch.zeros(len(c), len(self.heads["label_head.bias"]))
+        for k in range(self.concepts):
+            columns = slice(k * width, (k + 1) * width)
+            supposed, corrected = (mask[:, k] == 1).float()[:, None], (mask[:, k] == 2).float()[:, None]
+            difference = values[:, k] - p[:, k]
+            change += supposed * (difference @ self.heads["suppose_head.weight"][:, columns].T)
+            change += corrected * (difference @ self.heads["correct_head.weight"][:, columns].T)
+            if "suppose_hidden.bias" in self.heads:
+                context = c.flatten(1) @ self.heads["suppose_hidden.read"].T + self.heads["suppose_hidden.bias"]
+                asserted = self.heads["suppose_hidden.asserted"][:, columns].T
+                after, before = (context + values[:, k] @ asserted).relu(), (context + p[:, k] @ asserted).relu()
+                change += supposed * ((after - before) @ self.heads["suppose_hidden.output"].T)
+        return change
+
     @torch.no_grad()
     def __call__(self, input_ids, attention_mask, concept_override, concept_override_mask):
         """The four outputs of docs/format.md."""
@@ -119,12 +142,14 @@ class Reference:
         c = torch.stack(logits, 1)
 
         p = c.softmax(-1)
-        overridden = concept_override_mask[:, :, None]
+        overridden = (concept_override_mask > 0)[:, :, None].float()
         values = overridden * concept_override + (1 - overridden) * p
 
         temperature = self.schema["calibration"]["temperature"]
         head, bias = self.heads["label_head.weight"], self.heads["label_head.bias"]
-        if self.schema["intervention"] == "effect":
+        if self.schema["intervention"] == "suppose-correct":
+            label = (c.flatten(1) @ head.T + bias) / temperature + self.answers(c, p, values, concept_override_mask)
+        elif self.schema["intervention"] == "effect":
             label = (c.flatten(1) @ head.T + bias) / temperature
             label = label + (values - p).flatten(1) @ self.heads["effect_head.weight"].T
         else:

@@ -1,4 +1,4 @@
-"""Writes the two small random checkpoints that the tests use: `tiny` and `tiny-executed`.
+"""Writes the small random BERT checkpoints that the tests use: `tiny`, `tiny-executed` and `ragged`.
 
 Their weights are random, so their predictions mean nothing. They exist because they differ from the
 shipped model wherever a checkpoint may differ (docs/checkpoint.md): sizes, mask form, dtypes, semantics,
@@ -213,6 +213,74 @@ def make_tiny_executed(folder):
     write(folder, config, schema, tensors, tokens)
 
 
+def make_ragged(folder):
+    """Format 1.1: concepts of 2, 3 and 5 classes, a label of 7 whose order is given, supposing with a hidden layer
+    and correcting, masks of 4 x 1 blocks."""
+    random = torch.Generator().manual_seed(3)
+    words = ["the", "movie", "was", "good", "bad", "plot", "act", "##ing", "##ed", "very", "not", "and", "un", "##watch"]
+    tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
+    config = bert_config(
+        tokens.get_vocab_size(),
+        hidden_size=32,
+        num_attention_heads=2,
+        num_hidden_layers=2,
+        intermediate_size=48,
+        max_position_embeddings=24,
+        type_vocab_size=1,
+        layer_norm_eps=1e-12,
+    )
+    concepts = {
+        "seen": ["no", "yes"],
+        "pace": ["slow", "even", "fast"],
+        "acting": ["very bad", "bad", "fair", "good", "very good"],
+    }
+    counts = [len(classes) for classes in concepts.values()]
+    labels, units, width = 7, 6, max(counts)
+    columns = len(counts) * width
+    tensors = {key: value.to(torch.float16) for key, value in backbone(config, random).items()}
+    for name, rows, inputs in linear_layers(config):
+        masks = torch.rand(len(counts), rows // 4, inputs, generator=random) < 0.35
+        tensors[f"{name}.mask_bits"] = pack_bits(masks)
+    tensors |= heads(len(counts), width, labels, 32, False, random)
+    for name in ("suppose_head.weight", "correct_head.weight"):
+        tensors[name] = torch.randn(labels, columns, generator=random)
+    tensors |= {
+        "suppose_hidden.read": 0.3 * torch.randn(units, columns, generator=random),
+        "suppose_hidden.asserted": torch.randn(units, columns, generator=random),
+        "suppose_hidden.bias": torch.randn(units, generator=random),
+        "suppose_hidden.output": torch.randn(labels, units, generator=random),
+    }
+    for k, count in enumerate(counts):
+        tensors["concept_head.weight"][k, count:] = 0
+        tensors["concept_head.bias"][k, count:] = -10000
+        padding = slice(k * width + count, (k + 1) * width)
+        for name in ("label_head.weight", "suppose_head.weight", "correct_head.weight", "suppose_hidden.read"):
+            tensors[name][:, padding] = 0
+        tensors["suppose_hidden.asserted"][:, padding] = 0
+    mean_logits = [torch.randn(count, generator=random) for count in counts]
+    schema = {
+        "version": "1.1",
+        "concepts": [{"name": name, "classes": classes} for name, classes in concepts.items()],
+        "label": {
+            "name": "verdict",
+            "classes": ["hated", "awful", "poor", "fair", "fine", "great", "loved"],
+            "values": [-3, -2, -1, 0, 1, 2, 3],
+        },
+        "semantics": "as-intended",
+        "pooling": "masked-mean",
+        "max_length": 24,
+        "intervention": "suppose-correct",
+        "data_fields": {"text": "review", "concepts": {name: name for name in concepts}, "label": "verdict"},
+        "calibration": {
+            "temperature": 1.25,
+            "mean_concept_logits": [row.tolist() for row in mean_logits],
+            "mean_concept_probabilities": [row.softmax(-1).tolist() for row in mean_logits],
+        },
+    }
+    write(folder, config, schema, tensors, tokens)
+
+
 if __name__ == "__main__":
     make_tiny(HERE / "tiny")
     make_tiny_executed(HERE / "tiny-executed")
+    make_ragged(HERE / "ragged")

@@ -242,7 +242,8 @@ class TextTest(unittest.TestCase):
 
 class LoadTest(unittest.TestCase):
     def test_every_answer_is_of_its_own_text(self):
-        with Server(SERVER, file("tiny")) as batched, Server(SERVER, file("tiny"), "--max-batch", "1") as alone:
+        on = ("--engine", "ort-cpu")
+        with Server(SERVER, file("tiny"), *on) as batched, Server(SERVER, file("tiny"), *on, "--max-batch", "1") as alone:
             servers = [f"http://{server.address}" for server in (batched, alone)]
             command = [LOAD, *servers, "--texts", REVIEWS, "--requests", "3000"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -266,7 +267,7 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(counts, expected)
 
     def test_too_much_is_refused_and_then_answered_again(self):
-        options = ["--queue", "4", "--max-texts", "4", "--max-batch", "1"]
+        options = ["--engine", "ort-cpu", "--queue", "4", "--max-texts", "4", "--max-batch", "1"]
         body = {"texts": [TEXT * 20]}
         with Server(SERVER, file("cebab"), *options) as server:
             [expected] = server.answer("/v1/predict", body)["predictions"]
@@ -284,7 +285,8 @@ class LoadTest(unittest.TestCase):
 
     def test_stopping_answers_what_was_begun(self):
         body = {"texts": [TEXT * 20] * 8}
-        with Server(SERVER, file("cebab"), "--max-batch", "1") as server, ThreadPoolExecutor(4) as pool:
+        on = ("--engine", "ort-cpu")
+        with Server(SERVER, file("cebab"), *on, "--max-batch", "1") as server, ThreadPoolExecutor(4) as pool:
             [expected, *_] = server.answer("/v1/predict", body)["predictions"]
             asked = [pool.submit(server.ask, "/v1/predict", body) for _ in range(4)]
             while self.metrics(server)["sparsecbm_waiting_texts"]["sparsecbm_waiting_texts"] < 8:

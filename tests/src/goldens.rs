@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
+use sparsecbm::Question;
 
 use crate::repository;
 
@@ -52,13 +53,19 @@ impl Case {
         ids.iter().zip(mask).filter(|&(_, &mask)| mask == 1.0).map(|(&id, _)| id as u32).collect()
     }
 
-    /// The overridden concepts of one row and the probabilities that each is given.
-    pub fn overrides(&self, row: usize) -> Vec<(usize, Vec<f32>)> {
+    /// The overridden concepts of one row, the question that each asks, and the probabilities that it is given:
+    /// one per class of the concept, of which `classes` tells the number.
+    pub fn overrides(&self, row: usize, classes: &[usize]) -> Vec<(usize, Question, Vec<f32>)> {
         let mask = self.inputs["concept_override_mask"].row(row);
         let values = self.inputs["concept_override"].row(row);
-        let classes = values.len() / mask.len();
-        let given = mask.iter().enumerate().filter(|&(_, &mask)| mask == 1.0);
-        given.map(|(k, _)| (k, values[k * classes..(k + 1) * classes].to_vec())).collect()
+        let width = values.len() / mask.len();
+        let given = mask.iter().enumerate().filter(|&(_, &mask)| mask != 0.0);
+        given
+            .map(|(k, &mask)| {
+                let question = if mask == 2.0 { Question::Correct } else { Question::Suppose };
+                (k, question, values[k * width..][..classes[k]].to_vec())
+            })
+            .collect()
     }
 }
 

@@ -6,12 +6,13 @@ use sparsecbm::{EngineChoice, Result};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, export, export_gradients};
 
 /// The checkpoints whose backbones the sparse kernels know.
-pub const SPARSE: [&str; 8] = [
+pub const SPARSE: [&str; 9] = [
     "examples/models/cebab",
     "tests/models/distilbert",
     "tests/models/gpt2",
     "tests/models/opt",
     "tests/models/opt-narrow",
+    "tests/models/ragged",
     "tests/models/roberta",
     "tests/models/tiny",
     "tests/models/tiny-executed",

@@ -19,9 +19,7 @@ fn load(layout: Layout, options: &LoadOptions) -> Result<Model> {
 }
 
 fn on(engine: EngineChoice) -> LoadOptions {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
-    options
+    LoadOptions::default().with_engine(engine)
 }
 
 /// The largest difference of two predictions in any output.

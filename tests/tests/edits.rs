@@ -22,9 +22,7 @@ const TEXT: &str = "The food was delicious, but so loud that we could not hear e
 const TOLERANCE: f32 = 1e-4;
 
 fn on(engine: EngineChoice) -> LoadOptions {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
-    options
+    LoadOptions::default().with_engine(engine)
 }
 
 /// A model, and its gradients on an engine.
@@ -163,7 +161,6 @@ fn the_gradient_tells_what_a_bit_does() {
         let after = flipped.logits(&tokens).expect("runs").swap_remove(0);
         let found = difference(&after) - difference(&before);
         let told = direction * slopes[bit];
-        println!("{}: {found} and {told}", mask.layer());
         assert!((found - told).abs() < 0.5 * told.abs(), "{}: {found} and {told}", mask.layer());
         checked += 1;
     }

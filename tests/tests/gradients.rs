@@ -31,8 +31,7 @@ impl Gradients {
             let of = |model| onnx::metadata(model, entry).expect("an entry").to_string();
             assert_eq!(of(&gradients), of(&exported), "{model}: what ties the files together");
         }
-        let mut options = LoadOptions::default();
-        options.engine = engine;
+        let options = LoadOptions::default().with_engine(engine);
         let file = GradientFile::from_bytes(bytes, &options);
         let file = file.unwrap_or_else(|e| panic!("{model}: {e}"));
         assert_eq!(file.device().engine, engine.to_string());

@@ -21,8 +21,7 @@ fn file(model: &str, masks: MaskForm) -> Vec<u8> {
 /// Loads a file on every engine that needs no other library and uses what loads.
 fn use_it(bytes: &[u8]) {
     for engine in [EngineChoice::Sparse, EngineChoice::Tract] {
-        let mut options = LoadOptions::default();
-        options.engine = engine;
+        let options = LoadOptions::default().with_engine(engine);
         let Ok(model) = Model::from_bytes(bytes.to_vec(), &options) else { continue };
         // A loaded model may give any numbers, and may fail on a text.
         let Ok(prediction) = model.predict("bad plot, good acting!") else { continue };
@@ -216,8 +215,7 @@ fn edit_tokenizer(model: &mut ModelProto, change: impl FnOnce(&mut serde_json::V
 fn with_tokenizer(change: impl FnOnce(&mut serde_json::Value)) -> sparsecbm::Result<Model> {
     let mut bytes = file(TINY, MaskForm::Packed);
     edit(&mut bytes, |model| edit_tokenizer(model, change));
-    let mut options = LoadOptions::default();
-    options.engine = EngineChoice::Sparse;
+    let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
     Model::from_bytes(bytes, &options)
 }
 

@@ -41,8 +41,7 @@ fn goldens() -> Vec<Golden> {
 
 fn load(name: &str, weights: WeightForm, engine: EngineChoice) -> (Model, Gradients) {
     let options = ExportOptions { weights, ..ExportOptions::default() };
-    let mut load = LoadOptions::default();
-    load.engine = engine;
+    let load = LoadOptions::default().with_engine(engine);
     let model = Model::from_bytes(exported(name, &options), &load).expect("the model loads");
     let bytes = exported_gradients(name, &options);
     let gradients = Gradients::from_bytes(bytes, &model, &load).expect("the gradients load");

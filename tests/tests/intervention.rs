@@ -1,12 +1,12 @@
 //! What an override does: the same through the crate and through the raw graph, undone exactly, and
 //! refused with a clear message where it makes no sense.
 
-use sparsecbm::{ConceptValue, ErrorKind, LoadOptions, Model, Prediction};
+use sparsecbm::{ConceptValue, ErrorKind, LoadOptions, Model, Prediction, Question};
 use sparsecbm_exporter::ExportOptions;
 use sparsecbm_tests::{Goldens, exported, largest_difference};
 use tract_onnx::prelude::*;
 
-const SETS: [&str; 3] = ["tiny", "tiny-executed", "cebab"];
+const SETS: [&str; 4] = ["tiny", "tiny-executed", "ragged", "cebab"];
 
 fn model(goldens: &Goldens) -> Model {
     let bytes = exported(&goldens.model, &ExportOptions::default());
@@ -57,20 +57,88 @@ fn raw_label_logits(goldens: &Goldens, ids: &[u32], overrides: &[f32], mask: &[f
 #[test]
 fn a_class_override_equals_the_raw_graph_inputs() {
     // The other golden set pads its input to the maximum length, which the raw inputs here do not.
-    for name in ["tiny", "cebab"] {
+    for name in ["tiny", "ragged", "cebab"] {
+        let goldens = Goldens::read(name);
+        let model = model(&goldens);
+        let (k, c) = (model.schema().concept_count(), model.schema().class_count());
+        let (first, class) = first_concept(&model);
+        let last = model.schema().concepts[k - 1].clone();
+        let one = prediction(&model, &goldens)
+            .suppose([(&first, class.as_str())])
+            .expect("the override holds");
+        let both = one.correct([(&last.name, 1)]).expect("the override holds");
+        let (mut values, mut mask) = (vec![0.0; k * c], vec![0.0; k]);
+        (values[0], mask[0]) = (1.0, 1.0);
+        let ids = goldens.cases[0].token_ids(0);
+        let compare = |overridden: &Prediction, values: &[f32], mask: &[f32]| {
+            let raw = raw_label_logits(&goldens, &ids, values, mask);
+            let difference = largest_difference(overridden.label().logits, &raw);
+            assert!(difference <= 1e-5, "{name}: label logits differ by {difference}");
+        };
+        compare(&one, &values, &mask);
+        (values[(k - 1) * c + 1], mask[k - 1]) = (1.0, 2.0);
+        compare(&both, &values, &mask);
+    }
+}
+
+#[test]
+fn supposing_and_correcting_are_two_answers_or_one() {
+    for (name, two) in [("tiny", false), ("tiny-executed", false), ("ragged", true)] {
         let goldens = Goldens::read(name);
         let model = model(&goldens);
         let (concept, class) = first_concept(&model);
-        let corrected = prediction(&model, &goldens)
-            .intervene([(&concept, class.as_str())])
-            .expect("the override holds");
-        let (k, c) = (model.schema().concept_count(), model.schema().class_count());
-        let (mut values, mut mask) = (vec![0.0; k * c], vec![0.0; k]);
-        (values[0], mask[0]) = (1.0, 1.0);
-        let raw = raw_label_logits(&goldens, &goldens.cases[0].token_ids(0), &values, &mask);
-        let difference = largest_difference(corrected.label().logits, &raw);
-        assert!(difference <= 1e-5, "{name}: label logits differ by {difference}");
+        let start = prediction(&model, &goldens);
+        let supposed = start.suppose([(&concept, class.as_str())]).expect("it holds");
+        let corrected = start.correct([(&concept, class.as_str())]).expect("it holds");
+        assert_eq!(supposed.label().logits != corrected.label().logits, two, "{name}");
+        assert_eq!(
+            supposed.concept(&concept).expect("it is there").question,
+            Some(Question::Suppose)
+        );
+        assert_eq!(
+            corrected.concept(&concept).expect("it is there").question,
+            Some(Question::Correct)
+        );
+        // The later override of a concept holds.
+        let again = supposed.correct([(&concept, class.as_str())]).expect("it holds");
+        assert_eq!(again.label().logits, corrected.label().logits, "{name}");
     }
+}
+
+#[test]
+fn mixed_answers_add_up_in_any_order() {
+    let goldens = Goldens::read("ragged");
+    let start = prediction(&model(&goldens), &goldens);
+    let one = start
+        .suppose([("seen", "yes"), ("acting", "bad")])
+        .and_then(|p| p.correct([("pace", "fast")]));
+    let two = start
+        .correct([("pace", "fast")])
+        .and_then(|p| p.suppose([("acting", "bad")]))
+        .and_then(|p| p.suppose([("seen", "yes")]));
+    let (one, two) = (one.expect("they hold"), two.expect("they hold"));
+    assert_eq!(one.label(), two.label());
+    let without = one.undo("pace").expect("undo").label().logits.to_vec();
+    let never = start.suppose([("seen", "yes"), ("acting", "bad")]).expect("they hold");
+    assert_eq!(without, never.label().logits);
+}
+
+#[test]
+fn concepts_have_classes_of_their_own_number() {
+    let goldens = Goldens::read("ragged");
+    let model = model(&goldens);
+    let start = prediction(&model, &goldens);
+    let counts: Vec<usize> = start.concepts().map(|concept| concept.probabilities.len()).collect();
+    assert_eq!(counts, [2, 3, 5]);
+    assert_eq!(model.schema().class_count(), 5);
+    for (concept, row) in start.concepts().zip(start.concept_values().rows()) {
+        let sum: f32 = concept.probabilities.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{}: {sum}", concept.name);
+        assert!(row.iter().skip(concept.probabilities.len()).all(|&p| p == 0.0));
+    }
+    let error = start.suppose([("seen", 2)]).expect_err("'seen' has two classes");
+    assert_eq!(error.to_string(), "class index for concept 'seen': found 2, expected 0 to 1");
+    assert!(start.label().expected_value.is_some(), "the label's order is given");
 }
 
 #[test]
@@ -79,7 +147,7 @@ fn every_way_to_say_a_class_is_the_same() {
         let goldens = Goldens::read(name);
         let model = model(&goldens);
         let (concept, class) = first_concept(&model);
-        let mut one_hot = vec![0.0; model.schema().class_count()];
+        let mut one_hot = vec![0.0; model.schema().concepts[0].classes.len()];
         one_hot[0] = 1.0;
         let ways = [
             ConceptValue::Class(class.clone()),
@@ -116,7 +184,7 @@ fn undo_gives_back_the_same_bits() {
         let all = names.iter().map(|name| (name, ConceptValue::ClassIndex(1)));
         let changed = start.intervene(all).expect("the overrides hold");
         let one_by_one = names.iter().fold(changed.clone(), |p, name| p.undo(name).expect("undo"));
-        for back in [changed.undo_all().expect("undo"), one_by_one] {
+        for back in [changed.undo_all(), one_by_one] {
             assert_eq!(back.label().logits, start.label().logits);
             assert_eq!(back.concept_values(), start.concept_values());
         }

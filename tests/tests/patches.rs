@@ -19,8 +19,7 @@ const TEXT: &str = "The movie was very good, but so loud that we could not hear 
 const TOLERANCE: f32 = 1e-4;
 
 fn load(bytes: &[u8], engine: EngineChoice) -> Model {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
+    let options = LoadOptions::default().with_engine(engine);
     Model::from_bytes(bytes.to_vec(), &options).expect("the model loads")
 }
 

@@ -15,8 +15,7 @@ fn load(bytes: Vec<u8>) -> Model {
 }
 
 fn load_on(engine: EngineChoice, bytes: Vec<u8>) -> Model {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
+    let options = LoadOptions::default().with_engine(engine);
     Model::from_bytes(bytes, &options).expect("the model loads")
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// The source files that export something, in the header's order.
-const FILES: [&str; 17] = [
+const FILES: [&str; 19] = [
     "version",
     "status",
     "load",
@@ -14,7 +14,9 @@ const FILES: [&str; 17] = [
     "tokens",
     "predict",
     "prediction",
+    "question",
     "intervene",
+    "correct",
     "explain",
     "explanation",
     "words",

@@ -356,6 +356,61 @@ static void intervening(void)
     FAILS(SCBM_ERROR_ARGUMENT, "changed: found NULL", scbm_undo_all(prediction, NULL));
 }
 
+static void correcting(void)
+{
+    const float sum[] = {0.5f, 0.6f}, three[] = {1, 0, 0}, infinite[] = {0, INFINITY};
+    scbm_prediction *none;
+    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none,
+            scbm_correct_class(NULL, "plot", "present", &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "concept_name: found NULL", none,
+            scbm_correct_class(prediction, NULL, "present", &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "class_name: found NULL", none,
+            scbm_correct_class(prediction, "plot", NULL, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "changed: found NULL",
+          scbm_correct_class(prediction, "plot", "present", NULL));
+    REFUSED(SCBM_ERROR_INPUT, "concept: found 'taste', expected one of 'acting', ", none,
+            scbm_correct_class(prediction, "taste", "present", &none));
+    REFUSED(SCBM_ERROR_INPUT, "class of 'plot': found 'loud', expected one of 'absent', ", none,
+            scbm_correct_class(prediction, "plot", "loud", &none));
+
+    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none,
+            scbm_correct_class_index(NULL, "plot", 0, &none));
+    REFUSED(SCBM_ERROR_INPUT, "class index for concept 'plot': found 2, expected 0 to 1", none,
+            scbm_correct_class_index(prediction, "plot", 2, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "changed: found NULL",
+          scbm_correct_class_index(prediction, "plot", 0, NULL));
+
+    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none,
+            scbm_correct_probabilities(NULL, "plot", sum, 2, &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "probabilities: found NULL", none,
+            scbm_correct_probabilities(prediction, "plot", NULL, 2, &none));
+    REFUSED(SCBM_ERROR_INPUT, "values for concept 'plot': found 3 values, expected 2", none,
+            scbm_correct_probabilities(prediction, "plot", three, 3, &none));
+    REFUSED(SCBM_ERROR_INPUT, "probabilities for concept 'plot': found [0.5, 0.6]", none,
+            scbm_correct_probabilities(prediction, "plot", sum, 2, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "changed: found NULL",
+          scbm_correct_probabilities(prediction, "plot", three, 2, NULL));
+
+    REFUSED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", none,
+            scbm_correct_logits(NULL, "plot", sum, 2, &none));
+    REFUSED(SCBM_ERROR_ARGUMENT, "logits: found NULL", none,
+            scbm_correct_logits(prediction, "plot", NULL, 2, &none));
+    REFUSED(SCBM_ERROR_INPUT, "logits for concept 'plot': found [0.0, inf], expected finite", none,
+            scbm_correct_logits(prediction, "plot", infinite, 2, &none));
+    FAILS(SCBM_ERROR_ARGUMENT, "changed: found NULL",
+          scbm_correct_logits(prediction, "plot", sum, 2, NULL));
+
+    scbm_question question;
+    size_t count;
+    UNFILLED(SCBM_ERROR_ARGUMENT, "prediction: found NULL", question,
+             scbm_prediction_get_question(NULL, 0, &question));
+    FAILS(SCBM_ERROR_ARGUMENT, "question: found NULL", scbm_prediction_get_question(prediction, 0, NULL));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "concept_index: found 3, expected 0 to 2", question,
+             scbm_prediction_get_question(prediction, 3, &question));
+    UNFILLED(SCBM_ERROR_ARGUMENT, "model: found NULL", count, scbm_model_get_answer_count(NULL, &count));
+    FAILS(SCBM_ERROR_ARGUMENT, "count: found NULL", scbm_model_get_answer_count(model, NULL));
+}
+
 static void explaining(void)
 {
     scbm_explanation *none;
@@ -395,6 +450,7 @@ static void explaining(void)
     UNFILLED(SCBM_ERROR_ARGUMENT, null, info, scbm_explanation_get_info(NULL, &info));
     UNFILLED(SCBM_ERROR_ARGUMENT, null, json, scbm_explanation_get_json(NULL, &json));
     UNFILLED(SCBM_ERROR_ARGUMENT, null, values, scbm_explanation_get_baseline(NULL, &values));
+    UNFILLED(SCBM_ERROR_ARGUMENT, null, values, scbm_explanation_get_rest(NULL, &values));
     UNFILLED(SCBM_ERROR_ARGUMENT, null, contribution, scbm_explanation_get_contribution(NULL, 0, &contribution));
     UNFILLED(SCBM_ERROR_ARGUMENT, null, outcome, scbm_explanation_get_what_if(NULL, 0, 0, &outcome));
     UNFILLED(SCBM_ERROR_ARGUMENT, null, change, scbm_explanation_get_change(NULL, 0, &change));
@@ -406,6 +462,7 @@ static void explaining(void)
     FAILS(SCBM_ERROR_ARGUMENT, "info: found NULL", scbm_explanation_get_info(explanation, NULL));
     FAILS(SCBM_ERROR_ARGUMENT, "json: found NULL", scbm_explanation_get_json(explanation, NULL));
     FAILS(SCBM_ERROR_ARGUMENT, "label_logits: found NULL", scbm_explanation_get_baseline(explanation, NULL));
+    FAILS(SCBM_ERROR_ARGUMENT, "label_logits: found NULL", scbm_explanation_get_rest(explanation, NULL));
     FAILS(SCBM_ERROR_ARGUMENT, "contribution: found NULL", scbm_explanation_get_contribution(explanation, 0, NULL));
     FAILS(SCBM_ERROR_ARGUMENT, "outcome: found NULL", scbm_explanation_get_what_if(explanation, 0, 0, NULL));
     FAILS(SCBM_ERROR_ARGUMENT, "change: found NULL", scbm_explanation_get_change(explanation, 0, NULL));
@@ -511,6 +568,7 @@ int main(int argc, char **argv)
     predicting();
     reading_predictions();
     intervening();
+    correcting();
     explaining();
     occluding();
     subnetworks(argv[1]);

@@ -42,19 +42,28 @@ static void compare(const char *word, const float *found, size_t count)
 /* Reads the overrides of a row and makes them; the result replaces the prediction. */
 static scbm_prediction *overridden(const scbm_model *model, scbm_prediction *prediction, long place)
 {
-    scbm_model_info info;
-    SUCCEEDS(scbm_model_get_info(model, &info));
     CHECK(fseek(expected, place, SEEK_SET) == 0);
     size_t count = read_count("overrides");
     for (size_t i = 0; i < count; i++) {
         scbm_variable variable;
         scbm_prediction *changed;
-        float *probabilities = malloc(info.class_count * sizeof *probabilities);
+        scbm_question found;
+        size_t k = read_count("concept");
+        scbm_question question = (scbm_question)read_count("question");
+        SUCCEEDS(scbm_model_get_concept(model, k, &variable));
+        float *probabilities = malloc(variable.class_count * sizeof *probabilities);
         CHECK(probabilities != NULL);
-        SUCCEEDS(scbm_model_get_concept(model, read_count("concept"), &variable));
-        for (size_t c = 0; c < info.class_count; c++) probabilities[c] = read_float();
-        SUCCEEDS(scbm_intervene_probabilities(prediction, variable.name, probabilities,
-                                              info.class_count, &changed));
+        CHECK(read_count("probabilities") == variable.class_count);
+        for (size_t c = 0; c < variable.class_count; c++) probabilities[c] = read_float();
+        if (question == SCBM_QUESTION_CORRECT) {
+            SUCCEEDS(scbm_correct_probabilities(prediction, variable.name, probabilities,
+                                                variable.class_count, &changed));
+        } else {
+            SUCCEEDS(scbm_intervene_probabilities(prediction, variable.name, probabilities,
+                                                  variable.class_count, &changed));
+        }
+        SUCCEEDS(scbm_prediction_get_question(changed, k, &found));
+        CHECK(found == question);
         free(probabilities);
         scbm_prediction_free(prediction);
         prediction = changed;

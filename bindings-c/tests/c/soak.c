@@ -47,7 +47,9 @@ static void work(const scbm_model *model, long turn, long count, float logits[TE
         scbm_variable variable;
         scbm_prediction *next;
         SUCCEEDS(scbm_model_get_concept(model, (size_t)i % info.concept_count, &variable));
-        SUCCEEDS(scbm_intervene_class_index(now, variable.name, (size_t)i % info.class_count, &next));
+        size_t class_index = (size_t)i % variable.class_count;
+        if (i % 2 == 0) SUCCEEDS(scbm_intervene_class_index(now, variable.name, class_index, &next));
+        else SUCCEEDS(scbm_correct_class_index(now, variable.name, class_index, &next));
         if (now != first) scbm_prediction_free(now);
         now = next;
     }

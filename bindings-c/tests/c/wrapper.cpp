@@ -1,4 +1,4 @@
-// The C++ wrapper, with and without exceptions. wrapper TINY.onnx TINY.gradients.onnx
+// The C++ wrapper, with and without exceptions. wrapper TINY.onnx TINY.gradients.onnx RAGGED.onnx
 #include <sparsecbm.hpp>
 
 #include <sparsecbm.hpp>
@@ -13,7 +13,7 @@ static_assert(std::is_nothrow_move_constructible_v<scbm::prediction>);
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 3);
+    CHECK(argc == 4);
     auto loaded = scbm::model::load(argv[1], scbm::load_options(SCBM_ENGINE_TRACT));
     CHECK(loaded.ok());
     scbm::model model = std::move(loaded).value();
@@ -40,6 +40,10 @@ int main(int argc, char **argv)
     CHECK(first.intervene_probabilities("plot", {certain, 2}).value().label().value().logits[0]
           == after.logits[0]);
     CHECK(first.intervene_logits("plot", {certain, 2}).ok());
+    CHECK(model.answer_count().value() == 1);
+    CHECK(first.suppose("plot", "present").value().label().value().logits[0] == after.logits[0]);
+    CHECK(changed.concept_at(1).value().question == SCBM_QUESTION_SUPPOSE);
+    CHECK(changed.concept_at(0).value().question == SCBM_QUESTION_NONE);
     CHECK(first.token(1).value().piece == std::string_view("bad"));
     scbm::tokens tokens = model.tokenize("bad plot, unwatched acting!").value();
     CHECK(tokens.info().value().token_count == 11 && tokens.token(1).value().end == 3);
@@ -80,6 +84,24 @@ int main(int argc, char **argv)
     scbm_explain_options integrated = scbm::explain_options();
     integrated.gradients = gradients.get();
     CHECK(first.explain(integrated).value().attribution(2, 1).ok() && !why.attribution(0, 0));
+
+    scbm::model ragged = scbm::model::load(argv[3], scbm::load_options(SCBM_ENGINE_TRACT)).value();
+    CHECK(ragged.answer_count().value() == 2);
+    scbm::prediction read = ragged.predict("bad plot").value();
+    scbm::prediction supposed = read.suppose("pace", "slow").value(), corrected = read.correct("pace", "slow").value();
+    CHECK(supposed.label().value().logits[0] != corrected.label().value().logits[0]);
+    CHECK(corrected.concept_at(1).value().question == SCBM_QUESTION_CORRECT);
+    CHECK(corrected.concept_at(0).value().probabilities.size() == 2 && read.evidence(2, 4).ok());
+    const float slow[] = {1, 0, 0}, almost[] = {200, 0, 0};
+    const scbm::prediction ways[] = {read.correct("pace", std::size_t{0}).value(),
+                                     read.correct_probabilities("pace", {slow, 3}).value(),
+                                     read.correct_logits("pace", {almost, 3}).value()};
+    for (const scbm::prediction &way : ways)
+        CHECK(way.label().value().logits[0] == corrected.label().value().logits[0]);
+    CHECK(read.suppose_probabilities("pace", {slow, 3}).value().label().value().logits[0]
+          == supposed.label().value().logits[0]);
+    CHECK(read.suppose("pace", std::size_t{0}).ok() && read.suppose_logits("pace", {almost, 3}).ok());
+    CHECK(corrected.explain().value().rest().value().size() == 7 && !read.correct("pace", "late"));
 
     scbm::subnetworks weights = scbm::subnetworks::load(argv[1]).value();
     CHECK(weights.concept_at(1).value().concept_name == std::string_view("plot"));

@@ -1,6 +1,4 @@
 use std::fmt;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::{Error, ErrorKind};
@@ -11,7 +9,7 @@ use crate::{Error, ErrorKind};
 pub enum EngineChoice {
     /// The sparse kernels where they know the encoder and are estimated to need at most half of the processor time
     /// that all weights would; else ONNX Runtime on the processor where this build has it and its library is found,
-    /// else tract. Where [`OrtOptions::library`] names one, ONNX Runtime.
+    /// else tract. Where [`OrtOptions::library`](super::OrtOptions::library) names one, ONNX Runtime.
     /// [`Model::device`](crate::Model::device) says which it was and why. Never a GPU: one is asked for.
     #[default]
     Auto,
@@ -63,21 +61,4 @@ impl FromStr for EngineChoice {
             )),
         }
     }
-}
-
-/// How ONNX Runtime is to run a model; nothing here concerns other engines.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OrtOptions {
-    /// ONNX Runtime's library: the file, or a folder that holds it, such as an unpacked wheel. Where it is
-    /// `None` the library is looked for; `docs/onnxruntime.md` says where.
-    pub library: Option<PathBuf>,
-    /// Threads of one run. `None`: all runs of the process share one pool with a thread a core.
-    pub threads: Option<NonZeroUsize>,
-    /// The most runs at one time; more callers than that wait. `None`: one a core.
-    pub sessions: Option<NonZeroUsize>,
-    /// The most bytes of GPU memory that the arena may take. `None`: no limit.
-    pub cuda_memory_limit: Option<usize>,
-    /// Whether GPU products may round their factors to TensorFloat-32: faster, about 3 decimal digits.
-    pub cuda_tf32: bool,
 }

@@ -1,7 +1,6 @@
 //! A graph as it is, run on named inputs: for gradient files, which are not cut into encoder and concept layer.
 
-use super::{Device, EngineChoice};
-use crate::model::LoadOptions;
+use super::{Device, EngineChoice, LoadOptions};
 use crate::onnx::ModelProto;
 use crate::{ErrorKind, Result};
 

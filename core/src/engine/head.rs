@@ -1,8 +1,8 @@
 use bytes::Bytes;
 
+use super::LoadOptions;
 use super::graph::{Graph, Input, Values, load_graph};
 use crate::format::tensors;
-use crate::model::LoadOptions;
 use crate::{Result, onnx};
 
 /// The concept layer as a file's graph has it for other runtimes, run to be compared with this crate's own.

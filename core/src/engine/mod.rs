@@ -5,6 +5,7 @@ mod choice;
 mod device;
 mod graph;
 mod head;
+mod options;
 #[cfg(feature = "ort")]
 mod ort;
 mod sparse;
@@ -13,15 +14,15 @@ mod tract;
 
 use std::collections::BTreeSet;
 
-pub use self::choice::{EngineChoice, OrtOptions};
+pub use self::choice::EngineChoice;
 pub use self::device::Device;
 pub(crate) use self::graph::{Graph, Input, Values, load_graph};
 pub use self::head::HeadGraph;
+pub use self::options::{LoadOptions, OrtOptions, SparseOptions};
 #[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;
 use crate::format::tensors;
-use crate::model::LoadOptions;
 use crate::onnx::{self, ModelProto};
 use crate::{ErrorKind, Result, Schema};
 
@@ -136,7 +137,7 @@ impl Parts<'_> {
     }
 
     /// The sparse kernels where they know the encoder and are estimated to be worth it, else ONNX Runtime where
-    /// there is one, else tract; and why.
+    /// there is one, else tract, or the kernels again in a build without it; and why.
     fn on_any(&self) -> Result<(Box<dyn Engine>, Option<String>)> {
         let options = &self.options.ort;
         if options.library.is_some() {
@@ -144,6 +145,7 @@ impl Parts<'_> {
             let engine = self.on_ort(EngineChoice::OrtCpu, options)?;
             return Ok((engine, Some("ONNX Runtime's library was named".into())));
         }
+        let mut slower = None;
         let passed_over = match self.on_sparse() {
             Ok(engine) => {
                 let share = estimated_share(engine.plan());
@@ -154,6 +156,7 @@ impl Parts<'_> {
                 if share <= SPARSE_COST_LIMIT {
                     return Ok((engine, Some(estimate)));
                 }
+                slower = Some(engine);
                 estimate
             }
             Err(e) if e.kind() == ErrorKind::Unavailable => {
@@ -163,7 +166,11 @@ impl Parts<'_> {
         };
         let (engine, reason) = match self.on_ort(EngineChoice::OrtCpu, options) {
             Ok(engine) => (engine, "ONNX Runtime's library was found".into()),
-            Err(e) if e.kind() == ErrorKind::Unavailable => (self.on_tract()?, e.to_string()),
+            Err(e) if e.kind() == ErrorKind::Unavailable => match slower {
+                // A slower engine is better than none.
+                Some(engine) if cfg!(not(feature = "tract")) => (engine, e.to_string()),
+                _ => (self.on_tract()?, e.to_string()),
+            },
             Err(e) => return Err(e),
         };
         Ok((engine, Some(format!("{passed_over}; {reason}"))))

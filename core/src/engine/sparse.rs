@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use super::{Device, Encoded, Engine, Sequence};
+use super::{Device, Encoded, Engine, LoadOptions, Sequence};
 use crate::format::tensors;
-use crate::model::LoadOptions;
 use crate::onnx::ModelProto;
 use crate::sparse::{Encoder, InstructionSet};
 use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
@@ -23,8 +22,8 @@ impl SparseEngine {
         schema: &Schema,
         options: &LoadOptions,
     ) -> Result<SparseEngine> {
-        let threads = options.threads.map_or(1, NonZeroUsize::get);
-        let set = options.instructions.unwrap_or_else(InstructionSet::best);
+        let threads = options.sparse.threads.map_or(1, NonZeroUsize::get);
+        let set = options.sparse.instructions.unwrap_or_else(InstructionSet::best);
         let graph = encoder.graph.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "encoder", "no graph", "the graph of an encoder")
         })?;

@@ -135,8 +135,7 @@ fn evaluated(
     concept: usize,
     logit_gradient: &[f32],
 ) -> Result<Found> {
-    let mut on_tract = LoadOptions::default();
-    on_tract.engine = EngineChoice::Tract;
+    let on_tract = LoadOptions::default().with_engine(EngineChoice::Tract);
     let file = GradientFile::from_bytes(bytes.clone(), &on_tract)?;
     let mask = checkpoint.schema.mask_of(concept);
     let masks = checkpoint.layers.iter().map(|known| checkpoint.mask(&known.layer, mask));

@@ -41,8 +41,7 @@ pub fn graph_on_tract(bytes: &[u8]) {
 }
 
 fn use_on(engine: EngineChoice, file: &Bytes) {
-    let mut options = LoadOptions::default();
-    options.engine = engine;
+    let options = LoadOptions::default().with_engine(engine);
     let Ok(model) = Model::from_bytes(file.clone(), &options) else { return };
     // A model that loads may give any numbers, and may fail on a text.
     let Ok(prediction) = model.predict("bad plot, good acting!") else { return };
@@ -88,8 +87,7 @@ mod tests {
         let [(_, graphs), ..] = seeds();
         assert_eq!(graphs.len(), MODELS.len());
         for (name, bytes) in graphs {
-            let mut options = LoadOptions::default();
-            options.engine = EngineChoice::Sparse;
+            let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
             let model = Model::from_bytes(filled(&bytes), &options);
             let prediction = model.and_then(|model| model.predict("bad plot, good acting!"));
             prediction.unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -12,8 +12,7 @@ pub fn tokenizer(bytes: &[u8]) {
             entry.value = json.into();
         }
     }
-    let mut options = LoadOptions::default();
-    options.engine = EngineChoice::Sparse;
+    let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
     let Ok(model) = Model::from_bytes(model.encode_to_vec(), &options) else { return };
     for text in [
         "",

@@ -63,7 +63,7 @@ impl Kernel for Attention<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector>(mut self) {
+    fn run<V: Vector>(mut self, known: V::Known) {
         let pairs = self.heads.windows(2).zip(self.value_heads.windows(2));
         for (channels, value_channels) in pairs {
             let channels = (channels[0], channels[1]);
@@ -78,7 +78,7 @@ impl Kernel for Attention<'_> {
             for queries in self.tokens.panels() {
                 // SAFETY: `run` checked that every buffer holds panels of all its channels.
                 unsafe {
-                    at_width!(queries, V, WIDTH => self.panel::<V, WIDTH>(channels, values, queries));
+                    at_width!(queries, V, WIDTH => self.panel::<V, WIDTH>(known, channels, values, queries));
                 }
             }
         }
@@ -154,6 +154,7 @@ impl Attention<'_> {
     #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn panel<V: Vector, const WIDTH: usize>(
         &mut self,
+        known: V::Known,
         (first, end): (usize, usize),
         (first_value, end_value): (usize, usize),
         queries: Panel,
@@ -165,7 +166,7 @@ impl Attention<'_> {
             let width = WIDTH * V::LANES;
             let query = self.read.as_ptr().add(queries.first * rows);
             let scores = self.scratch.as_mut_ptr();
-            let mut largest = [V::splat(f32::MIN); WIDTH];
+            let mut largest = [V::splat(known, f32::MIN); WIDTH];
             let seen = self.seen(queries);
             // Keys that every query of the panel sees.
             let clear = if self.causal { queries.first.min(seen) } else { seen };
@@ -174,10 +175,12 @@ impl Attention<'_> {
                 let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
                 // Registers, and so panels, are whole blocks of keys.
                 for key in (0..attended).step_by(BLOCK) {
-                    let mut sums = [[V::splat(0.0); WIDTH]; BLOCK];
+                    let mut sums = [[V::splat(known, 0.0); WIDTH]; BLOCK];
                     for channel in first..end {
                         let from = all.add(channel * stride + key);
-                        accumulate(&mut sums, query.add(channel * width), |row| *from.add(row));
+                        accumulate(known, &mut sums, query.add(channel * width), |row| {
+                            *from.add(row)
+                        });
                     }
                     for (row, sums) in sums.iter().enumerate() {
                         store(sums, scores.add((keys.first + key + row) * width));
@@ -193,37 +196,38 @@ impl Attention<'_> {
                 let row = scores.add(key * width);
                 std::slice::from_raw_parts_mut(row, key - clear).fill(HIDDEN);
                 for (register, largest) in largest.iter_mut().enumerate() {
-                    *largest = largest.max(V::load(row.add(register * V::LANES)));
+                    *largest = largest.max(V::load(known, row.add(register * V::LANES)));
                 }
             }
             // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
-            let factor = V::splat(self.scale * std::f32::consts::LOG2_E);
-            let mut shift = [V::splat(0.0); WIDTH];
+            let factor = V::splat(known, self.scale * std::f32::consts::LOG2_E);
+            let mut shift = [V::splat(known, 0.0); WIDTH];
             for (shift, &largest) in shift.iter_mut().zip(&largest) {
                 *shift = shift.sub(largest.mul(factor));
             }
-            let mut totals = [V::splat(0.0); WIDTH];
+            let mut totals = [V::splat(known, 0.0); WIDTH];
             for key in 0..seen {
                 let row = scores.add(key * width);
                 for (register, total) in totals.iter_mut().enumerate() {
                     let place = row.add(register * V::LANES);
-                    let share = exp2_of_negative(V::load(place).mul_add(factor, shift[register]));
+                    let share =
+                        exp2_of_negative(V::load(known, place).mul_add(factor, shift[register]));
                     *total = total.add(share);
                     share.store(place);
                 }
             }
-            let mut inverse = [V::splat(1.0); WIDTH];
+            let mut inverse = [V::splat(known, 1.0); WIDTH];
             for (inverse, &total) in inverse.iter_mut().zip(&totals) {
                 *inverse = inverse.div(total);
             }
             let output = self.output.as_mut_ptr().add(queries.first * values);
             let mut channel = first_value;
             while channel + BLOCK <= end_value {
-                self.mix::<V, WIDTH, BLOCK>(channel, seen, output, &inverse);
+                self.mix::<V, WIDTH, BLOCK>(known, channel, seen, output, &inverse);
                 channel += BLOCK;
             }
             while channel < end_value {
-                self.mix::<V, WIDTH, 1>(channel, seen, output, &inverse);
+                self.mix::<V, WIDTH, 1>(known, channel, seen, output, &inverse);
                 channel += 1;
             }
         }
@@ -237,6 +241,7 @@ impl Attention<'_> {
     #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn mix<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         &mut self,
+        known: V::Known,
         channel: usize,
         seen: usize,
         output: *mut f32,
@@ -246,7 +251,7 @@ impl Attention<'_> {
         let rows = 2 * channels + values;
         // SAFETY: the caller vouches for the buffers.
         unsafe {
-            let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
+            let mut sums = [[V::splat(known, 0.0); WIDTH]; HEIGHT];
             for (keys, attended) in self.keys(seen) {
                 let stride = keys.tokens();
                 let first = keys.first * rows + (2 * channels + channel) * stride;
@@ -254,7 +259,7 @@ impl Attention<'_> {
                 let shares = self.scratch.as_ptr().add(keys.first * WIDTH * V::LANES);
                 for key in 0..attended {
                     let shares = shares.add(key * WIDTH * V::LANES);
-                    accumulate(&mut sums, shares, |row| *values.add(row * stride + key));
+                    accumulate(known, &mut sums, shares, |row| *values.add(row * stride + key));
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
@@ -274,17 +279,18 @@ impl Attention<'_> {
 /// They must lie within one allocation.
 #[inline(always)]
 unsafe fn accumulate<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
+    known: V::Known,
     sums: &mut [[V; WIDTH]; HEIGHT],
     from: *const f32,
     factor: impl Fn(usize) -> f32,
 ) {
-    let mut inputs = [V::splat(0.0); WIDTH];
+    let mut inputs = [V::splat(known, 0.0); WIDTH];
     for (register, input) in inputs.iter_mut().enumerate() {
         // SAFETY: the caller vouches for it.
-        *input = unsafe { V::load(from.add(register * V::LANES)) };
+        *input = unsafe { V::load(known, from.add(register * V::LANES)) };
     }
     for (row, sums) in sums.iter_mut().enumerate() {
-        let factor = V::splat(factor(row));
+        let factor = V::splat(known, factor(row));
         for (sum, &input) in sums.iter_mut().zip(&inputs) {
             *sum = factor.mul_add(input, *sum);
         }

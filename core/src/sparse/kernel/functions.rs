@@ -41,7 +41,8 @@ impl Activation {
             }
             Activation::Relu => {
                 for sum in sums.as_flattened_mut() {
-                    *sum = sum.max(V::splat(0.0));
+                    let zero = V::splat(sum.known(), 0.0);
+                    *sum = sum.max(zero);
                 }
                 then(sums);
             }
@@ -55,11 +56,11 @@ impl Activation {
         impl Kernel for One {
             type Output = f32;
             #[inline(always)]
-            fn run<V: Vector>(self) -> f32 {
+            fn run<V: Vector>(self, known: V::Known) -> f32 {
                 let mut lanes = [0.0; MOST_LANES];
                 // SAFETY: no register has more lanes.
                 let store = |[[result]]: [[V; 1]; 1]| unsafe { result.store(lanes.as_mut_ptr()) };
-                self.0.apply([[V::splat(self.1)]], store);
+                self.0.apply([[V::splat(known, self.1)]], store);
                 lanes[0]
             }
         }
@@ -97,28 +98,30 @@ fn gelu<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
     // Even and odd powers apart: two sums a register, neither of which waits for the other.
     let [pairs @ .., tenth, eleventh, twelfth] = ERF_COEFFICIENTS;
     let (mut t, mut square, mut even) = (x, x, x);
-    let mut odd = [[V::splat(eleventh); WIDTH]; HEIGHT];
+    let known = x[0][0].known();
+    let mut odd = [[V::splat(known, eleventh); WIDTH]; HEIGHT];
     for row in 0..HEIGHT {
         for at in 0..WIDTH {
             let within = within_limit(x[row][at]);
-            let scale = V::splat(2.0 / (ERF_LIMIT * ERF_LIMIT));
-            t[row][at] = within.mul(within).mul_add(scale, V::splat(-1.0));
+            let scale = V::splat(known, 2.0 / (ERF_LIMIT * ERF_LIMIT));
+            t[row][at] = within.mul(within).mul_add(scale, V::splat(known, -1.0));
             square[row][at] = t[row][at].mul(t[row][at]);
-            even[row][at] = V::splat(twelfth).mul_add(square[row][at], V::splat(tenth));
+            even[row][at] =
+                V::splat(known, twelfth).mul_add(square[row][at], V::splat(known, tenth));
         }
     }
     for &[lower, upper] in pairs.as_chunks::<2>().0.iter().rev() {
         for row in 0..HEIGHT {
             for at in 0..WIDTH {
-                even[row][at] = even[row][at].mul_add(square[row][at], V::splat(lower));
-                odd[row][at] = odd[row][at].mul_add(square[row][at], V::splat(upper));
+                even[row][at] = even[row][at].mul_add(square[row][at], V::splat(known, lower));
+                odd[row][at] = odd[row][at].mul_add(square[row][at], V::splat(known, upper));
             }
         }
     }
     for row in 0..HEIGHT {
         for at in 0..WIDTH {
             let sum = odd[row][at].mul_add(t[row][at], even[row][at]);
-            let half = x[row][at].mul(V::splat(0.5));
+            let half = x[row][at].mul(V::splat(known, 0.5));
             x[row][at] = within_limit(x[row][at]).mul(sum).mul_add(half, half);
         }
     }
@@ -130,16 +133,18 @@ fn gelu<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
 #[inline(always)]
 fn gelu_tanh<V: Vector>(x: V) -> V {
     const SLOPE: f32 = 2.0 * LOG2_E * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
-    let inner = x.mul(x).mul_add(V::splat(SLOPE * 0.044_715), V::splat(SLOPE));
-    let (above, below) = (x.max(V::splat(0.0)), x.min(V::splat(0.0)));
+    let known = x.known();
+    let inner = x.mul(x).mul_add(V::splat(known, SLOPE * 0.044_715), V::splat(known, SLOPE));
+    let (above, below) = (x.max(V::splat(known, 0.0)), x.min(V::splat(known, 0.0)));
     // inner is above 0, so u has the sign of x.
     let small = exp2_of_negative(below.sub(above).mul(inner));
-    below.mul_add(small, above).div(small.add(V::splat(1.0)))
+    below.mul_add(small, above).div(small.add(V::splat(known, 1.0)))
 }
 
 #[inline(always)]
 fn within_limit<V: Vector>(x: V) -> V {
-    x.max(V::splat(-ERF_LIMIT)).min(V::splat(ERF_LIMIT))
+    let known = x.known();
+    x.max(V::splat(known, -ERF_LIMIT)).min(V::splat(known, ERF_LIMIT))
 }
 
 /// 2ˣ for x ≤ 0, or more by no more than rounding, with a relative error of about 2e-7; 0 to float accuracy below
@@ -152,13 +157,14 @@ pub(super) fn exp2_of_negative<V: Vector>(x: V) -> V {
     // Adding 1.5 · 2²³ rounds to a whole number and leaves it in the lowest bits; the 127 is the
     // exponent's bias.
     const ROUND: f32 = 12_582_912.0 + 127.0;
-    let x = x.max(V::splat(-126.0));
-    let rounded = x.add(V::splat(ROUND));
+    let known = x.known();
+    let x = x.max(V::splat(known, -126.0));
+    let rounded = x.add(V::splat(known, ROUND));
     let power = rounded.into_exponent();
-    let f = x.sub(rounded.sub(V::splat(ROUND)));
-    let mut sum = V::splat(1.330_060_5e-3);
+    let f = x.sub(rounded.sub(V::splat(known, ROUND)));
+    let mut sum = V::splat(known, 1.330_060_5e-3);
     for coefficient in [9.669_691e-3, 5.550_558_5e-2, 0.240_222_83, LN_2, 1.0] {
-        sum = sum.mul_add(f, V::splat(coefficient));
+        sum = sum.mul_add(f, V::splat(known, coefficient));
     }
     sum.mul(power)
 }

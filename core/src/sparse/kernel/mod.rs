@@ -36,19 +36,19 @@ trait Kernel {
     type Output;
 
     /// Called only by [`InstructionSet::run`]; always inlined into a function of the instruction set.
-    fn run<V: Vector>(self) -> Self::Output;
+    fn run<V: Vector>(self, known: V::Known) -> Self::Output;
 }
 
-/// A set of instructions that this processor has been found to know.
+/// A set of instructions that this processor has been found to know: only looking makes one, and no kernel runs without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstructionSet(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(x86::Avx512Known),
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(x86::Avx2Known),
     #[cfg(target_arch = "aarch64")]
     Neon,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -62,19 +62,8 @@ impl InstructionSet {
         let mut kinds = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            let avx2 = is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("fma")
-                && is_x86_feature_detected!("f16c");
-            let avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl");
-            if avx2 && avx512 {
-                kinds.push(Kind::Avx512);
-            }
-            if avx2 {
-                kinds.push(Kind::Avx2);
-            }
+            kinds.extend(x86::Avx512Known::detect().map(Kind::Avx512));
+            kinds.extend(x86::Avx2Known::detect().map(Kind::Avx2));
         }
         #[cfg(target_arch = "aarch64")]
         kinds.push(Kind::Neon);
@@ -93,9 +82,9 @@ impl InstructionSet {
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => "AVX-512",
+            Kind::Avx512(_) => "AVX-512",
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => "AVX2",
+            Kind::Avx2(_) => "AVX2",
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => "NEON",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -113,9 +102,9 @@ impl InstructionSet {
     pub fn cost(self, layout: Layout) -> Cost {
         let [dense, blocks, rows] = match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => [(2.42, 0.0), (2.40, 12.8), (1.21, 9.9)],
+            Kind::Avx512(_) => [(2.42, 0.0), (2.40, 12.8), (1.21, 9.9)],
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => [(2.72, 14.1), (2.97, 18.4), (1.59, 9.7)],
+            Kind::Avx2(_) => [(2.72, 14.1), (2.97, 18.4), (1.59, 9.7)],
             #[cfg(target_arch = "aarch64")]
             Kind::Neon => [(5.44, 28.2), (5.94, 36.8), (3.18, 19.4)],
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -135,7 +124,7 @@ impl InstructionSet {
         struct Lanes;
         impl Kernel for Lanes {
             type Output = usize;
-            fn run<V: Vector>(self) -> usize {
+            fn run<V: Vector>(self, _: V::Known) -> usize {
                 V::LANES
             }
         }
@@ -147,7 +136,7 @@ impl InstructionSet {
         struct Widest;
         impl Kernel for Widest {
             type Output = usize;
-            fn run<V: Vector>(self) -> usize {
+            fn run<V: Vector>(self, _: V::Known) -> usize {
                 V::WIDEST
             }
         }
@@ -156,17 +145,15 @@ impl InstructionSet {
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            // SAFETY: `available` alone makes this value, and only where the processor has the features.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { x86::with_avx512(kernel) },
-            // SAFETY: as above.
+            Kind::Avx512(known) => known.run(kernel),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { x86::with_avx2(kernel) },
+            Kind::Avx2(known) => known.run(kernel),
             #[cfg(target_arch = "aarch64")]
-            Kind::Neon => kernel.run::<neon::Neon>(),
+            Kind::Neon => kernel.run::<neon::Neon>(()),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Kind::Simd128 => kernel.run::<wasm::Simd128>(),
-            Kind::Portable => kernel.run::<portable::Portable>(),
+            Kind::Simd128 => kernel.run::<wasm::Simd128>(()),
+            Kind::Portable => kernel.run::<portable::Portable>(()),
         }
     }
 }

@@ -11,14 +11,19 @@ pub(super) struct Neon(float32x4_t);
 impl Vector for Neon {
     const LANES: usize = 4;
 
+    type Known = ();
+
     #[inline(always)]
-    fn splat(value: f32) -> Self {
+    fn known(self) -> Self::Known {}
+
+    #[inline(always)]
+    fn splat(_: Self::Known, value: f32) -> Self {
         // SAFETY: every aarch64 processor has NEON.
         unsafe { Self(vdupq_n_f32(value)) }
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(_: Self::Known, from: *const f32) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(vld1q_f32(from)) }
     }

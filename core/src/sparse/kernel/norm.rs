@@ -38,11 +38,11 @@ impl Kernel for AddNorm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector>(mut self) {
+    fn run<V: Vector>(mut self, known: V::Known) {
         for panel in self.tokens.panels() {
             let start = panel.of(self.weight.len()).start;
             // SAFETY: `run` checked that x and the residual hold panels of all channels.
-            unsafe { at_width!(panel, V, WIDTH => self.panel::<V, WIDTH>(start)) };
+            unsafe { at_width!(panel, V, WIDTH => self.panel::<V, WIDTH>(known, start)) };
         }
     }
 }
@@ -53,48 +53,48 @@ impl AddNorm<'_> {
     /// # Safety
     /// The buffers must be as large as [`AddNorm::run`] asks for.
     #[inline(always)]
-    unsafe fn panel<V: Vector, const WIDTH: usize>(&mut self, at: usize) {
+    unsafe fn panel<V: Vector, const WIDTH: usize>(&mut self, known: V::Known, at: usize) {
         let channels = self.weight.len();
-        let zero = [V::splat(0.0); WIDTH];
+        let zero = [V::splat(known, 0.0); WIDTH];
         // SAFETY: the caller vouches for every channel's registers from `at` on.
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
             let residual = self.residual.map(|residual| residual.as_ptr().add(at));
-            let sums = in_chains(channels, |channel, mut sums: [V; WIDTH]| {
+            let sums = in_chains(known, channels, |channel, mut sums: [V; WIDTH]| {
                 for (register, sum) in sums.iter_mut().enumerate() {
                     let offset = (channel * WIDTH + register) * V::LANES;
-                    let mut value = V::load(x.add(offset));
+                    let mut value = V::load(known, x.add(offset));
                     if let Some(residual) = residual {
-                        value = value.add(V::load(residual.add(offset)));
+                        value = value.add(V::load(known, residual.add(offset)));
                         value.store(x.add(offset));
                     }
                     *sum = sum.add(value);
                 }
                 sums
             });
-            let share = V::splat(1.0 / channels as f32);
+            let share = V::splat(known, 1.0 / channels as f32);
             let mut mean = zero;
             for (mean, sum) in mean.iter_mut().zip(sums) {
                 *mean = sum.mul(share);
             }
-            let squares = in_chains(channels, |channel, mut sums: [V; WIDTH]| {
+            let squares = in_chains(known, channels, |channel, mut sums: [V; WIDTH]| {
                 for (register, sum) in sums.iter_mut().enumerate() {
                     let offset = (channel * WIDTH + register) * V::LANES;
-                    let distance = V::load(x.add(offset)).sub(mean[register]);
+                    let distance = V::load(known, x.add(offset)).sub(mean[register]);
                     *sum = distance.mul_add(distance, *sum);
                 }
                 sums
             });
             let mut factor = zero;
             for (factor, squares) in factor.iter_mut().zip(squares) {
-                let variance = squares.mul_add(share, V::splat(self.epsilon));
-                *factor = V::splat(1.0).div(variance.sqrt());
+                let variance = squares.mul_add(share, V::splat(known, self.epsilon));
+                *factor = V::splat(known, 1.0).div(variance.sqrt());
             }
             for (channel, (&weight, &bias)) in self.weight.iter().zip(self.bias).enumerate() {
                 for register in 0..WIDTH {
                     let place = x.add((channel * WIDTH + register) * V::LANES);
-                    let normal = V::load(place).sub(mean[register]).mul(factor[register]);
-                    normal.mul_add(V::splat(weight), V::splat(bias)).store(place);
+                    let normal = V::load(known, place).sub(mean[register]).mul(factor[register]);
+                    normal.mul_add(V::splat(known, weight), V::splat(known, bias)).store(place);
                 }
             }
         }
@@ -104,10 +104,11 @@ impl AddNorm<'_> {
 /// What `add` makes of 0 and all channels, added up.
 #[inline(always)]
 fn in_chains<V: Vector, const WIDTH: usize>(
+    known: V::Known,
     channels: usize,
     add: impl Fn(usize, [V; WIDTH]) -> [V; WIDTH],
 ) -> [V; WIDTH] {
-    let mut sums = [[V::splat(0.0); WIDTH]; CHAINS];
+    let mut sums = [[V::splat(known, 0.0); WIDTH]; CHAINS];
     let whole = channels - channels % CHAINS;
     // As many as there are chains each time, so that these stay in registers.
     for first in (0..whole).step_by(CHAINS) {

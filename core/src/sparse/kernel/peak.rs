@@ -24,10 +24,10 @@ impl Kernel for MultiplyAdds {
     type Output = usize;
 
     #[inline(always)]
-    fn run<V: Vector>(self) -> usize {
+    fn run<V: Vector>(self, known: V::Known) -> usize {
         // Neither grows beyond bounds nor becomes subnormal, which could be slower.
-        let (factor, input) = (V::splat(black_box(0.5)), V::splat(black_box(0.25)));
-        let mut sums = [V::splat(0.0); CHAINS];
+        let (factor, input) = (V::splat(known, black_box(0.5)), V::splat(known, black_box(0.25)));
+        let mut sums = [V::splat(known, 0.0); CHAINS];
         for _ in 0..self.steps {
             for sum in &mut sums {
                 *sum = factor.mul_add(input, *sum);

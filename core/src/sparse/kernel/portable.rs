@@ -14,13 +14,18 @@ impl Portable {
 impl Vector for Portable {
     const LANES: usize = 8;
 
+    type Known = ();
+
     #[inline(always)]
-    fn splat(value: f32) -> Self {
+    fn known(self) -> Self::Known {}
+
+    #[inline(always)]
+    fn splat(_: Self::Known, value: f32) -> Self {
         Self([value; 8])
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(_: Self::Known, from: *const f32) -> Self {
         // SAFETY: the caller vouches for the memory.
         unsafe { Self(from.cast::<[f32; 8]>().read_unaligned()) }
     }

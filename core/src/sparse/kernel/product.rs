@@ -176,17 +176,17 @@ impl Kernel for Run<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector>(self) {
+    fn run<V: Vector>(self, known: V::Known) {
         match (&self.product.indices, self.product.height) {
-            (Columns::All, 1) => self.chunks::<V, 1>(|_, entry| entry),
-            (Columns::All, _) => self.chunks::<V, BLOCK_ROWS>(|_, entry| entry),
+            (Columns::All, 1) => self.chunks::<V, 1>(known, |_, entry| entry),
+            (Columns::All, _) => self.chunks::<V, BLOCK_ROWS>(known, |_, entry| entry),
             (Columns::Listed(list), height) => {
                 // SAFETY: `Tile` asks for entries below the number of indices alone.
                 let column =
                     |first: usize, entry| unsafe { *list.get_unchecked(first + entry) as usize };
                 match height {
-                    1 => self.chunks::<V, 1>(column),
-                    _ => self.chunks::<V, BLOCK_ROWS>(column),
+                    1 => self.chunks::<V, 1>(known, column),
+                    _ => self.chunks::<V, BLOCK_ROWS>(known, column),
                 }
             }
         }
@@ -199,6 +199,7 @@ impl Run<'_> {
     #[inline(always)]
     fn chunks<V: Vector, const HEIGHT: usize>(
         mut self,
+        known: V::Known,
         column: impl Fn(usize, usize) -> usize + Copy,
     ) {
         let product = self.product;
@@ -212,11 +213,11 @@ impl Run<'_> {
                 Values::Single(values) => values[start..].as_ptr(),
                 // SAFETY: both are longer than these values by a register; see `new`, `run`.
                 Values::Half(halves) => unsafe {
-                    widen::<_, V>(&halves[start..], count, self.scratch)
+                    widen::<_, V>(known, &halves[start..], count, self.scratch)
                 },
                 // SAFETY: as above.
                 Values::Int8(bytes) => unsafe {
-                    widen::<_, V>(&bytes[start..], count, self.scratch)
+                    widen::<_, V>(known, &bytes[start..], count, self.scratch)
                 },
             };
             let count = count / HEIGHT;
@@ -226,8 +227,8 @@ impl Run<'_> {
                 // A single row has few sums, so two panels share the reading of its weights.
                 let two = HEIGHT == 1 && panels.next_if(|next| next.width == panel.width).is_some();
                 at_width!(panel, V, WIDTH => match two {
-                    false => self.groups::<V, HEIGHT, WIDTH, 1>(&chunk, panel, column),
-                    true => self.groups::<V, HEIGHT, WIDTH, 2>(&chunk, panel, column),
+                    false => self.groups::<V, HEIGHT, WIDTH, 1>(known, &chunk, panel, column),
+                    true => self.groups::<V, HEIGHT, WIDTH, 2>(known, &chunk, panel, column),
                 });
             }
         }
@@ -237,6 +238,7 @@ impl Run<'_> {
     #[inline(always)]
     fn groups<V: Vector, const HEIGHT: usize, const WIDTH: usize, const PANELS: usize>(
         &mut self,
+        known: V::Known,
         chunk: &Chunk,
         panel: Panel,
         column: impl Fn(usize, usize) -> usize,
@@ -273,9 +275,12 @@ impl Run<'_> {
             // columns and rows of every panel; those from `panel` on are PANELS of WIDTH registers at least.
             unsafe {
                 match HEIGHT {
-                    1 => tile
-                        .row::<V, WIDTH, PANELS>(columns * panel.tokens(), rows * panel.tokens()),
-                    _ => tile.block::<V, WIDTH>(rows - group * HEIGHT),
+                    1 => tile.row::<V, WIDTH, PANELS>(
+                        known,
+                        columns * panel.tokens(),
+                        rows * panel.tokens(),
+                    ),
+                    _ => tile.block::<V, WIDTH>(known, rows - group * HEIGHT),
                 }
             }
         }
@@ -307,22 +312,22 @@ trait Narrow {
     ///
     /// # Safety
     /// They must lie within one allocation.
-    unsafe fn load<V: Vector>(from: *const Self) -> V;
+    unsafe fn load<V: Vector>(known: V::Known, from: *const Self) -> V;
 }
 
 impl Narrow for u16 {
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const u16) -> V {
+    unsafe fn load<V: Vector>(known: V::Known, from: *const u16) -> V {
         // SAFETY: the caller vouches for the memory.
-        unsafe { V::load_half(from) }
+        unsafe { V::load_half(known, from) }
     }
 }
 
 impl Narrow for i8 {
     #[inline(always)]
-    unsafe fn load<V: Vector>(from: *const i8) -> V {
+    unsafe fn load<V: Vector>(known: V::Known, from: *const i8) -> V {
         // SAFETY: the caller vouches for the memory.
-        unsafe { V::load_bytes(from) }
+        unsafe { V::load_bytes(known, from) }
     }
 }
 
@@ -332,13 +337,14 @@ impl Narrow for i8 {
 /// `narrow` and `floats` must hold `count` numbers and a register beyond.
 #[inline(always)]
 unsafe fn widen<T: Narrow, V: Vector>(
+    known: V::Known,
     narrow: &[T],
     count: usize,
     floats: &mut [f32],
 ) -> *const f32 {
     for at in (0..count).step_by(V::LANES) {
         // SAFETY: the caller vouches for a register from every number below `count`.
-        unsafe { T::load::<V>(narrow.as_ptr().add(at)).store(floats.as_mut_ptr().add(at)) };
+        unsafe { T::load::<V>(known, narrow.as_ptr().add(at)).store(floats.as_mut_ptr().add(at)) };
     }
     floats.as_ptr()
 }

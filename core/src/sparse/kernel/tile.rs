@@ -28,26 +28,26 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
     // Browsers keep the sums of a small function in registers, but not those of one that holds all kinds of tiles.
     #[cfg_attr(target_family = "wasm", inline(never))]
-    pub(super) unsafe fn block<V: Vector, const WIDTH: usize>(self, rows: usize) {
-        let mut sums = [[V::splat(0.0); WIDTH]; HEIGHT];
+    pub(super) unsafe fn block<V: Vector, const WIDTH: usize>(self, known: V::Known, rows: usize) {
+        let mut sums = [[V::splat(known, 0.0); WIDTH]; HEIGHT];
         let mut entry = 0;
         while entry + 1 < self.count {
             // SAFETY: both are below `count`; the caller vouches for the rest.
             unsafe {
-                self.entry(entry, &mut sums);
-                self.entry(entry + 1, &mut sums);
+                self.entry(known, entry, &mut sums);
+                self.entry(known, entry + 1, &mut sums);
             }
             entry += 2;
         }
         if entry < self.count {
             // SAFETY: below `count`; the caller vouches for the rest.
-            unsafe { self.entry(entry, &mut sums) };
+            unsafe { self.entry(known, entry, &mut sums) };
         }
         // All rows, so that the sums stay in registers; those that there are get stored.
         let scales = self.scales.unwrap_or(&[1.0; HEIGHT]);
         for (sums, (&scale, &bias)) in sums.iter_mut().zip(scales.iter().zip(self.bias)) {
             for sum in sums {
-                *sum = sum.mul_add(V::splat(scale), V::splat(bias));
+                *sum = sum.mul_add(V::splat(known, scale), V::splat(known, bias));
             }
         }
         self.activation.apply(sums, |sums| {
@@ -69,18 +69,19 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     #[inline(always)]
     unsafe fn entry<V: Vector, const WIDTH: usize>(
         &self,
+        known: V::Known,
         entry: usize,
         sums: &mut [[V; WIDTH]; HEIGHT],
     ) {
         // SAFETY: the caller vouches for the entry's column and values.
         unsafe {
             let from = self.input.add((self.column)(entry) * WIDTH * V::LANES);
-            let mut inputs = [V::splat(0.0); WIDTH];
+            let mut inputs = [V::splat(known, 0.0); WIDTH];
             for (at, input) in inputs.iter_mut().enumerate() {
-                *input = V::load(from.add(at * V::LANES));
+                *input = V::load(known, from.add(at * V::LANES));
             }
             for (row, sums) in sums.iter_mut().enumerate() {
-                let weight = V::splat(*self.values.add(entry * HEIGHT + row));
+                let weight = V::splat(known, *self.values.add(entry * HEIGHT + row));
                 for (sum, &input) in sums.iter_mut().zip(&inputs) {
                     *sum = weight.mul_add(input, *sum);
                 }
@@ -96,27 +97,28 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     #[cfg_attr(target_family = "wasm", inline(never))]
     pub(super) unsafe fn row<V: Vector, const WIDTH: usize, const PANELS: usize>(
         self,
+        known: V::Known,
         next_input: usize,
         next_output: usize,
     ) {
-        let mut sums = [[V::splat(0.0); WIDTH]; PANELS];
+        let mut sums = [[V::splat(known, 0.0); WIDTH]; PANELS];
         // Too few to keep the processor busy: two chains of them.
         let mut others = sums;
         let mut entry = 0;
         while entry + 1 < self.count {
             // SAFETY: both are below `count`; the caller vouches for the rest.
             unsafe {
-                self.entry_of_row(entry, next_input, &mut sums);
-                self.entry_of_row(entry + 1, next_input, &mut others);
+                self.entry_of_row(known, entry, next_input, &mut sums);
+                self.entry_of_row(known, entry + 1, next_input, &mut others);
             }
             entry += 2;
         }
         if entry < self.count {
             // SAFETY: below `count`; the caller vouches for the rest.
-            unsafe { self.entry_of_row(entry, next_input, &mut sums) };
+            unsafe { self.entry_of_row(known, entry, next_input, &mut sums) };
         }
-        let scale = V::splat(self.scales.map_or(1.0, |scales| scales[0]));
-        let bias = V::splat(self.bias[0]);
+        let scale = V::splat(known, self.scales.map_or(1.0, |scales| scales[0]));
+        let bias = V::splat(known, self.bias[0]);
         for (sums, others) in sums.iter_mut().zip(&others) {
             for (sum, other) in sums.iter_mut().zip(others) {
                 *sum = sum.add(*other).mul_add(scale, bias);
@@ -139,6 +141,7 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
     #[inline(always)]
     unsafe fn entry_of_row<V: Vector, const WIDTH: usize, const PANELS: usize>(
         &self,
+        known: V::Known,
         entry: usize,
         next_input: usize,
         sums: &mut [[V; WIDTH]; PANELS],
@@ -146,10 +149,10 @@ impl<C: Fn(usize) -> usize, const HEIGHT: usize> Tile<'_, C, HEIGHT> {
         // SAFETY: the caller vouches for the entry's column and value.
         unsafe {
             let from = self.input.add((self.column)(entry) * WIDTH * V::LANES);
-            let weight = V::splat(*self.values.add(entry));
+            let weight = V::splat(known, *self.values.add(entry));
             for (panel, sums) in sums.iter_mut().enumerate() {
                 for (at, sum) in sums.iter_mut().enumerate() {
-                    let input = V::load(from.add(panel * next_input + at * V::LANES));
+                    let input = V::load(known, from.add(panel * next_input + at * V::LANES));
                     *sum = weight.mul_add(input, *sum);
                 }
             }

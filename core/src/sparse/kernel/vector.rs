@@ -2,10 +2,16 @@ use crate::sparse::half::finite_half;
 
 /// A processor register of 32-bit floats.
 ///
-/// The kernels are written once, over this trait; each instruction set has one implementation. Values
-/// come into being only inside [`InstructionSet::run`](super::InstructionSet::run), which has checked
-/// that the processor knows the instructions behind them.
+/// The kernels are written once, over this trait; each instruction set has one implementation. Every function that makes
+/// a value asks for a [`Known`](Vector::Known), so whoever has a value has shown that the processor knows the instructions
+/// behind it, and methods of values need not ask again.
 pub(super) trait Vector: Copy {
+    /// What shows that this processor knows the instructions: only the code that looked can make one.
+    type Known: Copy;
+
+    /// What the value was made with.
+    fn known(self) -> Self::Known;
+
     /// Floats in one register.
     const LANES: usize;
 
@@ -14,27 +20,27 @@ pub(super) trait Vector: Copy {
     const WIDEST: usize = 2;
 
     /// `value` in every lane.
-    fn splat(value: f32) -> Self;
+    fn splat(known: Self::Known, value: f32) -> Self;
 
     /// Reads [`LANES`](Vector::LANES) floats.
     ///
     /// # Safety
     /// They must lie within one allocation; no alignment is needed.
-    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn load(known: Self::Known, from: *const f32) -> Self;
 
     /// Reads as many 16-bit floats, all finite.
     ///
     /// # Safety
     /// They must lie within one allocation.
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> Self {
+    unsafe fn load_half(known: Self::Known, from: *const u16) -> Self {
         let mut lanes = [0.0; MOST_LANES];
         for (lane, value) in lanes[..Self::LANES].iter_mut().enumerate() {
             // SAFETY: the caller vouches for the memory.
             *value = finite_half(unsafe { *from.add(lane) });
         }
         // SAFETY: no register has more lanes.
-        unsafe { Self::load(lanes.as_ptr()) }
+        unsafe { Self::load(known, lanes.as_ptr()) }
     }
 
     /// Reads as many whole numbers of 8 bits.
@@ -42,14 +48,14 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// They must lie within one allocation.
     #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
+    unsafe fn load_bytes(known: Self::Known, from: *const i8) -> Self {
         let mut lanes = [0.0; MOST_LANES];
         for (lane, value) in lanes[..Self::LANES].iter_mut().enumerate() {
             // SAFETY: the caller vouches for the memory.
             *value = f32::from(unsafe { *from.add(lane) });
         }
         // SAFETY: no register has more lanes.
-        unsafe { Self::load(lanes.as_ptr()) }
+        unsafe { Self::load(known, lanes.as_ptr()) }
     }
 
     /// Has the memory at `_from` brought nearer, where the processor can be asked to; any address will do.
@@ -87,7 +93,7 @@ macro_rules! lanewise {
         #[inline(always)]
         #[allow(unused_unsafe, reason = "WebAssembly's instructions are safe")]
         fn $method(self, other: Self) -> Self {
-            // SAFETY: values exist only inside `InstructionSet::run`, which checked the processor.
+            // SAFETY: whoever made the values has shown that the processor knows the instructions.
             unsafe { Self($instruction(self.0, other.0)) }
         }
     )+};

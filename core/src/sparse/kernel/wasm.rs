@@ -12,19 +12,24 @@ pub(super) struct Simd128(v128);
 impl Vector for Simd128 {
     const LANES: usize = 4;
 
+    type Known = ();
+
     #[inline(always)]
-    fn splat(value: f32) -> Self {
+    fn known(self) -> Self::Known {}
+
+    #[inline(always)]
+    fn splat(_: Self::Known, value: f32) -> Self {
         Self(f32x4_splat(value))
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(_: Self::Known, from: *const f32) -> Self {
         // SAFETY: the caller vouches for the memory.
         unsafe { Self(v128_load(from.cast())) }
     }
 
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> Self {
+    unsafe fn load_half(_: Self::Known, from: *const u16) -> Self {
         // SAFETY: the caller vouches for the memory.
         let bits = unsafe { u32x4_load_extend_u16x4(from) };
         // As `finite_half`, four at once.
@@ -35,7 +40,7 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
+    unsafe fn load_bytes(_: Self::Known, from: *const i8) -> Self {
         // SAFETY: the caller vouches for the memory.
         let bytes = unsafe { v128_load32_zero(from.cast()) };
         Self(f32x4_convert_i32x4(i32x4_extend_low_i16x8(i16x8_extend_low_i8x16(bytes))))

@@ -13,42 +13,89 @@ pub(super) struct Avx512(__m512);
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(__m256);
 
-/// Compiles `kernel` for AVX-512 and runs it.
-#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma,f16c")]
-pub(super) fn with_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+/// Shows that this processor knows AVX-512, and what [`Avx2Known`] shows: [`Avx512Known::detect`] looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Avx512Known(());
+
+/// Shows that this processor knows AVX2, FMA and F16C: [`Avx2Known::detect`] looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Avx2Known(());
+
+impl Avx512Known {
+    /// Looks whether the processor knows them.
+    pub(super) fn detect() -> Option<Avx512Known> {
+        let known = Avx2Known::detect().is_some()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl");
+        known.then_some(Avx512Known(()))
+    }
+
+    /// Compiles `kernel` for AVX-512 and runs it.
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: this value shows that the processor knows the features.
+        unsafe { with_avx512(self, kernel) }
+    }
 }
 
-/// Compiles `kernel` for AVX2 and FMA and runs it.
+impl Avx2Known {
+    /// Looks whether the processor knows them.
+    pub(super) fn detect() -> Option<Avx2Known> {
+        let known = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        known.then_some(Avx2Known(()))
+    }
+
+    /// Compiles `kernel` for AVX2 and FMA and runs it.
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: this value shows that the processor knows the features.
+        unsafe { with_avx2(self, kernel) }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma,f16c")]
+fn with_avx512<K: Kernel>(known: Avx512Known, kernel: K) -> K::Output {
+    kernel.run::<Avx512>(known)
+}
+
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn with_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
+fn with_avx2<K: Kernel>(known: Avx2Known, kernel: K) -> K::Output {
+    kernel.run::<Avx2>(known)
 }
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
     const WIDEST: usize = 4;
 
+    type Known = Avx512Known;
+
     #[inline(always)]
-    fn splat(value: f32) -> Self {
-        // SAFETY: called only inside `InstructionSet::run`, which checked the processor.
+    fn known(self) -> Self::Known {
+        Avx512Known(())
+    }
+
+    #[inline(always)]
+    fn splat(_: Self::Known, value: f32) -> Self {
+        // SAFETY: the argument shows that the processor knows the instructions.
         unsafe { Self(_mm512_set1_ps(value)) }
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(_: Self::Known, from: *const f32) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm512_loadu_ps(from)) }
     }
 
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> Self {
+    unsafe fn load_half(_: Self::Known, from: *const u16) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
+    unsafe fn load_bytes(_: Self::Known, from: *const i8) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))) }
     }
@@ -96,26 +143,33 @@ impl Vector for Avx512 {
 impl Vector for Avx2 {
     const LANES: usize = 8;
 
+    type Known = Avx2Known;
+
     #[inline(always)]
-    fn splat(value: f32) -> Self {
-        // SAFETY: called only inside `InstructionSet::run`, which checked the processor.
+    fn known(self) -> Self::Known {
+        Avx2Known(())
+    }
+
+    #[inline(always)]
+    fn splat(_: Self::Known, value: f32) -> Self {
+        // SAFETY: the argument shows that the processor knows the instructions.
         unsafe { Self(_mm256_set1_ps(value)) }
     }
 
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
+    unsafe fn load(_: Self::Known, from: *const f32) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm256_loadu_ps(from)) }
     }
 
     #[inline(always)]
-    unsafe fn load_half(from: *const u16) -> Self {
+    unsafe fn load_half(_: Self::Known, from: *const u16) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const i8) -> Self {
+    unsafe fn load_bytes(_: Self::Known, from: *const i8) -> Self {
         // SAFETY: as `splat`; the caller vouches for the memory.
         unsafe { Self(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))) }
     }

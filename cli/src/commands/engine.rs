@@ -1,0 +1,40 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use sparsecbm::{EngineChoice, LoadOptions};
+
+/// What runs the model.
+#[derive(Args)]
+pub struct EngineArguments {
+    /// What runs the model: auto, sparse, tract, ort-cpu, ort-cuda or ort-cuda:N (the GPU's number).
+    #[arg(long, default_value_t)]
+    engine: EngineChoice,
+    /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
+    #[arg(long, value_name = "PATH")]
+    ort_library: Option<PathBuf>,
+    /// Threads of one run: on ONNX Runtime one a core by default, on the engine `sparse` one.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// The most memory, in MiB, that ONNX Runtime may take on the GPU for what it computes.
+    #[arg(long, value_name = "MIB")]
+    cuda_memory: Option<NonZeroUsize>,
+    /// Let GPU products round their factors to TensorFloat-32: faster, about 3 decimal digits.
+    #[arg(long)]
+    cuda_tf32: bool,
+}
+
+impl EngineArguments {
+    /// How the model is to be loaded.
+    pub fn options(&self) -> LoadOptions {
+        let mut options = LoadOptions::default();
+        options.engine = self.engine;
+        options.ort.library = self.ort_library.clone();
+        options.ort.threads = self.threads;
+        options.ort.cuda_memory_limit =
+            self.cuda_memory.map(|mib| mib.get().saturating_mul(1 << 20));
+        options.ort.cuda_tf32 = self.cuda_tf32;
+        options.sparse.threads = self.threads;
+        options
+    }
+}

@@ -1,0 +1,293 @@
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::report;
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use sparsecbm::explain::{
+    ExplainOptions, Explanation, FaithfulnessOptions, IntegratedOptions, OcclusionOptions, Policy,
+    Subnetworks, Word, descending,
+};
+use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
+
+use super::gradients::GradientArguments;
+use super::input::{self, TextArguments, Texts};
+use super::load::LoadArguments;
+use super::overrides::OverrideArguments;
+use super::{print_json, tables, write_file};
+
+#[derive(Args)]
+// clap would name the group before the model, which comes first.
+#[command(override_usage = "sparsecbm explain [OPTIONS] <MODEL> <TEXT|--input <FILE>>")]
+pub struct Arguments {
+    /// The exported model.
+    model: PathBuf,
+    #[command(flatten)]
+    texts: TextArguments,
+    #[command(flatten)]
+    overrides: OverrideArguments,
+    /// Mask out at most so many words, one at a time: those with the most evidence, a run of the model
+    /// each; 0 for none. All by default.
+    #[arg(long, value_name = "N")]
+    max_words: Option<usize>,
+    /// Also integrate the gradient of each concept's logits over the way from a text without words: needs
+    /// the file of gradients.
+    #[arg(long)]
+    integrated: bool,
+    /// Points on that way at which the gradient is taken, for each class of each concept.
+    #[arg(long, default_value_t = 50, requires = "integrated")]
+    steps: usize,
+    #[command(flatten)]
+    gradients: GradientArguments,
+    /// Also test whether the words named are those that matter: deletion and insertion curves.
+    #[arg(long)]
+    faithfulness: bool,
+    /// By what concepts to check are ranked: uncertainty, contribution, expected-change or combined.
+    #[arg(long, default_value_t)]
+    policy: Policy,
+    /// What checking a concept costs (noise=2); 1 where not given. May be given several times.
+    #[arg(long = "cost", value_name = "CONCEPT=COST", value_parser = cost)]
+    costs: Vec<(String, f32)>,
+    /// Write a page about the text and the model's subnetworks: one HTML file.
+    #[arg(long, value_name = "FILE", conflicts_with = "input")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    load: LoadArguments,
+    /// Print JSON: an object, or with --input one a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let model = arguments.load.model(&arguments.model)?;
+    let subnetworks = match arguments.html {
+        Some(_) => Some(model.subnetworks()?),
+        None => None,
+    };
+    let overrides = arguments.overrides.read(model.schema())?;
+    let options = options(arguments, &model)?;
+    let predict = |text: &str| overrides.of(&model.predict(text)?);
+    match arguments.texts.read(model.schema())? {
+        Texts::One(text) => {
+            explain_one(arguments, &predict(&text)?, subnetworks.as_ref(), &options)
+        }
+        Texts::Lines(texts) => {
+            let bar = input::progress_bar(texts.len());
+            let mut answers = String::new();
+            for text in bar.wrap_iter(texts.iter()) {
+                let prediction = predict(text)?;
+                let explanation = prediction.explain(&options)?;
+                if arguments.json {
+                    answers +=
+                        &serde_json::to_string(&explanation).expect("an explanation is plain data");
+                    answers.push('\n');
+                } else {
+                    answers += &format!("{text}\n\n{}\n", describe(&prediction, &explanation));
+                }
+            }
+            bar.finish_and_clear();
+            show(&format!("{}\n", answers.trim_end()))
+        }
+    }
+}
+
+/// Explains the text of the command line, with a bar for the runs of the model that it takes.
+fn explain_one(
+    arguments: &Arguments,
+    prediction: &Prediction,
+    subnetworks: Option<&Subnetworks>,
+    options: &ExplainOptions,
+) -> Result<()> {
+    let bar = input::progress_bar(0);
+    let explanation = prediction.explain_with_progress(options, |progress| {
+        bar.set_length(progress.total as u64);
+        bar.set_position(progress.done as u64);
+        ControlFlow::Continue(())
+    });
+    bar.finish_and_clear();
+    let explanation = explanation?;
+    if let Some(path) = &arguments.html {
+        let page = report::explanation_page(prediction, &explanation, subnetworks)?;
+        write_file(path, &page)?;
+    }
+    if arguments.json {
+        return print_json(&explanation);
+    }
+    show(&describe(prediction, &explanation))
+}
+
+/// Prints a text; its colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
+fn show(text: &str) -> Result<()> {
+    write!(anstream::stdout(), "{text}").map_err(|e| {
+        Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
+    })
+}
+
+fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
+    let mut options = ExplainOptions::default();
+    options.suggest.policy = arguments.policy;
+    options.suggest.costs = arguments.costs.iter().cloned().collect();
+    if arguments.max_words != Some(0) {
+        let mut occlusion = OcclusionOptions::default();
+        occlusion.max_words = arguments.max_words;
+        options.occlusion = Some(occlusion);
+    }
+    if arguments.integrated {
+        let load = arguments.load.engine.options();
+        let gradients = arguments.gradients.load(&arguments.model, model, &load)?;
+        let mut integrated = IntegratedOptions::new(&gradients);
+        integrated.steps = arguments.steps;
+        options.integrated = Some(integrated);
+    }
+    options.faithfulness = arguments.faithfulness.then(FaithfulnessOptions::default);
+    Ok(options)
+}
+
+fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
+    let expected = "expected CONCEPT=COST, such as noise=2";
+    let (concept, cost) = argument.split_once('=').ok_or(expected)?;
+    Ok((concept.trim().into(), cost.trim().parse().map_err(|_| expected)?))
+}
+
+fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
+    let label = prediction.label();
+    let bold = Style::new().bold();
+    let share = tables::percent(label.probabilities[label.class_index].into());
+    let mean = label.expected_value.map_or(String::new(), |mean| format!(", mean {mean:.2}"));
+    let mut answer = format!("{bold}{}: {}{bold:#} ({share}{mean})\n", label.name, label.class);
+    if prediction.dropped_tokens() > 0 {
+        let dropped = prediction.dropped_tokens();
+        answer += &format!("The text was cut: its last {dropped} tokens did not fit.\n");
+    }
+    answer += &contributions(explanation, label.class_index);
+    answer += "\nThe words for each concept's class (underlined: against it):\n";
+    for (k, concept) in prediction.concepts().enumerate() {
+        let (words, support) = support(explanation, prediction, k);
+        let text = shaded(explanation.text.as_deref().unwrap_or(""), words, &support);
+        answer += &format!("\n{bold}{}: {}{bold:#}\n  {text}\n", concept.name, concept.class);
+        answer += &format!("  {}\n", strongest(words, &support));
+    }
+    if let Some(found) = &explanation.integrated {
+        let errors = found.concepts.iter().flat_map(|concept| &concept.convergence_error);
+        let largest = errors.copied().fold(0.0, f32::max);
+        answer += &format!(
+            "\nBy integrated gradients in {} steps from «{}»; they miss the logits by at most {largest:.1e}.\n",
+            found.steps, found.baseline_piece
+        );
+    }
+    answer += &counterfactual(explanation, label.name);
+    answer + &suggestions(explanation)
+}
+
+/// The words, and what each says for the class that the model itself reads: by integrated gradients where
+/// they were asked for, by occlusion where words were masked out, else by evidence.
+fn support<'a>(
+    explanation: &'a Explanation,
+    prediction: &Prediction,
+    k: usize,
+) -> (&'a [Word], Vec<f32>) {
+    let class = descending(&prediction.concept_logits().row(k).to_vec())[0];
+    match (&explanation.integrated, &explanation.occlusion) {
+        (Some(found), _) if found.complete => (&found.words, found.concepts[k].support(class)),
+        (_, Some(found)) => (&found.words, found.concepts[k].support(class)),
+        (_, None) => {
+            let evidence = &explanation.evidence;
+            (&evidence.words, evidence.concepts[k].support(class))
+        }
+    }
+}
+
+fn contributions(explanation: &Explanation, class: usize) -> String {
+    let contributions = &explanation.contributions;
+    let header = [
+        "concept".to_string(),
+        "class".into(),
+        format!("adds to {}", contributions.label_classes[class]),
+    ];
+    let mut table = tables::table(header.each_ref().map(String::as_str));
+    for concept in &contributions.concepts {
+        let by_override = concept.override_share.as_ref();
+        let by_override = by_override
+            .map_or(String::new(), |s| format!(" (the override changed {:+.2})", s[class]));
+        table.add_row([
+            concept.name.clone(),
+            concept.class.clone(),
+            format!("{:+.2}{by_override}", concept.label_logits[class]),
+        ]);
+    }
+    if contributions.rest.iter().any(|&rest| rest != 0.0) {
+        let rest = format!("{:+.2}", contributions.rest[class]);
+        table.add_row(["what else the text says".into(), String::new(), rest]);
+    }
+    table.add_row([
+        "an average text".into(),
+        String::new(),
+        format!("{:+.2}", contributions.baseline[class]),
+    ]);
+    format!("\n{table}\n")
+}
+
+/// The text with its words coloured, the clearest third only.
+fn shaded(text: &str, words: &[Word], support: &[f32]) -> String {
+    let largest = support.iter().map(|value| value.abs()).fold(0.0, f32::max);
+    let (plus, minus) = (
+        Style::new().fg_color(Some(AnsiColor::Blue.into())).bold(),
+        Style::new().fg_color(Some(AnsiColor::Yellow.into())).underline(),
+    );
+    let mut shaded = String::new();
+    let mut end = 0;
+    for (word, &value) in words.iter().zip(support) {
+        let Some(place) = &word.utf8 else { continue };
+        shaded += &text[end..place.start];
+        end = place.end;
+        shaded += &match value.abs() < largest / 3.0 {
+            true => word.text.clone(),
+            false if value > 0.0 => format!("{plus}{}{plus:#}", word.text),
+            false => format!("{minus}{}{minus:#}", word.text),
+        };
+    }
+    shaded + &text[end..]
+}
+
+/// The three words that say most for and the three that say most against.
+fn strongest(words: &[Word], support: &[f32]) -> String {
+    let order = descending(support);
+    let named = |index: &usize| format!("{} {:+.2}", words[*index].text, support[*index]);
+    let best = order.iter().filter(|&&index| support[index] > 0.0).take(3).map(named);
+    let worst = order.iter().rev().filter(|&&index| support[index] < 0.0).take(3).map(named);
+    best.chain(worst).collect::<Vec<_>>().join(", ")
+}
+
+fn counterfactual(explanation: &Explanation, label: &str) -> String {
+    match &explanation.counterfactual {
+        None => format!("\nNo change of concepts gives another {label}.\n"),
+        Some(found) => {
+            let changes = found.changes.iter();
+            let changes: Vec<String> = changes
+                .map(|c| format!("{} were {} instead of {}", c.concept, c.to, c.from))
+                .collect();
+            format!("\nIf {}, {label} would be {}.\n", changes.join(" and "), found.label)
+        }
+    }
+}
+
+fn suggestions(explanation: &Explanation) -> String {
+    if explanation.suggestions.is_empty() {
+        return String::new();
+    }
+    let mut table =
+        tables::table(["check first", "score", "uncertainty", "contribution", "expected change"]);
+    for suggestion in &explanation.suggestions {
+        let numbers = [
+            suggestion.score,
+            suggestion.uncertainty,
+            suggestion.contribution,
+            suggestion.expected_change,
+        ];
+        let mut row = vec![suggestion.concept.clone()];
+        row.extend(numbers.iter().map(|number| format!("{number:.3}")));
+        table.add_row(row);
+    }
+    format!("\n{table}\n")
+}

@@ -1,0 +1,85 @@
+//! The subcommands, one file each.
+
+mod bench;
+mod edit;
+mod engine;
+mod eval;
+mod explain;
+mod export;
+mod forms;
+mod gradients;
+mod input;
+mod inspect;
+mod load;
+mod measure;
+mod overrides;
+mod predict;
+mod study;
+mod tables;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use serde::Serialize;
+use sparsecbm::{Error, ErrorKind, Result};
+
+/// What is to be done.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Turn a checkpoint into one ONNX file, and check what was written.
+    Export(export::Arguments),
+    /// Show what a checkpoint or an exported file is: schema, sizes, densities, overlaps.
+    Inspect(inspect::Arguments),
+    /// Predict label and concepts of texts, and what corrections make of them.
+    Predict(predict::Arguments),
+    /// Say why: by concepts, by words, by subnetworks.
+    Explain(explain::Arguments),
+    /// Correct a concept by its mask: the fewest bits that turn it for some texts.
+    Edit(edit::Arguments),
+    /// Measure how good a model is on labelled reviews.
+    Eval(eval::Arguments),
+    /// Measure whether explanations and corrections hold what they promise.
+    Study(study::Arguments),
+    /// Measure how long loading, predicting and intervening take.
+    Bench(bench::Arguments),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<()> {
+        match self {
+            Command::Export(arguments) => export::run(&arguments),
+            Command::Inspect(arguments) => inspect::run(&arguments),
+            Command::Predict(arguments) => predict::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
+            Command::Edit(arguments) => edit::run(&arguments),
+            Command::Eval(arguments) => eval::run(&arguments),
+            Command::Study(arguments) => study::run(&arguments),
+            Command::Bench(arguments) => bench::run(&arguments),
+        }
+    }
+}
+
+/// Writes a text to a file.
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).map_err(|e| {
+        let place = path.display().to_string();
+        Error::new(ErrorKind::Io, place, e.to_string(), "a file that can be written").caused_by(e)
+    })
+}
+
+/// Prints `value` as JSON on standard output.
+fn print_json(value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(value).map_err(|e| {
+        Error::new(ErrorKind::Io, "standard output", e.to_string(), "JSON").caused_by(e)
+    })?;
+    print(&json)
+}
+
+/// Prints a text and a line's end on standard output. A reader that has gone is an error, not a panic.
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{text}").map_err(|e| {
+        Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
+    })
+}

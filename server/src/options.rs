@@ -1,0 +1,154 @@
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+
+use clap::Parser;
+use sparsecbm::{EngineChoice, LoadOptions, OrtOptions, SparseOptions};
+
+/// Texts of one run where running them together is worth it.
+const MOST_AT_ONCE: NonZeroUsize = NonZeroUsize::new(32).expect("it is not 0");
+
+/// How texts go through the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// The most texts of one run.
+    pub most: NonZeroUsize,
+    /// Runs at one time.
+    pub workers: NonZeroUsize,
+}
+
+/// Serve an exported model over HTTP: the Open Inference Protocol, and texts in JSON.
+#[derive(Parser)]
+#[command(version)]
+pub struct Options {
+    /// The exported model.
+    pub model: PathBuf,
+    /// The address and port to listen on; port 0 for any that is free.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// What the model is called in the protocol's paths.
+    #[arg(long, default_value = "sparsecbm")]
+    pub name: String,
+
+    /// What runs the model: sparse, which needs no library, ort-cpu, ort-cuda or ort-cuda:N (the GPU's number); auto
+    /// takes sparse where it is estimated to be faster or there is no ONNX Runtime.
+    #[arg(long, default_value_t = EngineChoice::Auto)]
+    engine: EngineChoice,
+    /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
+    #[arg(long, value_name = "PATH")]
+    ort_library: Option<PathBuf>,
+    /// Threads of one run; by default one a core on ONNX Runtime, and 1 on sparse.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+
+    /// The most texts of one run of the model; 1 for no batching. By default 32 on ONNX Runtime, and 1 on sparse, which
+    /// runs each text by itself.
+    #[arg(long, value_name = "TEXTS")]
+    max_batch: Option<NonZeroUsize>,
+    /// How long a text may wait for others to run with it.
+    #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
+    pub window: u64,
+    /// Batches that run at one time. By default 1 on ONNX Runtime, which spreads a run over all cores, and on sparse as
+    /// many as there are cores for --threads each.
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<NonZeroUsize>,
+    /// Texts that may wait; requests beyond that are refused with status 429.
+    #[arg(long, default_value = "256", value_name = "TEXTS")]
+    pub queue: NonZeroUsize,
+    /// Explanations at one time; requests beyond that are refused with status 429.
+    #[arg(long, default_value = "1", value_name = "COUNT")]
+    pub explanations: NonZeroUsize,
+
+    /// The most bytes of a request.
+    #[arg(long, default_value_t = 1 << 20, value_name = "BYTES")]
+    pub max_body: usize,
+    /// The most texts, or rows of a tensor, of a request.
+    #[arg(long, default_value = "64", value_name = "TEXTS")]
+    pub max_texts: NonZeroUsize,
+    /// The most bytes of a text. The model reads no more than its first tokens; this bounds what is
+    /// tokenized.
+    #[arg(long, default_value_t = 20_000, value_name = "BYTES")]
+    pub max_text: usize,
+
+    /// How long requests that were begun may take once the server is told to stop.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub shutdown_seconds: u64,
+}
+
+impl Options {
+    /// Refuses options that contradict each other.
+    pub fn check(&self) -> Result<(), String> {
+        if self.max_texts > self.queue {
+            return Err(format!(
+                "--max-texts: found {}, expected at most --queue, {}: a larger request would never fit",
+                self.max_texts, self.queue
+            ));
+        }
+        Ok(())
+    }
+
+    /// How texts go through a model that runs on `engine`.
+    pub fn batching(&self, engine: &str) -> Batching {
+        let one_by_one = engine == "sparse";
+        let most =
+            self.max_batch.unwrap_or(if one_by_one { NonZeroUsize::MIN } else { MOST_AT_ONCE });
+        let workers = self.workers.unwrap_or_else(|| match one_by_one {
+            true => {
+                let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+                let threads = self.threads.map_or(1, NonZeroUsize::get);
+                NonZeroUsize::new(cores / threads).unwrap_or(NonZeroUsize::MIN)
+            }
+            false => NonZeroUsize::MIN,
+        });
+        Batching { most, workers }
+    }
+
+    /// How the model is to be loaded.
+    pub fn loading(&self) -> LoadOptions {
+        let mut ort = OrtOptions::default().with_threads(self.threads);
+        ort.library.clone_from(&self.ort_library);
+        LoadOptions::default()
+            .with_engine(self.engine)
+            .with_ort(ort)
+            .with_sparse(SparseOptions::default().with_threads(self.threads))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        Options::parse_from(["sparsecbm-server", "model.onnx"].iter().chain(arguments))
+    }
+
+    #[test]
+    fn by_default_the_model_chooses_its_engine() {
+        assert_eq!(options(&[]).loading().engine, EngineChoice::Auto);
+    }
+
+    #[test]
+    fn every_core_works_where_texts_run_one_by_one() {
+        let cores = available_parallelism().expect("cores can be counted");
+        let found = options(&[]).batching("sparse");
+        assert_eq!(found, Batching { most: NonZeroUsize::MIN, workers: cores });
+        let threads = options(&["--threads", "100000"]).batching("sparse");
+        assert_eq!(threads.workers, NonZeroUsize::MIN);
+    }
+
+    #[test]
+    fn texts_run_together_on_onnx_runtime() {
+        let found = options(&[]).batching("ort-cpu");
+        assert_eq!(found, Batching { most: MOST_AT_ONCE, workers: NonZeroUsize::MIN });
+    }
+
+    #[test]
+    fn what_is_said_holds_on_every_engine() {
+        let three = NonZeroUsize::new(3).expect("it is not 0");
+        for engine in ["sparse", "ort-cpu"] {
+            let found = options(&["--max-batch", "3", "--workers", "3"]).batching(engine);
+            assert_eq!(found, Batching { most: three, workers: three });
+        }
+    }
+}
