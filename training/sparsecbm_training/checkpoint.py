@@ -10,6 +10,7 @@ from .effect import Head
 from .model import Model
 
 VERSION = "1.0"
+FILES = ("config.json", "sparsecbm.json", "model.safetensors", "tokenizer.json")
 HEADS = ("concept_head.weight", "concept_head.bias", "label_head.weight", "label_head.bias")
 
 
@@ -54,19 +55,18 @@ def write(folder, model, block, tokenizer, schema, calibrated, effect, training)
         folder / "sparsecbm.json",
         {
             "version": VERSION,
-            "concepts": [{"name": name, "classes": schema.classes} for name in schema.concepts],
-            "label": {"name": "rating", "classes": schema.labels},
+            "concepts": [{"name": n, "classes": c} for n, c in zip(schema.concepts, schema.classes)],
+            "label": {"name": schema.label, "classes": schema.labels},
             "semantics": "as-intended",
             "pooling": "masked-mean",
             "max_length": tokenizer.truncation["max_length"],
             "intervention": "effect",
             "data_fields": {
-                "text": "text",
+                "text": schema.text,
                 "concepts": {name: name for name in schema.concepts},
-                "label": "rating",
-                "edited": "edited",
-                "original_id": "original_id",
-            },
+                "label": schema.label,
+            }
+            | ({"edited": schema.edited, "original_id": schema.original} if schema.edited else {}),
             "calibration": calibrated,
             "training": training,
         },

@@ -1,6 +1,7 @@
 """What is measured, defined as `sparsecbm eval` defines it. All shares are in 0 to 1.
 
-Shapes: concept logits [N, K, C], gold concepts [N, K], label logits [N, L], gold labels [N].
+Shapes: concept logits [N, K, C], gold concepts [N, K], label logits [N, L], gold labels [N]. A gold class of -1 stands
+for one that nobody gave: it counts for nothing.
 """
 
 import math
@@ -10,17 +11,18 @@ import torch.nn.functional as F
 
 
 def accuracy(logits, gold):
-    """Share of right classes; for concepts, over all reviews and concepts."""
-    return float((logits.argmax(-1) == gold).float().mean())
+    """Share of right classes; for concepts, over all that are labelled."""
+    known = gold >= 0
+    return float((logits.argmax(-1) == gold)[known].float().mean())
 
 
 def macro_f1(logits, gold):
     """The ordinary macro-F1: the mean over classes of each class's F1."""
-    predicted = logits.argmax(-1)
+    predicted, known = logits.argmax(-1), gold >= 0
     scores = []
     for c in range(logits.shape[-1]):
         right = float(((predicted == c) & (gold == c)).sum())
-        named = float((predicted == c).sum() + (gold == c).sum())
+        named = float((predicted == c)[known].sum() + (gold == c).sum())
         scores.append(2 * right / named if named else 0.0)
     return sum(scores) / len(scores)
 
@@ -34,9 +36,9 @@ def concept_macro_f1(logits, gold):
 def corrected(concept_logits, gold, count):
     """Concept probabilities after the first `count` wrong concepts of each review, in schema order, are put right."""
     p = concept_logits.softmax(-1)
-    wrong = concept_logits.argmax(-1) != gold
+    wrong = (concept_logits.argmax(-1) != gold) & (gold >= 0)
     chosen = wrong & (wrong.cumsum(1) <= count)
-    return torch.where(chosen[..., None], F.one_hot(gold, p.shape[-1]).to(p.dtype), p)
+    return torch.where(chosen[..., None], F.one_hot(gold.clamp_min(0), p.shape[-1]).to(p.dtype), p)
 
 
 def intervention_curve(head, concept_logits, gold, labels):
@@ -92,6 +94,6 @@ def evaluate(head, concept_logits, gold, labels, pairs, schema):
         },
         "intervention_curve": intervention_curve(head, concept_logits, gold, labels),
     }
-    if pairs:
-        result["edit_effect"] = edit_effect(head, concept_logits, pairs, schema.stars)
+    if pairs and schema.values:
+        result["edit_effect"] = edit_effect(head, concept_logits, pairs, schema.values)
     return result
