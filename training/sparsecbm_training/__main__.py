@@ -129,7 +129,9 @@ class Training:
                 result[f"teacher {fold + 1}"] = deeper * (recipe.teacher_steps or 1)
             result["settling"] = concepts * recipe.settle_steps
         if recipe.whole_heads or recipe.whole_neurons:
-            result["whole heads and neurons"] = 4.0 * concepts * recipe.whole_batches
+            # Every head is tried, a pass without gradients each.
+            tried = len(list(body.parts.heads())) / 3 if recipe.whole_heads else 0
+            result["whole heads and neurons"] = concepts * (recipe.whole_batches or 1) * (tried + 1)
             result["mending"] = concepts * (recipe.mend_steps or 0)
         result["measuring"] = 0.02 * sum(result.values())
         return result

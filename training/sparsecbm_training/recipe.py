@@ -58,7 +58,7 @@ class Recipe:
 
     whole_heads: float = option(0.5, "share of a concept's heads that lose query and key; 0: none")
     whole_neurons: float = option(0.5, "share of its groups of neurons that go as a whole; 0: none")
-    whole_batches: int = option(16, "minibatches that tell which matter least")
+    whole_batches: int | None = option(None, "minibatches that tell which matter least")
     mend_steps: int | None = option(None, "steps after that, towards the answers before it")
     mend_rate: float = option(1e-4, "there")
 
@@ -73,7 +73,8 @@ SHARES = {
     "standard": {"plain": 0.5, "sparse": 0.4, "average": 0.08, "teacher": 0.0, "settle": 0.0, "mend": 0.06},
     "best": {"plain": 0.7, "sparse": 2.6, "average": 0.5, "teacher": 0.55, "settle": 0.8, "mend": 0.3},
 }
-PRUNINGS = {"fast": 1, "standard": 3, "best": 6}
+PRUNINGS = {"fast": 1, "standard": 2, "best": 6}
+WHOLE_BATCHES = {"fast": 2, "standard": 4, "best": 16}
 STAGES = ("dense_steps", "plain_steps", "steps", "average_steps", "teacher_steps", "settle_steps", "mend_steps")
 
 
@@ -88,4 +89,5 @@ def fitted_to(recipe: Recipe, texts: int, quality: str) -> Recipe:
         for field, name in names.items()
     }
     prunings = PRUNINGS[quality] if recipe.prunings is None else recipe.prunings
-    return dataclasses.replace(recipe, batch=batch, prunings=prunings, **steps)
+    whole = WHOLE_BATCHES[quality] if recipe.whole_batches is None else recipe.whole_batches
+    return dataclasses.replace(recipe, batch=batch, prunings=prunings, whole_batches=whole, **steps)
