@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import sys
 import typing
 
 import pandas
@@ -118,6 +119,7 @@ def read_separated(path: pathlib.Path, separator: str, encoding: str) -> Table:
     if "\0" in content:
         line = content.count("\n", 0, content.index("\0")) + 1
         raise DataError(f"{path}, line {line}: found a zero byte; expected text. Is it a spreadsheet that is named .csv?")
+    csv.field_size_limit(sys.maxsize)
     header = next(csv.reader(io.StringIO(content), delimiter=separator), [])
     if len(header) == 1 and separator == "," and ";" in header[0]:
         separator = ";"  # what spreadsheets write where the comma is the decimal point
@@ -135,19 +137,21 @@ def read_separated(path: pathlib.Path, separator: str, encoding: str) -> Table:
     cells = {name: frame[i].tolist() for i, name in enumerate(names)}
     rows = list(range(2, len(frame) + 2))
     empty = [not any(isinstance(cell, str) and cell.strip() for cell in row) for row in zip(*cells.values())]
-    for name, column in cells.items():
-        for row, cell, blank in zip(rows, column, empty):
-            if not isinstance(cell, str) and not blank:
-                raise DataError(
-                    f"{path}, row {row}: has fewer fields than the header; expected {len(names)}, and none for column {name!r}"
-                )
     kept = [i for i, blank in enumerate(empty) if not blank]
+    check_lengths(path, content, separator, len(names))
     return Table(
         names,
         {name: [column[i] for i in kept] for name, column in cells.items()},
         [str(path)] * len(kept),
         [rows[i] for i in kept],
     )
+
+
+def check_lengths(path: pathlib.Path, content: str, separator: str, expected: int) -> None:
+    """pandas fills rows that are too short with empty cells, which would be taken for missing labels."""
+    for row, fields in enumerate(csv.reader(io.StringIO(content), delimiter=separator), 1):
+        if fields and len(fields) < expected:
+            raise DataError(f"{path}, row {row}: found {len(fields)} fields, fewer fields than the header has; expected {expected}")
 
 
 def tokenizing(message: str) -> str:
