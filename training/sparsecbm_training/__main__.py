@@ -1,4 +1,4 @@
-"""The one command: trains the dense CBM, prunes it to a SparseCBM, fits the effect head, writes a checkpoint."""
+"""The one command: trains the dense CBM, prunes it to a SparseCBM, fits the answers, writes a checkpoint."""
 
 import argparse
 import json
@@ -6,9 +6,10 @@ import pathlib
 import re
 
 import torch
+import torch.nn.functional as F
 
 from . import (
-    ablation, backbone, batches, checkpoint, crossfit, data, effect, label_head, masks, metrics, saliency, train,
+    ablation, answers, backbone, batches, checkpoint, crossfit, data, label_head, masks, metrics, saliency, train,
     vocabulary,
 )  # fmt: skip
 from .model import Model, new_heads
@@ -70,16 +71,8 @@ def arguments():
     add("--fisher-batches", type=int, default=16, help="minibatch gradients in each Fisher matrix")
     add("--damping", type=float, default=1e-10, help="damping of the Fisher matrix")
     add("--distinct", type=float, default=0.3, help="how strongly concepts avoid each other's weights, 0: not at all")
-    add("--effect-ridge", type=float, default=1e-3)
     add("--label-ridge", type=float, default=1.0, help="ridge that keeps the label head near what training found")
-    add("--effect-strength", type=float, default=0.35, help="factor on the fitted effect, relative to the label's own logits")
-    add("--effect-softness", type=float, default=2.5, help="divisor of all label logits, on top of the fitted temperature")
-    add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
-    add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
-    add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
-    add("--effect-edits", type=float, default=1.0, help="weight of human edits")
-    add("--effect-concepts", type=float, default=0.2, help="weight of the concepts' own likelihood")
-    add("--logits", type=pathlib.Path, help="file for all concept logits and heads as they are before the effect head's fit")
+    add("--logits", type=pathlib.Path, help="file for all concept logits and heads as they are before the answers' fit")
     add("--threads", type=int, default=1)
     add("--device", type=device, default="cpu", help="what to train on: cpu, cuda or cuda:N")
     add("--float32", dest="bf16", action="store_false", help="train in float32 (slower where bfloat16 is fast)")
@@ -133,25 +126,29 @@ def vocabulary_cost(source, model, head, whole, pieces, reviews, options, cut_fi
         "share_of_reviews_changed": sum(any(i not in kept for i in ids) for ids in full_tokens.ids) / len(reviews),
         "whole_vocabulary": {
             "concept_accuracy": metrics.accuracy(logits, full_tokens.concepts),
-            "label_accuracy": metrics.accuracy(head(logits, logits.softmax(-1)), full_tokens.labels),
+            "label_accuracy": metrics.accuracy(head(logits), full_tokens.labels),
         },
         "cut_vocabulary": {key: cut_figures[key] for key in ("concept_accuracy", "label_accuracy")},
     }
 
 
 def fit_head(model, tokens, reviews, schema, options):
-    """The label function (see effect.py), fitted on the calibration part; the model's heads change with it."""
+    """The label function (see answers.py), fitted on the calibration part; the model's heads change with it."""
     calibration = tokens["calibration"]
-    return effect.fit(
-        model.heads,
-        train.predict(model, calibration),
-        calibration.concepts,
-        calibration.labels,
-        data.human_edits(reviews["calibration"]),
-        schema.stars,
-        options,
-        torch.Generator().manual_seed(options.seed),
+    part = reviews["calibration"]
+    gold, known = metrics.classes_of(tokens["calibration"].concepts, len(schema.classes))
+    examples = answers.Examples(
+        logits=train.predict(model, tokens["calibration"]),
+        concepts=gold,
+        known=known,
+        labels=F.one_hot(tokens["calibration"].labels, len(schema.labels)).float(),
+        weights=torch.ones(len(part)),
+        pairs=data.fitting_pairs(part),
+        groups=torch.tensor([label_head.part(review, 60, 2) for review in part]),
     )
+    classes = [len(schema.classes)] * len(schema.concepts)
+    random = torch.Generator().manual_seed(options.seed)
+    return answers.fit(model.heads, examples, classes, schema.stars, options, random, say)
 
 
 def dense_figures(model, tokens, reviews, schema, options):
@@ -161,7 +158,7 @@ def dense_figures(model, tokens, reviews, schema, options):
     as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
     head = fit_head(model, tokens, reviews, schema, options)
     logits = train.predict(model, validation)
-    label = head(logits, logits.softmax(-1))
+    label = head(logits)
     return {
         "concept_accuracy": metrics.accuracy(logits, validation.concepts),
         "concept_macro_f1": metrics.concept_macro_f1(logits, validation.concepts),
@@ -237,7 +234,7 @@ def main():
         random = torch.Generator().manual_seed(options.seed)
         train.take_wholes(model, tokens["fitting"], tokens["calibration"], options, random, say)
 
-    say("effect head")
+    say("answers")
     model = model.to("cpu")
     checkpoint.round_to_half(model)
     if options.logits:
@@ -245,8 +242,9 @@ def main():
     head = fit_head(model, tokens, reviews, schema, options)
     checkpoint.round_to_half(model)
     fitting = tokens["fitting"]
+    classes = [len(schema.classes)] * len(schema.concepts)
     calibrated = checkpoint.calibration(
-        train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
+        train.predict(model, fitting, train.fast(options)), head.temperature, classes
     )
     left_out = ("out", "data", "start", "logits", "threads", "device")
     recipe = {key: value for key, value in vars(options).items() if key not in left_out and value is not None}
@@ -256,7 +254,7 @@ def main():
         "options": recipe,
         "reviews": sizes,
     } | origin
-    checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
+    checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head, training)
 
     say("measuring what was written, on validation")
     model, head = checkpoint.read(options.out, type(model.backbone))
@@ -284,7 +282,7 @@ def main():
         cost = vocabulary_cost(source, model, head, whole, pieces, reviews["validation"], options, figures)
         figures["vocabulary"] = cost
     checkpoint.add_training(options.out, figures)
-    for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap"):
+    for key in ("concept_accuracy", "label_accuracy", "suppose", "correct", "calibration", "mean_mask_overlap"):
         say(f"  {key}: {figures.get(key)}")
 
 

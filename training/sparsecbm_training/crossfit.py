@@ -43,3 +43,51 @@ def predictions(source, shape, pieces, tokenizer, fitting, calibration, options,
     figures = {"concept_accuracy": metrics.accuracy(concept, gold), "label_accuracy": added}
     say(f"  on reviews they did not see: {figures}")
     return concept, label, figures
+
+
+def logits(source, shape, pieces, tokenizer, fitting, calibration, model, options, say):
+    """Concept logits [N, K, C] of the reviews `fitting`, as `model` would give them had it not been trained on them.
+
+    For each fold a small dense CBM (the model's own layers, few epochs) is trained on the others and predicts it. What
+    it says is then brought to the model's scale: an affine map of each concept's logits, which brings the mean of all small
+    models closest to the model on the calibration part, which none of them has seen."""
+    folds = torch.tensor([label_head.part(review, options.answer_folds, 0) for review in fitting])
+    concepts, classes, _, _ = shape
+    result = torch.empty(len(fitting), concepts, classes)
+    mean = torch.zeros(len(calibration), concepts, classes)
+    gold = torch.tensor([review.concepts for review in fitting])
+    for fold in range(options.answer_folds):
+        random = torch.Generator().manual_seed(options.seed + fold)
+        backbone, weights = source.load(options.layers, pieces, options.max_length)
+        small = Model(backbone, weights, new_heads(*shape, random)).to(calibration.device)
+        held = folds == fold
+        seen, unseen = (
+            batches.Tokens(tokenizer, [fitting[i] for i in torch.nonzero(side).flatten()], calibration.device)
+            for side in (~held, held)
+        )
+        say(f"  model {fold + 1} of {options.answer_folds}: {len(seen)} reviews")
+        plan = options.answer_epochs, options.dense_rate, options.dense_dropout
+        small.restore(train.fit(small, seen, train.Targets(seen, small), calibration, plan, options, random, say))
+        result[held] = train.predict(small, unseen, train.fast(options))
+        mean += train.predict(small, calibration, train.fast(options)) / options.answer_folds
+    result = alignment(mean, train.predict(model, calibration))(result)
+    say(f"  concepts right on reviews they did not see: {metrics.accuracy(result, gold):.3f}")
+    return result
+
+
+def alignment(logits, own):
+    """The function that maps a model's concept logits to another's, fitted on the same reviews [N, K, C]: an affine map of
+    each concept's logits by least squares. Padding keeps its logit."""
+    count, concepts, classes = own.shape
+    ones = torch.ones(count, 1, dtype=torch.float64)
+    small = 1e-6 * torch.eye(classes + 1, dtype=torch.float64)
+    maps = []
+    for k in range(concepts):
+        inputs = torch.cat([logits[:, k].double(), ones], 1)
+        maps.append(torch.linalg.solve(inputs.T @ inputs + small, inputs.T @ own[:, k].double()))
+
+    def aligned(others):
+        bias = torch.ones(len(others), 1, dtype=torch.float64)
+        return torch.stack([torch.cat([others[:, k].double(), bias], 1) @ maps[k] for k in range(concepts)], 1).float()
+
+    return aligned

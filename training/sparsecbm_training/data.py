@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import pathlib
 
@@ -39,6 +40,7 @@ class Pair:
     new_class: int
     old_label: int
     new_label: int
+    after: int  # index of the edited review
 
 
 def paths(arguments):
@@ -102,11 +104,29 @@ def human_edits(reviews):
     """Pairs of an original and an edit of it whose class of the edited concept differs."""
     originals = {review.original: i for i, review in enumerate(reviews) if review.edited is None}
     pairs = []
-    for edit in reviews:
+    for after, edit in enumerate(reviews):
         if edit.edited is None or edit.original not in originals:
             continue
         i = originals[edit.original]
         k = edit.edited
         if reviews[i].concepts[k] != edit.concepts[k]:
-            pairs.append(Pair(i, k, edit.concepts[k], reviews[i].label, edit.label))
+            pairs.append(Pair(i, k, edit.concepts[k], reviews[i].label, edit.label, after))
+    return pairs
+
+
+def fitting_pairs(reviews):
+    """What supposing is fitted on: human edits, the same backwards, and pairs of edits of one original's same concept."""
+    pairs, edits = [], {}
+    for pair in human_edits(reviews):
+        before, k = reviews[pair.review], pair.concept
+        pairs += [pair, Pair(pair.after, k, before.concepts[k], pair.new_label, pair.old_label, pair.review)]
+    for i, review in enumerate(reviews):
+        if review.edited is not None:
+            edits.setdefault((review.original, review.edited), []).append(i)
+    for (_, k), same in edits.items():
+        pairs += [
+            Pair(i, k, reviews[j].concepts[k], reviews[i].label, reviews[j].label, j)
+            for i, j in itertools.permutations(same, 2)
+            if reviews[i].concepts[k] != reviews[j].concepts[k]
+        ]
     return pairs
