@@ -25,12 +25,12 @@ import torch.nn.functional as F
 PADDING = -10000.0  # the logit of a class that a concept does not have
 DEFAULTS = {
     "label_ridge": 1.0,  # ridge that keeps the label head near what training found; infinite: it stays
-    "answer_hidden": (0, 8, 16),  # hidden units of suppose to choose from
+    "answer_hidden": (0, 16),  # hidden units of suppose to choose from
     "answer_ridges": (3.0, 10.0, 30.0),  # ridges of suppose to choose from, in units of one example
     "correct_ridges": (10.0, 30.0, 100.0, 300.0),  # the same of correct
     "answer_draws": 4,  # random subsets of told concepts for each review
-    "answer_parts": 5,  # parts of the cross-validation
-    "answer_steps": 200,  # of the optimizer
+    "answer_parts": 4,  # parts of the cross-validation
+    "answer_steps": 150,  # of the optimizer
 }
 
 

@@ -46,7 +46,7 @@ def predictions(source, shape, pieces, tokenizer, fitting, calibration, options,
 
 
 def logits(source, shape, pieces, tokenizer, fitting, calibration, model, options, say):
-    """Concept logits [N, K, C] of the reviews `fitting`, as `model` would give them had it not been trained on them.
+    """Concept logits [N, K, C] of the reviews `fitting` of the first `answer_models` folds, as `model` would give them had it not been trained on them.
 
     For each fold a small dense CBM (the model's own layers, few epochs) is trained on the others and predicts it. What
     it says is then brought to the model's scale: an affine map of each concept's logits, which brings the mean of all small
@@ -54,9 +54,10 @@ def logits(source, shape, pieces, tokenizer, fitting, calibration, model, option
     folds = torch.tensor([label_head.part(review, options.answer_folds, 0) for review in fitting])
     concepts, classes, _, _ = shape
     result = torch.empty(len(fitting), concepts, classes)
+    models = min(options.answer_models or options.answer_folds, options.answer_folds)
     mean = torch.zeros(len(calibration), concepts, classes)
     gold = torch.tensor([review.concepts for review in fitting])
-    for fold in range(options.answer_folds):
+    for fold in range(models):
         random = torch.Generator().manual_seed(options.seed + fold)
         backbone, weights = source.load(options.layers, pieces, options.max_length)
         small = Model(backbone, weights, new_heads(*shape, random)).to(calibration.device)
@@ -65,13 +66,13 @@ def logits(source, shape, pieces, tokenizer, fitting, calibration, model, option
             batches.Tokens(tokenizer, [fitting[i] for i in torch.nonzero(side).flatten()], calibration.device)
             for side in (~held, held)
         )
-        say(f"  model {fold + 1} of {options.answer_folds}: {len(seen)} reviews")
+        say(f"  model {fold + 1} of {models}: {len(seen)} reviews")
         plan = options.answer_epochs, options.dense_rate, options.dense_dropout
         small.restore(train.fit(small, seen, train.Targets(seen, small), calibration, plan, options, random, say))
         result[held] = train.predict(small, unseen, train.fast(options))
-        mean += train.predict(small, calibration, train.fast(options)) / options.answer_folds
-    result = alignment(mean, train.predict(model, calibration))(result)
-    say(f"  concepts right on reviews they did not see: {metrics.accuracy(result, gold):.3f}")
+        mean += train.predict(small, calibration, train.fast(options)) / models
+    result = alignment(mean, train.predict(model, calibration))(result[folds < models])
+    say(f"  concepts right on reviews they did not see: {metrics.accuracy(result, gold[folds < models]):.3f}")
     return result
 
 

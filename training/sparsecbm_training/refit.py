@@ -26,6 +26,7 @@ def arguments():
     add("--backbone", help="as in training")
     add("--layers", type=int, help="as in training")
     add("--answer-folds", type=int, default=5, help="how many small models, each predicting what it did not see; 0: none")
+    add("--answer-models", type=int, help="train only the first so many of them, and use only what they predict")
     add("--answer-epochs", type=int, default=4, help="epochs of each")
     add("--label-ridge", type=float, default=float("inf"), help="ridge on a shift of the label head (default: none)")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")
@@ -79,6 +80,10 @@ def all_logits(model, source, schema, reviews, tokens, tokenizer, pieces, option
 
 def fit(heads, reviews, logits, schema, options, edits=True, originals=False):
     """The label function fitted on all reviews whose logits are there; the calibration part's are the model's own."""
+    if "fitting" in logits:
+        models = options.answer_models or options.answer_folds
+        seen = [review for review in reviews["fitting"] if label_head.part(review, options.answer_folds, 0) < models]
+        reviews = reviews | {"fitting": seen}
     parts = [part for part in ("calibration", "fitting") if part in logits]
     everything = [review for part in parts for review in reviews[part]]
     own = torch.arange(len(everything)) < len(reviews["calibration"])
@@ -122,6 +127,7 @@ def main():
     if not options.without_edits:
         recipe.say("the same without edits")
         figures["without_edits"] = {}
+        options.correct_ridges = (found.notes["correct"]["ridge"] or 300.0,)
         for name, originals in (("edits as ordinary reviews", False), ("originals only", True)):
             other, _, _ = fit(dict(model.heads), reviews, rescaled(logits, found), schema, options, False, originals)
             validation = rescaled(rescaled(logits, found), other)["validation"]
