@@ -81,6 +81,10 @@ def fast_here(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+def silent(_: str) -> None:
+    """How the fit after training went stands in the checkpoint."""
+
+
 class Training:
     """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an interruption."""
 
@@ -207,9 +211,9 @@ class Training:
         """The baseline's, its label head fitted after training as the sparse model's is; and with the one of training."""
         validation = self.tokens["validation"]
         as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
-        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe)
+        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe, silent)
         logits = train.predict(model, validation)
-        label = head(logits, logits.softmax(-1))
+        label = head(logits)
         return {
             "concept_accuracy": metrics.accuracy(logits, validation.concepts),
             "concept_macro_f1": metrics.concept_macro_f1(logits, validation.concepts),
@@ -256,9 +260,9 @@ class Training:
         given, out, fitting, validation = self.given, self.given.out, self.tokens["fitting"], self.tokens["validation"]
         self.run.say("writing and measuring")
         checkpoint.round_to_half(model)
-        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe)
+        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe, silent)
         checkpoint.round_to_half(model)
-        calibrated = checkpoint.calibration(train.predict(model, fitting, self.dtype), fitting.concepts, head.temperature)
+        calibrated = checkpoint.calibration(train.predict(model, fitting, self.dtype), head.temperature, self.classes)
         training = {
             "recipe": "training",
             "seed": self.recipe.seed,
@@ -269,10 +273,11 @@ class Training:
             "seconds": round(self.run.seconds),
             "threads": torch.get_num_threads(),
             "precision": str(self.dtype).removeprefix("torch."),
+            "answers": head.notes,
         } | figures
         if given.overwrite and not given.resume:
             remove_written(out)
-        checkpoint.write(out, model, self.recipe.block, self.tokenized.cut, self.schema, calibrated, head.effect, training)
+        checkpoint.write(out, model, self.recipe.block, self.tokenized.cut, self.schema, calibrated, head, training)
         model, head = checkpoint.read(out, type(model.backbone))
         logits = train.predict(model, validation)
         measured = output.measure(model, head, logits, self.found.parts.validation, self.schema)

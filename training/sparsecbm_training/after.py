@@ -1,26 +1,30 @@
-"""What is fitted after training, on texts that weights and masks did not see: the seam to `effect.py`."""
+"""What is fitted after training, on texts that weights and masks did not see: see `answers.py`."""
 
 import types
 import typing
 
 import torch
 
-from . import data, effect, train
+from . import answers, data, train
 from .batches import Tokens
-from .data import Schema
+from .data import Part, Schema
 from .model import Model
 from .recipe import Recipe
 
-OPTIONS = types.SimpleNamespace(
-    effect_ridge=1e-3, label_ridge=1.0, effect_strength=0.35, effect_softness=2.5, effect_draws=16, effect_subsets=1.0,
-    effect_wrong=1.0, effect_edits=1.0, effect_concepts=0.2,
-)  # fmt: skip
+
+def examples(part: Part, logits: torch.Tensor, edits: bool = True, own: torch.Tensor | None = None) -> answers.Examples:
+    """What the answers learn from: texts and their concept logits."""
+    pairs = data.fitting_pairs(part) if edits else []
+    return answers.Examples(
+        logits, part.concepts, part.known, part.labels, part.weights, pairs, data.folds(part, 60, 2), own
+    )
 
 
-def fit(model: Model, calibration: Tokens, schema: Schema, recipe: Recipe) -> typing.Any:
+def fit(
+    model: Model, calibration: Tokens, schema: Schema, recipe: Recipe, say: typing.Callable[[str], None]
+) -> answers.Answers:
     """The label function; the model's heads change with it."""
-    values = schema.values or [float(i) for i in range(len(schema.labels))]
-    return effect.fit(
-        model.heads, train.predict(model, calibration), calibration.concepts.clamp_min(0), calibration.labels,
-        data.human_edits(calibration.part), values, OPTIONS, torch.Generator().manual_seed(recipe.seed),
-    )  # fmt: skip
+    given = examples(calibration.part, train.predict(model, calibration))
+    random = torch.Generator().manual_seed(recipe.seed)
+    options = types.SimpleNamespace(label_ridge=recipe.label_ridge)
+    return answers.fit(model.heads, given, schema.counts, schema.values, options, random, say)

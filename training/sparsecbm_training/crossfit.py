@@ -52,3 +52,21 @@ def predictions(
     figures = {"concept_accuracy": metrics.accuracy(concept, gold), "label_accuracy": added}
     run.say(f"  on texts they did not see: {figures}")
     return {"concepts": concept, "labels": label, "figures": figures}
+
+
+def alignment(logits, own):
+    """The function that maps a model's concept logits to another's, fitted on the same reviews [N, K, C]: an affine map of
+    each concept's logits by least squares. Padding keeps its logit."""
+    count, concepts, classes = own.shape
+    ones = torch.ones(count, 1, dtype=torch.float64)
+    small = 1e-6 * torch.eye(classes + 1, dtype=torch.float64)
+    maps = []
+    for k in range(concepts):
+        inputs = torch.cat([logits[:, k].double(), ones], 1)
+        maps.append(torch.linalg.solve(inputs.T @ inputs + small, inputs.T @ own[:, k].double()))
+
+    def aligned(others):
+        bias = torch.ones(len(others), 1, dtype=torch.float64)
+        return torch.stack([torch.cat([others[:, k].double(), bias], 1) @ maps[k] for k in range(concepts)], 1).float()
+
+    return aligned

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import typing
 
 import torch
@@ -136,4 +137,25 @@ def human_edits(part: Part) -> list[Pair]:
         old, new = gold[before][k], gold[after][k]
         if new >= 0 and old != new:
             pairs.append(Pair(before, after, k, new, labels[before], labels[after]))
+    return pairs
+
+
+def fitting_pairs(part: Part) -> list[Pair]:
+    """What supposing is fitted on: human edits, the same backwards, and pairs of edits of one original's same concept."""
+    gold, labels = part.gold.tolist(), part.gold_labels.tolist()
+    pairs: list[Pair] = []
+    edits: dict[tuple[str, int], list[int]] = {}
+    for pair in human_edits(part):
+        pairs.append(pair)
+        if (old := gold[pair.review][pair.concept]) >= 0:
+            pairs.append(Pair(pair.after, pair.review, pair.concept, old, pair.new_label, pair.old_label))
+    for i, edited in enumerate(part.edited):
+        if edited is not None:
+            edits.setdefault((part.groups[i], edited), []).append(i)
+    for (_, k), same in edits.items():
+        pairs += [
+            Pair(i, j, k, gold[j][k], labels[i], labels[j])
+            for i, j in itertools.permutations(same, 2)
+            if gold[j][k] >= 0 and gold[i][k] != gold[j][k]
+        ]
     return pairs

@@ -28,7 +28,7 @@ def measure(
     """Every figure of the written model, on validation."""
     gold, labels = validation.gold, validation.gold_labels
     figures = metrics.evaluate(head, logits, gold, labels, data.human_edits(validation), schema)
-    label_logits = head(logits, logits.softmax(-1))
+    label_logits = head(logits)
     assert model.masks
     overlap = masks.overlap(model.masks)
     figures |= {
@@ -42,6 +42,7 @@ def measure(
             "label": bins(label_logits, labels),
             "concepts": {name: bins(logits[:, k], gold[:, k]) for k, name in enumerate(schema.concepts)},
         },
+        "worth": worth(head, schema),
         "sparsity": masks.sparsity(model.masks),
         "density": {name: masks.density(model.masks, k) for k, name in enumerate(schema.concepts)},
         "mask_overlap": overlap.tolist(),
@@ -53,6 +54,16 @@ def measure(
         },
     }
     return figures
+
+
+def worth(head: typing.Any, schema: Schema) -> list[dict[str, typing.Any]]:
+    """What supposing each class adds to the label's logits, beside the mean of the concept's classes."""
+    result = []
+    for k, (name, classes) in enumerate(zip(schema.concepts, schema.classes)):
+        own = head.suppose[:, k * schema.width :][:, : len(classes)]
+        values = (own - own.mean(1, keepdim=True)).T.tolist()
+        result.append({"name": name, "rows": [{"name": each, "values": row} for each, row in zip(classes, values)]})
+    return result
 
 
 def commonest(gold: torch.Tensor) -> float:

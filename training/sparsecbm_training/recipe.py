@@ -56,6 +56,8 @@ class Recipe:
     settle_keep: float = option(0.5, "share of the weights before it in what it leaves")
     corrected_weight: float = option(2.0, "weight there of the label loss after corrections")
 
+    label_ridge: float = option(1.0, "ridge that keeps the label head near what training found, in the fit after it")
+
     whole_heads: float = option(0.5, "share of a concept's heads that lose query and key; 0: none")
     whole_neurons: float = option(0.5, "share of its groups of neurons that go as a whole; 0: none")
     whole_batches: int | None = option(None, "minibatches that tell which matter least")
