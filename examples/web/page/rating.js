@@ -25,6 +25,7 @@ export function showRating(before, label, variable, overridden) {
   verdict.replaceChildren(summary(label), small)
   was.hidden = !overridden
   was.textContent = `was ${summary(before)}`
+  distribution.classList.toggle('many', classes.length > 5)
   distribution.replaceChildren(
     ...classes.map((name, index) => {
       const item = document.createElement('li')
