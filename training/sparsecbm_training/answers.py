@@ -25,11 +25,11 @@ import torch.nn.functional as F
 PADDING = -10000.0  # the logit of a class that a concept does not have
 DEFAULTS = {
     "label_ridge": 1.0,  # ridge that keeps the label head near what training found; infinite: it stays
-    "answer_hidden": (0, 16),  # hidden units of suppose to choose from
+    "answer_hidden": (0, 24),  # hidden units of suppose to choose from
     "answer_ridges": (3.0, 10.0, 30.0),  # ridges of suppose to choose from, in units of one example
     "correct_ridges": (10.0, 30.0, 100.0, 300.0),  # the same of correct
-    "answer_draws": 4,  # random subsets of told concepts for each review
-    "answer_parts": 4,  # parts of the cross-validation
+    "answer_draws": 3,  # random subsets of told concepts for each review
+    "answer_parts": 5,  # parts of the cross-validation
     "answer_steps": 150,  # of the optimizer
 }
 
@@ -372,37 +372,41 @@ def choose_suppose(examples, base, real, forms, steps, parts, seed):
     return forms[losses.index(min(losses))], losses
 
 
-def right(predicted, examples):
-    """Weighted label accuracy."""
-    return float(weighted((predicted.argmax(-1) == examples.labels.argmax(-1)).float(), examples.weights))
-
-
-def correction_curve(examples, base, head):
-    """Label accuracy after 0, 1, … wrong concepts are put right in schema order, and after all concepts are told."""
+def corrections(examples):
+    """What is told, [N, K] each: 0, 1, … wrong concepts in schema order, and last all."""
     wrong = (examples.logits.argmax(-1) != examples.concepts.argmax(-1)) & examples.known
-    told = [wrong & (wrong.cumsum(1) <= n) for n in range(wrong.shape[1] + 1)] + [examples.known]
-    return [right(base + asserting(examples.logits, chosen, examples.concepts, head), examples) for chosen in told]
+    return [wrong & (wrong.cumsum(1) <= n) for n in range(wrong.shape[1] + 1)] + [examples.known]
 
 
 def choose_correct(examples, base, real, ridges, steps, parts, draws, seed):
-    """Held-out correction curves for each ridge, and the ridge that gains most when every concept is told, among those
-    whose curve never falls; None where there is none."""
-    curves = []
-    for ridge in ridges:
-        predicted = torch.zeros(examples.logits.shape[1] + 2, dtype=torch.float64)
-        size = 0.0
-        for fitted, held in held_out(examples, parts):
-            seen = told(examples.where(fitted), base[fitted], draws, torch.Generator().manual_seed(seed))
+    """Held-out label accuracy for each ridge, after 0, 1, … wrong concepts are put right and after all are told; and the
+    ridge. It is the largest whose gain from telling all is within a standard error of the best one, among those that
+    gain and where no step falls by more than a tenth of a standard error of accuracy; None where there is none."""
+    told_in_steps = corrections(examples)
+    right = torch.zeros(len(ridges), len(told_in_steps), len(base), dtype=torch.float64)
+    weights = torch.zeros(len(base), dtype=torch.float64)
+    for fitted, held in held_out(examples, parts):
+        seen = told(examples.where(fitted), base[fitted], draws, torch.Generator().manual_seed(seed))
+        weights[held] = examples.weights[held].double()
+        for i, ridge in enumerate(ridges):
             head = fit_correct(seen, real, ridge, steps)
-            unseen = examples.where(held)
-            share = float(unseen.weights.sum())
-            predicted += share * torch.tensor(correction_curve(unseen, base[held], head), dtype=torch.float64)
-            size += share
-        curves.append((predicted / max(size, 1e-12)).tolist())
-    never_falls = [i for i, curve in enumerate(curves) if all(b >= a for a, b in zip(curve, curve[1:-1]))]
-    gains = [i for i in never_falls if curves[i][-1] > curves[i][0]]
-    best = max(gains, key=lambda i: curves[i][-1], default=None)
-    return None if best is None else ridges[best], curves
+            for j, chosen in enumerate(told_in_steps):
+                asserted = asserting(examples.logits[held], chosen[held], examples.concepts[held], head)
+                predicted = (base[held] + asserted).argmax(-1)
+                right[i, j, held] = (predicted == examples.labels[held].argmax(-1)).double()
+    total = weights.sum().clamp_min(1e-12)
+    curves = (right @ weights / total).tolist()
+    tolerance = 0.1 * 0.5 * float(weights.square().sum().sqrt() / total)
+    gains = {}
+    for i, curve in enumerate(curves):
+        least = min((after - before for before, after in zip(curve, curve[1:-1])), default=0.0)
+        if least >= -tolerance and min(curve[1:]) > curve[0]:
+            gains[i] = curve[-1] - curve[0]
+    if not gains:
+        return None, curves
+    best = max(gains, key=gains.get)
+    error = float((weights * (right[best, -1] - right[best, 0])).square().sum().sqrt() / total)
+    return max(ridges[i] for i, gain in gains.items() if gain >= gains[best] - error), curves
 
 
 def fit(heads, examples, classes, values, options, random, say):
