@@ -40,8 +40,17 @@ export class Prediction {
     throw new SparseCbmError('input', 'concept', `'${name}'`, `one of ${names}`)
   }
 
+  suppose(overrides) {
+    return new Prediction(guarded(() => this[inner]().suppose(overrides)))
+  }
+
+  correct(overrides) {
+    return new Prediction(guarded(() => this[inner]().correct(overrides)))
+  }
+
+  /** `suppose` by its older name. */
   intervene(overrides) {
-    return new Prediction(guarded(() => this[inner]().intervene(overrides)))
+    return this.suppose(overrides)
   }
 
   undo(concept) {

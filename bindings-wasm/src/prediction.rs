@@ -1,5 +1,5 @@
 use serde::Serialize;
-use sparsecbm::Prediction;
+use sparsecbm::{Prediction, Question};
 use wasm_bindgen::prelude::*;
 
 use crate::error::to_js;
@@ -43,6 +43,7 @@ struct Concept<'a> {
     probabilities: &'a [f32],
     logits: &'a [f32],
     overridden: bool,
+    question: Option<Question>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +58,15 @@ struct Token<'a> {
 impl RawPrediction {
     pub(crate) fn new(prediction: Prediction) -> RawPrediction {
         RawPrediction { prediction }
+    }
+
+    fn overridden(
+        &self,
+        question: Question,
+        overrides: &JsValue,
+    ) -> Result<RawPrediction, JsValue> {
+        let overrides = overrides::read(overrides)?;
+        self.prediction.overridden(question, overrides).map(RawPrediction::new).map_err(to_js)
     }
 }
 
@@ -94,16 +104,20 @@ impl RawPrediction {
         plain(&tokens.collect::<Vec<_>>())
     }
 
-    /// `[K, C, S]`, flat: what each position adds to each concept logit.
+    /// `[K, C, S]`, flat: what each position adds to each concept logit; 0 for classes that a concept does not have.
     #[wasm_bindgen(js_name = tokenEvidence)]
     pub fn token_evidence(&self) -> Vec<f32> {
         self.prediction.token_evidence().iter().copied().collect()
     }
 
-    /// The prediction with these concepts overridden.
-    pub fn intervene(&self, overrides: &JsValue) -> Result<RawPrediction, JsValue> {
-        let overrides = overrides::read(overrides)?;
-        self.prediction.intervene(overrides).map(RawPrediction::new).map_err(to_js)
+    /// The prediction as it would be if these concepts were so.
+    pub fn suppose(&self, overrides: &JsValue) -> Result<RawPrediction, JsValue> {
+        self.overridden(Question::Suppose, overrides)
+    }
+
+    /// The prediction where these concepts are so and the model misread them.
+    pub fn correct(&self, overrides: &JsValue) -> Result<RawPrediction, JsValue> {
+        self.overridden(Question::Correct, overrides)
     }
 
     /// The prediction without the override of `concept`, or without any.
@@ -137,6 +151,7 @@ impl<'a> From<sparsecbm::ConceptPrediction<'a>> for Concept<'a> {
             probabilities: concept.probabilities,
             logits: concept.logits,
             overridden: concept.overridden,
+            question: concept.question,
         }
     }
 }

@@ -26,6 +26,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ...names.map((name) => ['parity', name]),
     ['tokens', 'cebab'],
     ['interventions', 'cebab'],
+    ['questions', 'ragged', 'tiny'],
     ['explanations', 'tiny'],
     ['patches', 'tiny'],
     ['errors', 'tiny'],

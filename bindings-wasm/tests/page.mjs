@@ -1,4 +1,5 @@
-// Drives examples/web in headless Chromium: node page.mjs SITE OTHER.onnx [SCREENSHOTS]
+// Drives examples/web in headless Chromium: node page.mjs SITE OTHER.onnx RAGGED.onnx [SCREENSHOTS]
+// OTHER has one answer to both questions; RAGGED has two, and concepts of 2, 3 and 5 classes.
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 
@@ -7,7 +8,7 @@ import { chromium } from 'playwright-core'
 import { launch } from './launch.mjs'
 import { serve } from './serve.mjs'
 
-const [site, other, screenshots] = process.argv.slice(2)
+const [site, other, ragged, screenshots] = process.argv.slice(2)
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const { url, close } = await serve({ '/': site })
 const browser = await launch(chromium)
@@ -35,9 +36,26 @@ const settled = (page, before) =>
   page.waitForFunction((before) => document.querySelector('#verdict').innerText !== before, before)
 
 /** Waits until the model has answered to a belief in the class that stands at `position` on the track of `row`. */
-async function corrected(row, position) {
+async function answered(row, position, question = 'supposed') {
   const name = await row.locator('.classes button').nth(position).innerText()
-  await row.locator(`input[aria-valuetext*="${name} 100 %"][aria-valuetext$=", corrected"]`).waitFor()
+  await row.locator(`input[aria-valuetext*="${name} 100 %"][aria-valuetext$=", ${question}"]`).waitFor()
+}
+
+/** Drops the file of a model on the page; waits for its concepts. */
+async function drop(page, path) {
+  const concepts = await page.locator('.concept h3').allInnerTexts()
+  const bytes = (await readFile(path)).toString('base64')
+  await page.evaluate((bytes) => {
+    const transfer = new DataTransfer()
+    const content = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0))
+    transfer.items.add(new File([content], 'other.onnx'))
+    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }))
+  }, bytes)
+  await page.waitForFunction(
+    (before) => String([...document.querySelectorAll('.concept h3')].map((name) => name.innerText)) !== before,
+    String(concepts),
+  )
+  await page.locator('#result').waitFor()
 }
 
 try {
@@ -64,21 +82,21 @@ try {
   const [end, inwards] = value > last / 2 ? [0, 1] : [last, -1]
   await page.mouse.move(at(end), middle, { steps: 8 })
   await page.mouse.up()
-  await corrected(row, end)
+  await answered(row, end)
   check((await verdict(page)) !== first, 'dragging a belief changes the rating')
   check(await page.locator('#was').isVisible(), 'and says what it was')
-  check((await page.locator('.concept.overridden').count()) === 1, 'one concept is corrected')
-  await shoot(page, 'corrected')
+  check((await page.locator('.concept.overridden').count()) === 1, 'one concept is supposed')
+  await shoot(page, 'supposed')
 
   await slider.focus()
   // A class is twenty steps long. They come faster than the model answers, and none may be lost.
   for (let i = 0; i < 20; i++) await page.keyboard.press(inwards > 0 ? 'ArrowRight' : 'ArrowLeft')
-  await corrected(row, end + inwards)
+  await answered(row, end + inwards)
   check(true, 'arrow keys move it too')
-  await row.getByRole('button', { name: /^Undo/ }).click()
-  await row.locator('input:not([aria-valuetext$=", corrected"])').waitFor()
+  await row.getByRole('button', { name: /^undo/ }).click()
+  await row.locator('input[type=range]:not([aria-valuetext$=", supposed"])').waitFor()
   check((await verdict(page)) === first, 'undo gives the first rating back')
-  check((await page.locator('.concept.overridden').count()) === 0, 'and no concept is corrected')
+  check((await page.locator('.concept.overridden').count()) === 0, 'and no concept is supposed')
 
   const tabs = page.locator('#tabs button')
   await tabs.nth(1).click()
@@ -140,23 +158,52 @@ try {
   check((await page.locator('#status').innerText()).includes('expected'), 'a file that is no model is refused in words')
   check(await page.locator('#result').isVisible(), 'and the model before it stays')
 
-  const concepts = await page.locator('.concept h3').allInnerTexts()
-  const bytes = (await readFile(other)).toString('base64')
-  await page.evaluate((bytes) => {
-    const transfer = new DataTransfer()
-    const content = Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0))
-    transfer.items.add(new File([content], 'other.onnx'))
-    document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }))
-  }, bytes)
-  await page.waitForFunction(
-    (before) => ![...document.querySelectorAll('.concept h3')].some((name) => before.includes(name.innerText)),
-    concepts,
-  )
-  await page.locator('#result').waitFor()
+  await drop(page, other)
   check(await page.locator('#status').isHidden(), 'another model that is dropped takes its place, other concepts too')
   await page.locator('.classes button[aria-pressed=false]').first().click()
   await page.locator('.concept.overridden').waitFor()
-  check(true, 'and is corrected by a click on a class')
+  check(true, 'and answers to a click on a class')
+  check((await page.getByRole('checkbox').count()) === 0, 'a model of one answer does not ask which question is meant')
+
+  await drop(page, ragged)
+  const belief = (k) => page.locator('.concept').nth(k)
+  const counts = await Promise.all([0, 1, 2].map((k) => belief(k).locator('.classes button').count()))
+  check(String(counts) === '2,3,5', 'concepts of 2, 3 and 5 classes')
+  check(await page.locator('#rest').isHidden(), 'without a word of a person there is no rest')
+  await belief(2).locator('.classes button').first().click()
+  await answered(belief(2), 0)
+  check(await page.locator('#rest').isVisible(), 'what else the text says is shown')
+  check((await belief(2).locator('.state').innerText()).startsWith('supposed'), 'a belief that was moved is supposed')
+  const supposed = await page.locator('#rest').innerText()
+  const misread = belief(2).getByRole('checkbox', { name: 'it misread this' })
+  await misread.focus()
+  await page.keyboard.press('Space')
+  await answered(belief(2), 0, 'corrected')
+  check((await page.locator('#rest').innerText()) !== supposed, 'that it misread the text is another question, by the keyboard')
+  check((await belief(2).locator('.state').innerText()).startsWith('corrected'), 'and the belief says so')
+  await belief(0).getByRole('checkbox').check()
+  check((await belief(0).locator('.state').innerText()) === 'put it where it belongs', 'one that is not moved yet asks where it belongs')
+  await belief(0).locator('.classes button').first().click()
+  await answered(belief(0), 0, 'corrected')
+  await belief(1).locator('.classes button').last().click()
+  await answered(belief(1), 2)
+  check((await page.locator('.concept.corrected').count()) === 2, 'supposed and corrected beliefs stand side by side')
+  await shoot(page, 'questions')
+  const serious = await violations(page)
+  check(serious.length === 0, `axe-core finds nothing serious there${serious.length ? ': ' + serious.join('\n') : ''}`)
+  await page.setViewportSize({ width: 375, height: 780 })
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+  check(wide <= 0, 'nor is anything cut off at phone width')
+  await shoot(page, 'questions-phone')
+  await page.setViewportSize({ width: 1100, height: 1000 })
+  for (const k of [0, 1]) {
+    await belief(k).getByRole('button', { name: /^undo/ }).click()
+    await belief(k).locator('.undo').waitFor({ state: 'hidden' })
+  }
+  check(!(await belief(0).getByRole('checkbox').isChecked()), 'undoing one takes back that it was misread')
+  await misread.uncheck()
+  await answered(belief(2), 0)
+  check((await page.locator('#rest').innerText()) === supposed, 'and what was corrected can be supposed again')
   const unexpected = complaints.filter((text) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|Failed to fetch/.test(text))
   check(unexpected.length === 0, `the console is quiet${unexpected.length ? ': ' + unexpected.join('\n') : ''}`)
 } catch (error) {

@@ -35,7 +35,7 @@ for (let turn = 0; turn < predictions; turn++) {
   same(which, 0, now.label)
   for (let i = 0; i < each; i++) {
     const { name, classes } = concepts[i % concepts.length]
-    const next = now.intervene({ [name]: classes[i % classes.length] })
+    const next = now[i % 2 ? 'correct' : 'suppose']({ [name]: classes[i % classes.length] })
     now.free()
     now = next
   }

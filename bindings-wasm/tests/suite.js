@@ -46,27 +46,34 @@ export async function parity(api, read, name) {
       const attended = input('attention_mask')
       const first = model.predictTokens(input('input_ids').filter((_, position) => attended[position] === 1))
       const [mask, values] = [input('concept_override_mask'), input('concept_override')]
-      const classes = values.length / mask.length
-      const given = concepts.map(({ name }, k) => [name, values.slice(k * classes, (k + 1) * classes)])
-      const prediction = first.intervene(Object.fromEntries(given.filter((_, k) => mask[k] === 1)))
-      const positions = prediction.tokenEvidence.length / (mask.length * classes)
+      // Golden rows are as wide as the concept with the most classes.
+      const width = values.length / mask.length
+      const own = (wide) => concepts.flatMap(({ classes }, k) => wide.slice(k * width, k * width + classes.length))
+      const given = (question) =>
+        Object.fromEntries(
+          concepts
+            .map(({ name, classes }, k) => [name, values.slice(k * width, k * width + classes.length)])
+            .filter((_, k) => mask[k] === question),
+        )
+      const supposed = first.suppose(given(1))
+      const prediction = supposed.correct(given(2))
+      const positions = prediction.tokenEvidence.length / (mask.length * width)
       // The golden batch is padded on the right.
       const padded = outputs.token_evidence.shape.at(-1)
       const found = {
-        concept_logits: [prediction.concepts.flatMap((concept) => concept.logits), output('concept_logits')],
-        concept_values: [prediction.concepts.flatMap((concept) => concept.probabilities), output('concept_values')],
+        concept_logits: [prediction.concepts.flatMap((concept) => concept.logits), own(output('concept_logits'))],
+        concept_values: [prediction.concepts.flatMap((concept) => concept.probabilities), own(output('concept_values'))],
         label_logits: [prediction.label.logits, output('label_logits')],
         token_evidence: [prediction.tokenEvidence, output('token_evidence').filter((_, i) => i % padded < positions)],
       }
-      for (const [name, [own, golden]] of Object.entries(found)) {
+      for (const [name, [computed, golden]] of Object.entries(found)) {
         const size = Math.max(1, ...golden.map(Math.abs))
-        const apart = difference(own, golden, `${place}: ${name}`) / size
+        const apart = difference(computed, golden, `${place}: ${name}`) / size
         check(apart <= TOLERANCE, `${place}, row ${index}: ${name} differs by ${apart}`)
         worst = Math.max(worst, apart)
       }
       rows++
-      first.free()
-      prediction.free()
+      for (const one of [first, supposed, prediction]) one.free()
     }
   }
   model.free()
@@ -116,12 +123,79 @@ export async function interventions(api, read, name) {
   check(JSON.stringify(both.undo()) === before, 'undo of all')
   const { contributions, evidence } = prediction.explain()
   contributions.labelLogits.forEach((logit, l) => {
-    const sum = contributions.concepts.reduce((sum, concept) => sum + concept.labelLogits[l], contributions.baseline[l])
+    const known = contributions.baseline[l] + contributions.rest[l]
+    const sum = contributions.concepts.reduce((sum, concept) => sum + concept.labelLogits[l], known)
     check(Math.abs(sum - logit) < 1e-3, `contributions sum to ${sum}, the logit is ${logit}`)
   })
   check(evidence.words.some((word) => word.text === 'noise'), 'no word "noise"')
   for (const one of [prediction, changed, both]) one.free()
   model.free()
+}
+
+/**
+ * Supposing and correcting, of a model that has an answer to each and concepts of different numbers of classes
+ * (`ragged`) and of one that has one answer (`single`).
+ */
+export async function questions(api, read, ragged, single) {
+  const model = api.Model.loadSync(await read(`${ragged}.onnx`))
+  check(model.schema.intervention === 'suppose-correct', model.schema.intervention)
+  const { concepts, label } = model.schema
+  check(String(concepts.map(({ classes }) => classes.length)) === '2,3,5', 'other numbers of classes')
+  const text = 'bad plot, unwatched acting!'
+  const start = model.predict(text)
+  const before = JSON.stringify(start)
+  check(start.concepts.every(({ question, overridden }) => question === null && !overridden), 'a question that nobody asked')
+  start.concepts.forEach(({ probabilities, logits }, k) => {
+    check(probabilities.length === concepts[k].classes.length && logits.length === probabilities.length, 'not its own classes')
+  })
+  check(start.tokenEvidence.length === 3 * 5 * start.tokens.length, `${start.tokenEvidence.length} numbers of evidence`)
+  check(label.values.length === label.classes.length && start.label.expectedValue !== null, 'no expected value')
+
+  const [{ name: one }, { name: two }, { name: three, classes }] = concepts
+  const supposed = start.suppose({ [three]: classes[0] })
+  const corrected = start.correct({ [three]: classes[0] })
+  check(supposed.concept(three).question === 'suppose' && corrected.concept(three).question === 'correct', 'the question')
+  check(difference(supposed.label.logits, corrected.label.logits, 'label') > 1e-3, 'both questions have one answer')
+  check(JSON.stringify(start.intervene({ [three]: classes[0] })) === JSON.stringify(supposed), 'intervene is suppose')
+  check(JSON.stringify(supposed.correct({ [three]: 0 })) === JSON.stringify(corrected), 'the later question holds')
+  const mixed = supposed.correct({ [one]: 0, [two]: [0.25, 0.5, 0.25] })
+  const other = start.correct({ [two]: [0.25, 0.5, 0.25] }).suppose({ [three]: 0 }).correct({ [one]: 0 })
+  check(JSON.stringify(mixed) === JSON.stringify(other), 'the order matters')
+  check(String(mixed.concepts.map(({ question }) => question)) === 'correct,correct,suppose', 'questions mixed')
+  check(JSON.stringify(mixed.undo(one).undo(two)) === JSON.stringify(supposed), 'undo of corrections')
+  check(JSON.stringify(mixed.undo()) === before, 'undo of all')
+  for (const { name, classes } of concepts) {
+    for (const value of [classes.length, Array(classes.length + 1).fill(0)]) {
+      const error = await Promise.resolve({ [name]: value }).then((given) => start.correct(given)).catch((error) => error)
+      check(error instanceof api.SparseCbmError && error.code === 'input', `${name}: ${value} is not refused`)
+    }
+  }
+
+  const explained = [start, supposed, corrected, mixed].map((prediction) => prediction.explain({ occlusion: { maxWords: 1 } }))
+  for (const { contributions, whatIf, evidence, occlusion } of explained) {
+    contributions.labelLogits.forEach((logit, l) => {
+      const added = contributions.concepts.reduce((sum, { labelLogits }) => sum + labelLogits[l], 0)
+      const sum = contributions.baseline[l] + added + contributions.rest[l]
+      check(Math.abs(sum - logit) < 1e-3, `contributions and rest sum to ${sum}, the logit is ${logit}`)
+    })
+    for (const counts of [whatIf.map(({ outcomes }) => outcomes.length), evidence.concepts.map(({ evidence }) => evidence.length), occlusion.concepts.map(({ logits }) => logits.length)]) {
+      check(String(counts) === '2,3,5', `${counts} classes in an explanation`)
+    }
+  }
+  check(explained[0].contributions.rest.every((value) => value === 0), 'a rest without overrides')
+  check(explained[1].contributions.rest.some((value) => value !== 0), 'no rest')
+  const worth = explained.slice(1, 3).map(({ contributions }) => JSON.stringify(contributions.concepts[2].labelLogits))
+  check(worth[0] === worth[1], 'what is asserted is not worth the same')
+  model.free()
+
+  const alone = api.Model.loadSync(await read(`${single}.onnx`))
+  check(alone.schema.intervention !== 'suppose-correct', alone.schema.intervention)
+  const given = { [alone.schema.concepts[0].name]: 0 }
+  const [first, second] = [alone.predict(text).suppose(given), alone.predict(text).correct(given)]
+  check(difference(first.label.logits, second.label.logits, 'label') === 0, 'one answer became two')
+  check(second.concepts[0].question === 'correct', 'the question of a model of one answer')
+  check(first.explain().contributions.rest.every((value) => value === 0), 'a rest in a model of one answer')
+  alone.free()
 }
 
 /** Numbers within the tolerance, all else the same. */
@@ -281,6 +355,10 @@ export async function errors(api, read, name) {
   await expect('input', () => prediction.intervene({ [concept]: [2, -1] }))
   await expect('input', () => prediction.intervene({ [concept]: NaN }), 'NaN')
   await expect('input', () => prediction.intervene('noise'), 'string')
+  await expect('input', () => prediction.suppose({ colour: 'red' }), 'colour', concept)
+  await expect('input', () => prediction.correct({ colour: 'red' }), 'colour', concept)
+  await expect('input', () => prediction.correct({ [concept]: 'purple' }), 'purple')
+  await expect('input', () => prediction.correct(null), 'null')
   await expect('input', () => prediction.undo('colour'), 'colour')
   await expect('input', () => prediction.concept('colour'), 'colour')
   await expect('input', () => prediction.explain({ policy: 'astrology' }), 'astrology')
@@ -311,6 +389,7 @@ export async function errors(api, read, name) {
   prediction.free()
   check(prediction.label.class, 'a freed prediction keeps what it said')
   await expect('input', () => prediction.intervene({}), 'freed')
+  await expect('input', () => prediction.correct({}), 'freed')
   const another = model.predict('x')
   another[Symbol.dispose]()
   await expect('input', () => another.intervene({}), 'freed')
@@ -357,7 +436,8 @@ export async function memory(api, read, name, predictions) {
   const model = cycle()
   for (let i = 0; i < predictions; i++) {
     const prediction = model.predict(texts[i % texts.length])
-    prediction.intervene({ [model.schema.concepts[0].name]: 0 }).free()
+    prediction.suppose({ [model.schema.concepts[0].name]: 0 }).free()
+    prediction.correct({ [model.schema.concepts[0].name]: 0 }).free()
     prediction.free()
   }
   check(api.memoryBytes() === before, `${predictions} predictions grew memory to ${api.memoryBytes()} bytes`)
@@ -378,6 +458,10 @@ export async function worker(api, remote, read, name) {
   const change = { [near.schema.concepts[0].name]: 0 }
   const moved = await there.intervene(change)
   check(JSON.stringify(moved) === JSON.stringify(here.intervene(change)), 'other intervention')
+  check(JSON.stringify(await there.suppose(change)) === JSON.stringify(moved), 'other supposition')
+  const corrected = await there.correct(change)
+  check(JSON.stringify(corrected) === JSON.stringify(here.correct(change)), 'other correction')
+  check(corrected.concepts[0].question === 'correct' && moved.concepts[0].question === 'suppose', 'other question')
   check(JSON.stringify(await moved.undo()) === JSON.stringify(here), 'other undo')
   const patch = JSON.parse(new TextDecoder().decode(await read(`${name}-patch.json`)))
   const [edited, patched] = [await far.withPatches([patch]), near.withPatches([patch])]

@@ -6,6 +6,9 @@ async function main(): Promise<sparsecbm.Explanation> {
   await sparsecbm.init()
   const model = await sparsecbm.Model.load('model.onnx')
   const report: sparsecbm.SubnetworkReport = await worker.readSubnetworks('model.onnx')
-  return model.predict(report.concepts.join()).explain()
+  const prediction = model.predict(report.concepts.join()).suppose({ noise: 'positive' }).correct({ food: 0 })
+  const question: sparsecbm.Question | null | undefined = prediction.concepts[0]?.question
+  void question
+  return prediction.explain()
 }
 void main

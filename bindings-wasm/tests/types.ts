@@ -1,5 +1,5 @@
 // Compiled, never run: the declared types say what the package does, and refuse what it does not.
-import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type SubnetworkReport, type Suggestion } from 'sparsecbm'
+import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type Question, type SubnetworkReport, type Suggestion } from 'sparsecbm'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -27,6 +27,12 @@ is<Is<typeof model.patches, MaskPatch[]>>()
 is<Is<ReturnType<typeof model.withPatches>, Model>>()
 model.withPatches([...model.patches, '{}'])
 
+one.suppose({ noise: 'positive', food: [0.1, 0.9, 0] }).correct({ service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('service')
+is<Is<NonNullable<ReturnType<typeof one.concept>['question']>, Question>>()
+is<Is<Question, 'suppose' | 'correct'>>()
+is<Is<Explanation['contributions']['rest'], readonly number[]>>()
+is<Is<typeof model.schema.intervention, 'suppose-correct' | 'effect' | 'replace'>>()
+is<Is<typeof model.schema.label.values, readonly number[] | undefined>>()
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
 one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10 } }).counterfactual?.changes[0]?.toIndex
 
@@ -43,6 +49,10 @@ model.predict(1)
 one.label.class = 'x'
 // @ts-expect-error no such value
 one.intervene({ noise: true })
+// @ts-expect-error no such value
+one.correct({ noise: true })
+// @ts-expect-error no such question
+const question: Question = 'wonder'
 // @ts-expect-error made by Model.load alone
 new Model()
 // @ts-expect-error made by predict alone
@@ -53,8 +63,10 @@ const remote = await worker.Model.load('model.onnx')
 const result = await remote.predict('a text', { signal: new AbortController().signal })
 is<Is<typeof result, worker.Prediction>>()
 is<Is<Awaited<ReturnType<typeof remote.predict>>, worker.Prediction[]>>()
-const corrected: worker.Prediction = await result.intervene({ noise: 'positive' })
-corrected.free()
+const corrected: worker.Prediction = await result.correct({ noise: 'positive' }, { signal: AbortSignal.timeout(1000) })
+const supposed: worker.Prediction = await corrected.suppose({ food: 0 })
+const intervened: worker.Prediction = await supposed.intervene({ food: 0 })
+for (const one of [corrected, supposed, intervened]) one.free()
 
 try {
   model.predict('')

@@ -37,6 +37,7 @@ export interface Explanation {
   readonly faithfulness: readonly Faithfulness[]
 }
 
+/** `baseline` plus the `labelLogits` of all concepts plus `rest` are the label's logits. */
 export interface Contributions {
   readonly label: string
   readonly labelClasses: readonly string[]
@@ -46,11 +47,13 @@ export interface Contributions {
   readonly concepts: readonly {
     readonly name: string
     readonly class: string
-    /** What the concept adds to each label logit. */
+    /** What the concept adds to each label logit; where it is overridden and the model has two answers: what is asserted is worth. */
     readonly labelLogits: readonly number[]
-    /** The part of it that an override made. */
+    /** What its override changed in the label logits. */
     readonly overrideShare: readonly number[] | null
   }[]
+  /** What else the text says, where concepts are overridden in a model of two answers; else 0. */
+  readonly rest: readonly number[]
 }
 
 export interface WhatIf {

@@ -7,8 +7,9 @@
  * await init()
  * const model = await Model.load(new URL('model.onnx', location.href))
  * const prediction = model.predict('Good food, but so loud we had to shout.')
- * const corrected = prediction.intervene({ noise: 'positive' })
- * console.log(prediction.label.class, corrected.label.class)
+ * const quiet = prediction.suppose({ noise: 'positive' }) // as it would be if
+ * const corrected = prediction.correct({ food: 'positive' }) // the model misread the text
+ * console.log(prediction.label.class, quiet.label.class, corrected.label.class)
  * ```
  */
 
@@ -141,17 +142,27 @@ export class Prediction {
   readonly droppedTokens: number
   /**
    * What each position adds to each concept logit, before overrides: concepts × classes × positions,
-   * flat, the last varying fastest. The sum over positions plus the head's bias is the logit.
+   * flat, the last varying fastest. The sum over positions plus the head's bias is the logit. Classes are as many as
+   * the concept with the most has; those that a concept does not have are 0.
    */
   readonly tokenEvidence: Float32Array
 
   /** @throws {SparseCbmError} `input` where the model has no such concept */
   concept(name: string): ConceptPrediction
   /**
-   * Another prediction, with these concepts overridden on top of the overrides there are. Only the
-   * concept layer runs again.
+   * Another prediction: as it would be if these concepts were so, on top of the overrides there are. The label
+   * follows as it does when a person edits the text. Only the concept layer runs again. Supposed and corrected
+   * concepts may be mixed, in any order; of one concept the last override holds.
    * @throws {SparseCbmError} `input` where the model has no such concept or class
    */
+  suppose(overrides: Overrides): Prediction
+  /**
+   * Another prediction: these concepts are so, the model misread the text. The label follows from the text and from
+   * what is now known. Else as `suppose`; `schema.intervention` tells whether the model has two answers.
+   * @throws {SparseCbmError} `input` where the model has no such concept or class
+   */
+  correct(overrides: Overrides): Prediction
+  /** `suppose` by its older name. */
   intervene(overrides: Overrides): Prediction
   /**
    * Another prediction, without the override of `concept`, or without any.
@@ -187,7 +198,7 @@ export interface LabelPrediction {
   /** One a class. */
   readonly probabilities: readonly number[]
   readonly logits: readonly number[]
-  /** The mean of the class values, where every class name is a number; else null. */
+  /** The mean of what the classes are worth, where the model tells that or every class name is a number; else null. */
   readonly expectedValue: number | null
 }
 
@@ -202,7 +213,12 @@ export interface ConceptPrediction {
   readonly logits: readonly number[]
   /** Whether the probabilities were given by an override. */
   readonly overridden: boolean
+  /** What the override asks; null where there is none. */
+  readonly question: Question | null
 }
+
+/** What an override asks: `suppose` is "as it would be if", `correct` is "you misread the text". */
+export type Question = 'suppose' | 'correct'
 
 export interface Token {
   readonly id: number
@@ -237,7 +253,8 @@ export interface Schema {
   readonly semantics: 'as-intended' | 'as-executed'
   readonly pooling: 'masked-mean' | 'padded-mean'
   readonly max_length: number
-  readonly intervention: 'effect' | 'replace'
+  /** `suppose-correct`: supposing and correcting have an answer each. The others have one answer to both. */
+  readonly intervention: 'suppose-correct' | 'effect' | 'replace'
   readonly data_fields: {
     readonly text: string
     readonly concepts: Readonly<Record<string, string>>
@@ -247,7 +264,8 @@ export interface Schema {
   }
   readonly calibration: {
     readonly temperature: number
-    readonly class_logits: readonly (readonly (readonly number[])[])[]
+    /** Not in every model. */
+    readonly class_logits?: readonly (readonly (readonly number[])[])[]
     readonly mean_concept_logits: readonly (readonly number[])[]
     readonly mean_concept_probabilities: readonly (readonly number[])[]
   }
@@ -257,7 +275,10 @@ export interface Schema {
 /** A concept or the label: a name and its classes in order. */
 export interface Variable {
   readonly name: string
+  /** Concepts of one model may have different numbers of classes. */
   readonly classes: readonly string[]
+  /** What each class is worth, where its name does not tell. */
+  readonly values?: readonly number[]
 }
 
 /** Statistics of a model's masks, under the names that they have in the file. */

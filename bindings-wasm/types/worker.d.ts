@@ -65,9 +65,12 @@ export class Prediction {
   readonly concepts: readonly ConceptPrediction[]
   readonly tokens: readonly Token[]
   readonly droppedTokens: number
-  /** Concepts × classes × positions, flat. */
+  /** Concepts × classes of the concept that has the most × positions, flat. */
   readonly tokenEvidence: Float32Array
   concept(name: string): ConceptPrediction
+  suppose(overrides: Overrides, options?: CallOptions): Promise<Prediction>
+  correct(overrides: Overrides, options?: CallOptions): Promise<Prediction>
+  /** `suppose` by its older name. */
   intervene(overrides: Overrides, options?: CallOptions): Promise<Prediction>
   undo(concept?: string, options?: CallOptions): Promise<Prediction>
   explain(explain?: ExplainOptions, options?: CallOptions): Promise<Explanation>

@@ -1,6 +1,6 @@
 """Score a file of texts on Apache Spark with an exported model.
 
-    python score.py model.onnx reviews.jsonl scored --text description [--corrections COLUMN]
+    python score.py model.onnx reviews.jsonl scored --text description [--corrections COLUMN] [--suppose COLUMN]
 
 Reads JSON lines (or Parquet) and writes Parquet (or JSON lines, --json): every column there was, and
 
@@ -10,8 +10,9 @@ Reads JSON lines (or Parquet) and writes Parquet (or JSON lines, --json): every 
     concepts          map from each concept to its class
     tokens_dropped    whether the text was longer than the model reads
 
-A corrections column is a map from concepts to classes (in JSON an object, or null); what it names is put in place of
-what the model believes, and the label follows.
+A corrections column is a map from concepts to classes (in JSON an object, or null): what the model misread, put in
+place of what it believes, and the label follows. A column for --suppose is such a map too: what is to be supposed,
+whatever the text says. Models of one answer give both the same.
 
 The file holds everything: graph, tokenizer and class names. It is broadcast once to each executor, and each of the
 executor's Python workers makes one session of it.
@@ -63,10 +64,12 @@ class Scorer:
         self.classes = [concept["classes"] for concept in self.schema["concepts"]]
         self.labels = self.schema["label"]["classes"]
 
-    def score(self, texts: list[str], corrections: list[dict | None]) -> pd.DataFrame:
+    def score(
+        self, texts: list[str], corrections: list[dict | None], suppositions: list[dict | None]
+    ) -> pd.DataFrame:
         """One row a text."""
         encodings = self.tokenizer.encode_batch(texts)
-        override, mask = self.overrides(corrections)
+        override, mask = self.overrides(corrections, suppositions)
         values, logits = self.session.run(
             ["concept_values", "label_logits"],
             {
@@ -97,21 +100,27 @@ class Scorer:
             }
         )
 
-    def overrides(self, corrections: list[dict | None]) -> tuple[np.ndarray, np.ndarray]:
-        """The graph's `concept_override` and `concept_override_mask`."""
+    def overrides(
+        self, corrections: list[dict | None], suppositions: list[dict | None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The graph's `concept_override` and `concept_override_mask`: 1 where a concept is supposed, 2 where it is
+        corrected."""
         mask = np.zeros((len(corrections), len(self.concepts)), np.float32)
-        override = np.zeros((*mask.shape, len(self.classes[0])), np.float32)
-        for row, correction in enumerate(corrections):
-            for name, value in dict(correction or {}).items():
-                if value is None:
-                    continue
-                if name not in self.concepts:
-                    raise ValueError(f"correction: found concept {name!r}, expected one of {self.concepts}")
-                k = self.concepts.index(name)
-                if value not in self.classes[k]:
-                    raise ValueError(f"correction of {name!r}: found {value!r}, expected one of {self.classes[k]}")
-                mask[row, k] = 1
-                override[row, k, self.classes[k].index(value)] = 1
+        override = np.zeros((*mask.shape, max(map(len, self.classes))), np.float32)
+        for question, what, given in ((1, "supposition", suppositions), (2, "correction", corrections)):
+            for row, classes in enumerate(given):
+                for name, value in dict(classes or {}).items():
+                    if value is None:
+                        continue
+                    if name not in self.concepts:
+                        raise ValueError(f"{what}: found concept {name!r}, expected one of {self.concepts}")
+                    k = self.concepts.index(name)
+                    if value not in self.classes[k]:
+                        raise ValueError(f"{what} of {name!r}: found {value!r}, expected one of {self.classes[k]}")
+                    if mask[row, k]:
+                        raise ValueError(f"{name!r}: found a supposition and a correction, expected one of them")
+                    mask[row, k] = question
+                    override[row, k, self.classes[k].index(value)] = 1
         return override, mask
 
 
@@ -127,16 +136,18 @@ def scoring(model: Broadcast, threads: int, run: int):
     """The pandas UDF that scores a column of texts; `run` texts go through the model at a time."""
 
     @f.pandas_udf(SCORES)
-    def score(columns: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
+    def score(columns: Iterator[tuple[pd.Series, pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         scorer = of_worker(model, threads)
-        for texts, corrections in columns:
+        for texts, corrections, suppositions in columns:
             # Texts of like length share a run, so that little of it is padding.
             order = texts.fillna("").str.len().argsort().to_numpy()
             parts = []
             for start in range(0, len(order), run):
                 rows = order[start : start + run]
                 part = scorer.score(
-                    texts.iloc[rows].fillna("").tolist(), corrections.iloc[rows].tolist()
+                    texts.iloc[rows].fillna("").tolist(),
+                    corrections.iloc[rows].tolist(),
+                    suppositions.iloc[rows].tolist(),
                 )
                 parts.append(part.set_index(rows))
             yield pd.concat(parts).sort_index() if parts else pd.DataFrame(columns=SCORES.names)
@@ -144,12 +155,20 @@ def scoring(model: Broadcast, threads: int, run: int):
     return score
 
 
-def score(frame: DataFrame, file: bytes, text: str, corrections: str | None, threads: int = 1, run: int = 32) -> DataFrame:
+def score(
+    frame: DataFrame,
+    file: bytes,
+    text: str,
+    corrections: str | None = None,
+    threads: int = 1,
+    run: int = 32,
+    suppose: str | None = None,
+) -> DataFrame:
     """`frame` with the columns of SCORES beside its own."""
     model = frame.sparkSession.sparkContext.broadcast(file)
     none = f.lit(None).cast(t.MapType(t.StringType(), t.StringType()))
-    given = none if corrections is None else as_map(frame, corrections)
-    scored = frame.withColumn("_score", scoring(model, threads, run)(f.col(text), given))
+    given = [none if column is None else as_map(frame, column) for column in (corrections, suppose)]
+    scored = frame.withColumn("_score", scoring(model, threads, run)(f.col(text), *given))
     return scored.select(*[f.col(name) for name in frame.columns], "_score.*")
 
 
@@ -169,6 +188,7 @@ def main():
     parser.add_argument("output", help="a folder")
     parser.add_argument("--text", default="text", help="the column of texts")
     parser.add_argument("--corrections", help="the column of corrections")
+    parser.add_argument("--suppose", help="the column of what is to be supposed")
     parser.add_argument("--json", action="store_true", help="write JSON lines")
     parser.add_argument("--threads", type=int, default=1, help="threads of each Python worker's session")
     parser.add_argument("--partitions", type=int, help="in how many parts the input is divided")
@@ -180,7 +200,14 @@ def main():
     if arguments.partitions:
         frame = frame.repartition(arguments.partitions)
     with open(arguments.model, "rb") as file:
-        scored = score(frame, file.read(), arguments.text, arguments.corrections, arguments.threads)
+        scored = score(
+            frame,
+            file.read(),
+            arguments.text,
+            arguments.corrections,
+            arguments.threads,
+            suppose=arguments.suppose,
+        )
     writer = scored.write.mode("overwrite")
     (writer.json if arguments.json else writer.parquet)(arguments.output)
     spark.stop()

@@ -1,13 +1,14 @@
 use bytes::Bytes;
 use serde::Serialize;
+use sparsecbm::format::metadata;
 use sparsecbm::{MaskStatistics, Result};
 
 use crate::check::{CheckReport, check};
 use crate::checkpoint::Checkpoint;
-use crate::draft::Draft;
 use crate::graph::{self, OPSET};
 use crate::layout::Layout;
 use crate::options::ExportOptions;
+use crate::streaming::StreamingModel;
 use crate::weights::{MaskForm, WeightForm};
 
 /// Versions of the exported file's format (`docs/format.md`): a checkpoint of format 1.0 gives a file of 1.0, which
@@ -19,7 +20,7 @@ const NEWEST_FORMAT: &str = "1.1";
 /// the model is written.
 #[derive(Debug, Clone)]
 pub struct Exported<'a> {
-    pub(crate) draft: Draft<'a>,
+    pub(crate) model: StreamingModel<'a>,
     /// What is written and what the check found.
     pub report: ExportReport,
 }
@@ -30,7 +31,7 @@ impl Exported<'_> {
     /// # Errors
     /// As [`Exported::write_to`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.draft.to_bytes()
+        self.model.to_bytes()
     }
 }
 
@@ -104,22 +105,23 @@ pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result
     let json = |value: serde_json::Result<String>| value.expect("numbers and strings are JSON");
     let of_oldest = checkpoint.schema.version == OLDEST_FORMAT;
     let version = if of_oldest { OLDEST_FORMAT } else { NEWEST_FORMAT };
-    let metadata = [
-        ("sparsecbm.version", version.into()),
-        ("sparsecbm.schema", checkpoint.schema_json.clone()),
-        ("sparsecbm.tokenizer", checkpoint.tokenizer_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest(&survey)?),
-        ("sparsecbm.export", json(serde_json::to_string(&description))),
-        ("sparsecbm.masks", json(serde_json::to_string(&survey.statistics))),
+    let entries = [
+        (metadata::VERSION, version.into()),
+        (metadata::SCHEMA, checkpoint.schema_json.clone()),
+        (metadata::TOKENIZER, checkpoint.tokenizer_json.clone()),
+        (metadata::CHECKPOINT, checkpoint.digest(&survey)?),
+        (metadata::EXPORT, json(serde_json::to_string(&description))),
+        (metadata::MASKS, json(serde_json::to_string(&survey.statistics))),
     ];
-    let draft = Draft::new(checkpoint, graph::write(checkpoint, &survey, options)?, metadata);
+    let model =
+        StreamingModel::new(checkpoint, graph::write(checkpoint, &survey, options)?, entries);
     let check = match options.check {
-        true => Some(check(checkpoint, Bytes::from(draft.to_bytes()?), options)?),
+        true => Some(check(checkpoint, Bytes::from(model.to_bytes()?), options)?),
         false => None,
     };
     let report = ExportReport {
         description,
-        bytes: draft.encoded_len(),
+        bytes: model.encoded_len(),
         removed_weights: match (options.masks, options.layout) {
             (MaskForm::Folded, Layout::Branches) => checkpoint.dead_weights(&survey),
             (MaskForm::Packed, _) | (_, Layout::Batched) => 0,
@@ -127,7 +129,7 @@ pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result
         mask_statistics: survey.statistics,
         check,
     };
-    Ok(Exported { draft, report })
+    Ok(Exported { model, report })
 }
 
 /// The exporter's name and version.

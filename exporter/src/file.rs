@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sparsecbm::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 
-use crate::draft::Draft;
 use crate::export::Exported;
 use crate::gradient::ExportedGradients;
+use crate::streaming::StreamingModel;
 
 /// ONNX readers refuse a protobuf message of more than 2 GiB.
 const LARGEST_FILE: usize = i32::MAX as usize;
@@ -34,7 +34,7 @@ impl Exported<'_> {
     /// `Io` where a file cannot be written or the checkpoint can no longer be read, `Input` where a weight does not fit
     /// the weight form, `Model` where one is no finite number.
     pub fn write_split(self, path: impl AsRef<Path>, limit: usize) -> Result<Vec<PathBuf>> {
-        write(self.draft, path.as_ref(), limit)
+        write(self.model, path.as_ref(), limit)
     }
 }
 
@@ -46,14 +46,14 @@ impl ExportedGradients<'_> {
     /// `Io` where a file cannot be written or the checkpoint can no longer be read, `Input` where a weight does not fit
     /// the weight form, `Model` where one is no finite number.
     pub fn write_beside(self, path: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        write(self.draft, &path.as_ref().with_extension("gradients.onnx"), LARGEST_FILE)
+        write(self.model, &path.as_ref().with_extension("gradients.onnx"), LARGEST_FILE)
     }
 }
 
 /// Writes a model to `path`, its weights to a file beside it where it is larger than `limit` bytes.
-fn write(mut draft: Draft, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
-    if draft.encoded_len() <= limit {
-        let file = filled(path, |write| draft.write(write))?;
+fn write(mut model: StreamingModel, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
+    if model.encoded_len() <= limit {
+        let file = filled(path, |write| model.write(write))?;
         file.persist(path).map_err(|e| failed(path, e.error))?;
         return Ok(vec![path.into()]);
     }
@@ -65,8 +65,8 @@ fn write(mut draft: Draft, path: &Path, limit: usize) -> Result<Vec<PathBuf>> {
     let location = format!("{location}.data");
     let data_path = path.with_file_name(&location);
     let data =
-        filled(&data_path, |write| draft.move_out(&location, SMALLEST_OUTSIDE, ALIGNMENT, write))?;
-    let file = filled(path, |write| draft.write(write))?;
+        filled(&data_path, |write| model.move_out(&location, SMALLEST_OUTSIDE, ALIGNMENT, write))?;
+    let file = filled(path, |write| model.write(write))?;
     data.persist(&data_path).map_err(|e| failed(&data_path, e.error))?;
     if let Err(e) = file.persist(path) {
         // Weights alone are of no use; that this fails too is the lesser news.

@@ -3,6 +3,7 @@ use std::path::Path;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
+use sparsecbm::format::{metadata, tensors};
 use sparsecbm::onnx::{self, ModelProto, TensorProto};
 use sparsecbm::{Error, ErrorKind, MaskStatistics, Result, Schema, schema};
 
@@ -80,17 +81,17 @@ fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Inspection> {
 }
 
 fn of_exported(model: &ModelProto) -> Result<Inspection> {
-    let metadata = |key: &str| onnx::metadata(model, key);
+    let entry = |key: &str| onnx::metadata(model, key);
     let broken = |key: &str, e: serde_json::Error| {
         Error::new(ErrorKind::Format, key, e.to_string(), "what `sparsecbm export` writes")
     };
-    schema::check_version(metadata("sparsecbm.version")?, "sparsecbm.version")?;
-    let schema = Schema::from_json(metadata("sparsecbm.schema")?.as_bytes(), "sparsecbm.schema")?;
-    let masks: MaskStatistics = serde_json::from_str(metadata("sparsecbm.masks")?)
-        .map_err(|e| broken("sparsecbm.masks", e))?;
-    let export: Value = serde_json::from_str(metadata("sparsecbm.export")?)
-        .map_err(|e| broken("sparsecbm.export", e))?;
-    let mut sizes = Sizes { tokenizer: metadata("sparsecbm.tokenizer")?.len(), ..Sizes::default() };
+    schema::check_version(entry(metadata::VERSION)?, metadata::VERSION)?;
+    let schema = Schema::from_json(entry(metadata::SCHEMA)?.as_bytes(), metadata::SCHEMA)?;
+    let masks: MaskStatistics =
+        serde_json::from_str(entry(metadata::MASKS)?).map_err(|e| broken(metadata::MASKS, e))?;
+    let export: Value =
+        serde_json::from_str(entry(metadata::EXPORT)?).map_err(|e| broken(metadata::EXPORT, e))?;
+    let mut sizes = Sizes { tokenizer: entry(metadata::TOKENIZER)?.len(), ..Sizes::default() };
     for tensor in model.graph.iter().flat_map(|graph| &graph.initializer) {
         sizes.add(&tensor.name, size(tensor));
     }
@@ -106,23 +107,12 @@ fn of_exported(model: &ModelProto) -> Result<Inspection> {
     })
 }
 
-/// How the names of the heads' tensors begin.
-const HEADS: [&str; 7] = [
-    "concept_expansion.",
-    "concept_head.",
-    "label_head.",
-    "effect_head.",
-    "suppose_head.",
-    "suppose_hidden.",
-    "correct_head.",
-];
-
 impl Sizes {
     /// Counts a tensor of a checkpoint or a file; both use the same names.
     fn add(&mut self, tensor: &str, bytes: usize) {
-        let part = if tensor.ends_with(".mask_bits") || tensor.contains(".mask_list.") {
+        let part = if tensors::masked_layer(tensor).is_some() {
             &mut self.masks
-        } else if HEADS.iter().any(|head| tensor.starts_with(head)) {
+        } else if tensors::HEADS.iter().any(|head| tensor.starts_with(head)) {
             &mut self.heads
         } else {
             &mut self.weights

@@ -14,7 +14,6 @@
 mod backbone;
 mod check;
 mod checkpoint;
-mod draft;
 mod export;
 mod file;
 mod gradient;
@@ -23,6 +22,7 @@ mod inspect;
 mod layout;
 mod options;
 mod reference;
+mod streaming;
 mod triton;
 mod weights;
 

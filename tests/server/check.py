@@ -100,7 +100,7 @@ class ProtocolTest(unittest.TestCase):
                 self.assertIn(engine, server.device)
 
     def test_golden_vectors(self):
-        for model in ("tiny", "tiny-executed", "cebab"):
+        for model in ("tiny", "tiny-executed", "ragged", "cebab"):
             for engine in ("ort-cpu", "sparse"):
                 with Server(SERVER, file(model), "--engine", engine) as server:
                     client = triton.InferenceServerClient(server.address)
@@ -141,7 +141,7 @@ class ProtocolTest(unittest.TestCase):
             ({"attention_mask": mask * 0}, "0 ids"),
             ({"attention_mask": 1 - np.eye(*mask.shape, dtype=np.int64)}, "ones, then zeros"),
             ({"concept_override": override[:, :1]}, "'concept_override': shape"),
-            ({"concept_override_mask": held + 0.5}, "0 or 1"),
+            ({"concept_override_mask": held + 0.5}, "0, 1 (suppose) or 2 (correct)"),
             ({"concept_override": override * 0 + 1, "concept_override_mask": held * 0 + 1}, "sum 1"),
             ({"input_ids": np.repeat(ids, 70, 0), "attention_mask": np.repeat(mask, 70, 0)}, "at most 64"),
         ]
@@ -199,6 +199,15 @@ class TextTest(unittest.TestCase):
                 result = triton.InferenceServerClient(server.address).infer(NAME, inputs(given, False))
                 found, expected = result.as_numpy("label_logits")[0], answer["corrected"]["label"]["logits"]
                 self.assertLessEqual(np.abs(found - expected).max(), 1e-5)
+
+    def test_supposing_and_correcting_are_mixed(self):
+        with Server(SERVER, file("ragged")) as server:
+            body = {"texts": ["good plot"], "set": {"seen": "yes"}, "correct": {"acting": "bad"}}
+            [answer] = server.answer("/v1/intervene", body)["predictions"]
+            arguments = ("--set", "seen=yes", "--correct", "acting=bad")
+            self.assert_close(answer, said("ragged", "predict", file("ragged"), "good plot", *arguments))
+            questions = {c["name"]: c["question"] for c in answer["corrected"]["concepts"]}
+            self.assertEqual(questions, {"seen": "suppose", "pace": None, "acting": "correct"})
 
     def test_explanations(self):
         with Server(SERVER, file("cebab")) as server:

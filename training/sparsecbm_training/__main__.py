@@ -1,292 +1,302 @@
-"""The one command: trains the dense CBM, prunes it to a SparseCBM, fits the effect head, writes a checkpoint."""
+"""The one command: looks at the data, trains the dense CBM, prunes it to a SparseCBM, fits the label, writes the model."""
 
 import argparse
-import json
+import hashlib
 import pathlib
-import re
+import shutil
+import sys
+import time
+import typing
 
 import torch
 
 from . import (
-    ablation, backbone, batches, checkpoint, crossfit, data, effect, label_head, masks, metrics, saliency, train,
-    vocabulary,
+    ablation, after, backbone, card, checkpoint, crossfit, masks, metrics, options, output, plain, prepare, recipe, saliency,
+    table, train,
 )  # fmt: skip
 from .model import Model, new_heads
-
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-
-
-def arguments():
-    parser = argparse.ArgumentParser(prog="training/train", description=__doc__)
-    add = parser.add_argument
-    add("--out", type=pathlib.Path, required=True, help="folder to write the checkpoint to")
-    add(
-        "--data",
-        nargs="+",
-        default=[str(REPOSITORY / "examples/data/cebab")],
-        help="a folder with train_inclusive.jsonl and validation.jsonl, or those two files",
-    )
-    add(
-        "--backbone",
-        help="a Hugging Face name (bert-base-uncased, roberta-base, facebook/opt-350m, gpt2, "
-        "answerdotai/ModernBERT-base, …) or folder, or bilstm (default: all-MiniLM-L6-v2)",
-    )
-    add("--seed", type=int, default=0)
-    add("--layers", type=int, help="how many of its layers to use (default: 3 of all-MiniLM-L6-v2, all of others)")
-    add("--sparsity", type=float, default=0.9, help="share of each matrix that each mask takes away")
-    add("--block", type=int, choices=(1, 4), default=4, help="1: single weights; 4: blocks of 4 outputs x 1 input")
-    add("--dense-epochs", type=int, default=6, help="epochs of the dense CBM that pruning starts from")
-    add("--dense-rate", type=float, default=3e-4, help="its highest learning rate; the heads' is ten times it")
-    add("--dense-dropout", type=float, default=0.1)
-    add("--epochs", type=int, default=16, help="epochs of pruning and tuning")
-    add("--rate", type=float, default=6e-4, help="the highest learning rate of these")
-    add("--dropout", type=float, default=0.05)
-    add("--distill", type=float, default=0.5, help="share of the dense CBM's predictions in what the sparse one learns")
-    add("--average-epochs", type=int, default=3, help="epochs at a constant rate whose weights are averaged")
-    add("--average-rate", type=float, default=2e-4, help="that rate")
-    add("--teacher-layers", type=int, help="layers of the cross-fitted teachers (default: all)")
-    add("--teacher-folds", type=int, default=5, help="how many of them, each predicting what it did not see")
-    add("--teacher-epochs", type=int, default=4)
-    add("--teacher-rate", type=float, default=2e-4)
-    add("--settle-epochs", type=int, default=5, help="last epochs, towards the teachers and with corrections; 0: no such")
-    add("--settle-rate", type=float, default=2e-4)
-    add("--settle-distill", type=float, default=0.6, help="share of the teachers' predictions in what is learned there")
-    add("--settle-keep", type=float, default=0.5, help="share of the weights before it in what it leaves")
-    add("--corrected-weight", type=float, default=2.0, help="weight there of the label loss after corrections")
-    add("--whole-heads", type=float, default=0.5, help="share of a concept's heads that lose query and key; 0: none")
-    add("--whole-neurons", type=float, default=0.5, help="share of its groups of neurons that go as a whole; 0: none")
-    add("--whole-batches", type=int, default=16, help="minibatches that tell which matter least")
-    add("--mend-epochs", type=int, default=2, help="epochs after that, towards the answers before it")
-    add("--mend-rate", type=float, default=1e-4)
-    add("--start", type=pathlib.Path, help="a checkpoint of this recipe to start from, instead of training one, after settling")
-    add("--batch", type=int, default=32)
-    add("--weight-decay", type=float, default=0.01)
-    add("--concept-weight", type=float, default=5.0, help="lambda of the joint loss")
-    add("--max-length", type=int, default=128, help="tokens of a review, special tokens included")
-    add("--calibration-share", type=float, default=0.15, help="share of the training originals kept out of training")
-    add("--calibration-part", type=int, default=0, help="which share that is: 0, 1, … for the first, the second, …")
-    add("--prunings", type=int, default=6, help="how many times masks are pruned")
-    add("--prune-share", type=float, default=0.25, help="share of the sparse epochs during which they are")
-    add("--fisher-batches", type=int, default=16, help="minibatch gradients in each Fisher matrix")
-    add("--damping", type=float, default=1e-10, help="damping of the Fisher matrix")
-    add("--distinct", type=float, default=0.3, help="how strongly concepts avoid each other's weights, 0: not at all")
-    add("--effect-ridge", type=float, default=1e-3)
-    add("--label-ridge", type=float, default=1.0, help="ridge that keeps the label head near what training found")
-    add("--effect-strength", type=float, default=0.35, help="factor on the fitted effect, relative to the label's own logits")
-    add("--effect-softness", type=float, default=2.5, help="divisor of all label logits, on top of the fitted temperature")
-    add("--effect-draws", type=int, default=16, help="random subsets of corrected concepts for each review")
-    add("--effect-subsets", type=float, default=1.0, help="weight of random subsets in the likelihood")
-    add("--effect-wrong", type=float, default=1.0, help="weight of corrected wrong concepts")
-    add("--effect-edits", type=float, default=1.0, help="weight of human edits")
-    add("--effect-concepts", type=float, default=0.2, help="weight of the concepts' own likelihood")
-    add("--logits", type=pathlib.Path, help="file for all concept logits and heads as they are before the effect head's fit")
-    add("--threads", type=int, default=1)
-    add("--device", type=device, default="cpu", help="what to train on: cpu, cuda or cuda:N")
-    add("--float32", dest="bf16", action="store_false", help="train in float32 (slower where bfloat16 is fast)")
-    return parser.parse_args()
+from .recipe import Recipe
+from .run import FOLDER, Run
 
 
-def device(name):
-    """The device of that name, which must be here."""
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise argparse.ArgumentTypeError(f"{name!r} is none of cpu, cuda and cuda:N")
-    chosen = torch.device(name)
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise argparse.ArgumentTypeError(f"{name}: PyTorch finds {torch.cuda.device_count()} CUDA devices here")
-    return chosen
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        command(options.parse(arguments))
+    except table.DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on", file=sys.stderr)
+        return 130
+    return 0
 
 
-def say(text):
-    print(text, flush=True)
+def command(given: argparse.Namespace) -> None:
+    torch.set_num_threads(given.threads or torch.get_num_threads())
+    if given.out:
+        expect_room(given)
+    found = prepare.read(given, options.recipe_of(given))
+    source = find_backbone(given.backbone)
+    wanted = options.recipe_of(given)
+    wanted.layers = wanted.layers or source.layers
+    wanted.teacher_layers = wanted.teacher_layers or source.teacher_layers
+    chosen = recipe.fitted_to(wanted, len(found.parts.fitting), given.quality)
+    tokenized = prepare.tokenize(found, source, chosen, given.device)
+    for line in found.described:
+        print(line)
+    for line in found.warned:
+        print(f"warning: {line}", file=sys.stderr)
+    sys.stdout.flush()
+    if given.look:
+        return
+    Training(given, chosen, found, tokenized, source).all()
 
 
-def prepare(source, options):
-    """Reviews, tokenizers and tokens."""
-    schema, train_reviews, validation = data.read(*data.paths(options.data))
-    usable = data.without_texts(train_reviews, validation)
-    fitting, calibration = data.split(usable, options.calibration_share, options.calibration_part)
-    whole = vocabulary.prepare(source.tokenizer(), options.max_length)
-    tokenizer, pieces = vocabulary.cut(whole, [review.text for review in usable])
-    for each in (whole, tokenizer):
-        each.enable_truncation(options.max_length)
-    reviews = {"fitting": fitting, "calibration": calibration, "validation": validation}
-    sizes = {name: len(part) for name, part in reviews.items()}
-    sizes["dropped_because_in_validation"] = len(train_reviews) - len(usable)
-    tokens = {name: batches.Tokens(tokenizer, part, options.device) for name, part in reviews.items()}
-    say(f"reviews: {sizes}; vocabulary: {tokenizer.get_vocab_size()} of {whole.get_vocab_size()} pieces")
-    return schema, reviews, sizes, tokens, whole, tokenizer, pieces
+def expect_room(given: argparse.Namespace) -> None:
+    """That nothing is overwritten by mistake."""
+    out: pathlib.Path = given.out
+    if out.exists() and not out.is_dir():
+        raise table.DataError(f"--out {out} is a file; expected a folder, which need not exist")
+    if given.resume:
+        return
+    if (out / FOLDER).exists() and not given.overwrite:
+        raise table.DataError(f"--out {out} holds an interrupted training; --resume goes on with it, --overwrite begins anew")
+    if (out / "sparsecbm.json").exists() and not given.overwrite:
+        raise table.DataError(f"--out {out} holds a model already; name another folder, or --overwrite it")
 
 
-def vocabulary_cost(source, model, head, whole, pieces, reviews, options, cut_figures):
-    """What the cut vocabulary costs on some reviews: figures with the whole one, and how much changes."""
-    table = model.backbone.word_table
-    _, weights = source.load(options.layers, list(range(whole.get_vocab_size())), options.max_length)
-    full = Model(model.backbone, model.weights | {table: weights[table]}, model.heads, model.masks)
-    full_tokens = batches.Tokens(whole, reviews, options.device)
-    logits = train.predict(full, full_tokens)
-    kept = set(pieces)
-    flat = [i for ids in full_tokens.ids for i in ids]
-    return {
-        "pieces_before": whole.get_vocab_size(),
-        "pieces": len(pieces),
-        "share_of_tokens_split_further": sum(i not in kept for i in flat) / len(flat),
-        "share_of_reviews_changed": sum(any(i not in kept for i in ids) for ids in full_tokens.ids) / len(reviews),
-        "whole_vocabulary": {
-            "concept_accuracy": metrics.accuracy(logits, full_tokens.concepts),
-            "label_accuracy": metrics.accuracy(head(logits, logits.softmax(-1)), full_tokens.labels),
-        },
-        "cut_vocabulary": {key: cut_figures[key] for key in ("concept_accuracy", "label_accuracy")},
-    }
+def find_backbone(name: str | None) -> typing.Any:
+    try:
+        return backbone.source(name)
+    except ImportError as error:
+        raise table.DataError(f"--backbone {name} needs a package that is not installed: {error.name}") from error
+    except (OSError, ValueError) as error:
+        raise table.DataError(f"--backbone {name}: {str(error).splitlines()[0]}") from error
 
 
-def fit_head(model, tokens, reviews, schema, options):
-    """The label function (see effect.py), fitted on the calibration part; the model's heads change with it."""
-    calibration = tokens["calibration"]
-    return effect.fit(
-        model.heads,
-        train.predict(model, calibration),
-        calibration.concepts,
-        calibration.labels,
-        data.human_edits(reviews["calibration"]),
-        schema.stars,
-        options,
-        torch.Generator().manual_seed(options.seed),
-    )
+def fast_here(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32."""
+    if device.type == "cuda":
+        return True
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def dense_figures(model, tokens, reviews, schema, options):
-    """The baseline's, its label head fitted after training as the sparse model's is; and with the one of training."""
-    model = model.to("cpu")
-    validation = tokens["validation"]
-    as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
-    head = fit_head(model, tokens, reviews, schema, options)
-    logits = train.predict(model, validation)
-    label = head(logits, logits.softmax(-1))
-    return {
-        "concept_accuracy": metrics.accuracy(logits, validation.concepts),
-        "concept_macro_f1": metrics.concept_macro_f1(logits, validation.concepts),
-        "label_accuracy": metrics.accuracy(label, validation.labels),
-        "label_macro_f1": metrics.macro_f1(label, validation.labels),
-        "label_accuracy_as_trained": as_trained,
-    }
+def silent(_: str) -> None:
+    """How the fit after training went stands in the checkpoint."""
 
 
-def train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options):
-    """A SparseCBM up to settling, and where it comes from: figures of the dense CBM and of the teachers."""
-    body, weights = source.load(options.layers, pieces, options.max_length)
-    shape = len(schema.concepts), len(schema.classes), len(schema.labels), body.width
-    say("dense CBM")
-    random = torch.Generator().manual_seed(options.seed)
-    model = Model(body, weights, new_heads(*shape, random)).to(options.device)
-    saliency.expect_whole_blocks(model)
-    train.fit_dense(model, tokens["fitting"], tokens["calibration"], options, random, say)
-    dense = dense_figures(model, tokens, reviews, schema, options)
-    say(f"  validation: {dense}")
+class Training:
+    """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an interruption."""
 
-    say("SparseCBM")
-    random.manual_seed(options.seed)
-    train.fit_sparse(model, tokens["fitting"], tokens["calibration"], options, random, say)
+    def __init__(
+        self, given: argparse.Namespace, chosen: Recipe, found: prepare.Data, tokenized: prepare.Tokenized, source: typing.Any
+    ) -> None:
+        self.given, self.recipe, self.found, self.tokenized, self.source = given, chosen, found, tokenized, source
+        self.schema, self.tokens = found.schema, tokenized.tokens
+        self.dtype = torch.bfloat16 if fast_here(given.device) and not given.float32 else torch.float32
+        body, _ = self.load(chosen.layers)
+        if not body.parts and (chosen.whole_heads or chosen.whole_neurons):
+            self.recipe.whole_heads = self.recipe.whole_neurons = 0.0  # nobody knows where this backbone has them
+            self.recipe.mend_steps = 0
+        self.classes = self.schema.counts
+        saliency.expect_whole_blocks(Model(*self.load(chosen.layers), {}))
+        self.run = Run(given.out, self.costs(body), self.settings(), given.resume, given.time_limit)
+        self.random = torch.Generator()
+        self.stages = train.Settings(chosen, self.dtype, self.run, self.random)
 
-    teacher_figures = None
-    if options.settle_epochs:
-        say("teachers")
-        random.manual_seed(options.seed)
-        *teacher, teacher_figures = crossfit.predictions(
-            source, shape, pieces, tokenizer, reviews["fitting"], tokens["calibration"], options, random, say
-        )
-        say("settling")
-        train.settle(model, tokens["fitting"], tokens["calibration"], teacher, options, random, say)
-    return model, {"dense_baseline": dense, "teachers": teacher_figures}
+    def load(self, layers: int | None) -> tuple[typing.Any, dict[str, torch.Tensor]]:
+        try:
+            return self.source.load(layers, self.tokenized.pieces, self.recipe.max_length)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise table.DataError(str(error)) from error
+
+    def settings(self) -> dict[str, typing.Any]:
+        """What an interrupted training must have had to be taken up."""
+        files = [*self.given.data, *(self.given.validation or ())]
+        digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
+        columns = vars(options.columns_of(self.given))
+        return {"data": digest.hexdigest(), "backbone": self.given.backbone, "precision": str(self.dtype)} | columns | vars(self.recipe)
+
+    def costs(self, body: typing.Any) -> dict[str, float]:
+        """Of each stage, in steps of the dense CBM."""
+        recipe, concepts = self.recipe, len(self.schema.concepts)
+        pruning = concepts * recipe.fisher_batches * (recipe.prunings or 0)
+        result: dict[str, float] = {}
+        if recipe.plain_steps:
+            result["plain classifier"] = recipe.plain_steps
+        result["dense CBM"] = recipe.dense_steps or 1
+        result["sparse CBM"] = concepts * (recipe.steps or 1) + pruning
+        result["averaging"] = concepts * (recipe.average_steps or 0)
+        if recipe.settle_steps:
+            deeper = (recipe.teacher_layers or 1) / (recipe.layers or 1)
+            for fold in range(recipe.teacher_folds):
+                result[f"teacher {fold + 1}"] = deeper * (recipe.teacher_steps or 1)
+            result["settling"] = concepts * recipe.settle_steps
+        if recipe.whole_heads or recipe.whole_neurons:
+            # Every head is tried, a pass without gradients each.
+            tried = len(list(body.parts.heads())) / 3 if recipe.whole_heads else 0
+            result["whole heads and neurons"] = concepts * (recipe.whole_batches or 1) * (tried + 1)
+            result["mending"] = concepts * (recipe.mend_steps or 0)
+        result["measuring"] = 0.02 * sum(result.values())
+        return result
+
+    def stage(self, name: str, number: int, work: typing.Callable[[], dict[str, typing.Any]]) -> dict[str, typing.Any]:
+        """With a seed of its own, so that it gives the same whatever was before it in this run."""
+
+        def seeded() -> dict[str, typing.Any]:
+            self.run.say(name)
+            self.random.manual_seed(1000 * number + self.recipe.seed)
+            return work()
+
+        return self.run.stage(name, seeded)
+
+    def untrained(self) -> Model:
+        body, weights = self.load(self.recipe.layers)
+        random = torch.Generator().manual_seed(self.recipe.seed)
+        heads = new_heads(self.classes, len(self.schema.labels), body.width, random)
+        return Model(body, weights, heads).to(self.given.device)
+
+    def loaded(self, result: dict[str, typing.Any]) -> Model:
+        """The model that a stage left."""
+        model = self.untrained()
+        model.restore(result["model"])
+        if result.get("masks"):
+            model.masks = train.unpacked(result["masks"], model, self.dtype)
+        return model
+
+    @staticmethod
+    def kept(model: Model) -> dict[str, typing.Any]:
+        packed = model.masks and {name: masks.pack(mask.cpu(), 1) for name, mask in model.masks.items()}
+        return {"model": model.state(), "masks": packed}
+
+    def all(self) -> None:
+        recipe, stages, fitting, calibration = self.recipe, self.stages, self.tokens["fitting"], self.tokens["calibration"]
+        figures: dict[str, typing.Any] = {}
+        if recipe.plain_steps:
+            figures["plain_classifier"] = self.stage("plain classifier", 1, self.plain)
+        dense = self.stage("dense CBM", 2, self.dense)
+        figures["dense_baseline"] = dense["figures"]
+        before = train.own_predictions(self.loaded(dense), fitting, self.dtype)
+
+        def sparse() -> dict[str, typing.Any]:
+            model = self.loaded(dense)
+            train.fit_sparse(model, fitting, calibration, stages)
+            return self.kept(model)
+
+        result = self.stage("sparse CBM", 3, sparse)
+
+        def average() -> dict[str, typing.Any]:
+            model = self.loaded(result)
+            train.fit_average(model, before, fitting, calibration, stages)
+            return self.kept(model)
+
+        averaged = self.stage("averaging", 4, average)
+        model = self.loaded(self.settled(averaged, figures) if recipe.settle_steps else averaged)
+        if recipe.whole_heads or recipe.whole_neurons:
+            model = self.without_wholes(model)
+        self.write(model.to("cpu"), figures)
+
+    def plain(self) -> dict[str, typing.Any]:
+        return plain.fit(lambda: self.load(self.recipe.layers), self.tokens, self.stages, self.given.device)
+
+    def dense(self) -> dict[str, typing.Any]:
+        model = self.untrained()
+        train.fit_dense(model, self.tokens["fitting"], self.tokens["calibration"], self.stages)
+        result = self.kept(model)
+        result["figures"] = self.dense_figures(model.to("cpu"))
+        self.run.say(f"  validation: {output.told(result['figures'])}")
+        return result
+
+    def dense_figures(self, model: Model) -> dict[str, typing.Any]:
+        """The baseline's, its label head fitted after training as the sparse model's is; and with the one of training."""
+        validation = self.tokens["validation"]
+        as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
+        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe, silent)
+        logits = train.predict(model, validation)
+        label = head(logits)
+        return {
+            "concept_accuracy": metrics.accuracy(logits, validation.concepts),
+            "concept_macro_f1": metrics.concept_macro_f1(logits, validation.concepts),
+            "label_accuracy": metrics.accuracy(label, validation.labels),
+            "label_macro_f1": metrics.macro_f1(label, validation.labels),
+            "label_accuracy_as_trained": as_trained,
+        }
+
+    def settled(self, before: dict[str, typing.Any], figures: dict[str, typing.Any]) -> dict[str, typing.Any]:
+        fitting, calibration = self.tokens["fitting"], self.tokens["calibration"]
+        self.run.say("teachers")
+        teachers = crossfit.predictions(
+            lambda: self.load(self.recipe.teacher_layers), self.classes, self.tokenized.cut, self.found.parts.fitting,
+            calibration, self.stages,
+        )  # fmt: skip
+        figures["teachers"] = teachers["figures"]
+
+        def work() -> dict[str, typing.Any]:
+            model = self.loaded(before)
+            train.settle(model, fitting, calibration, (teachers["concepts"], teachers["labels"]), self.stages)
+            return self.kept(model)
+
+        return self.stage("settling", 5, work)
+
+    def without_wholes(self, model: Model) -> Model:
+        fitting, calibration = self.tokens["fitting"], self.tokens["calibration"]
+        said = train.own_predictions(model, fitting, self.dtype)
+
+        def take() -> dict[str, typing.Any]:
+            train.take_wholes(model, fitting, self.stages)
+            return self.kept(model)
+
+        taken = self.stage("whole heads and neurons", 6, take)
+
+        def mend() -> dict[str, typing.Any]:
+            left = self.loaded(taken)
+            train.mend(left, said, fitting, calibration, self.stages)
+            return self.kept(left)
+
+        return self.loaded(self.stage("mending", 7, mend))
+
+    def write(self, model: Model, figures: dict[str, typing.Any]) -> None:
+        """Fits the label, writes the checkpoint, and measures what was written."""
+        given, out, fitting, validation = self.given, self.given.out, self.tokens["fitting"], self.tokens["validation"]
+        self.run.say("writing and measuring")
+        checkpoint.round_to_half(model)
+        head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe, silent)
+        checkpoint.round_to_half(model)
+        calibrated = checkpoint.calibration(train.predict(model, fitting, self.dtype), head.temperature, self.classes)
+        training = {
+            "recipe": "training",
+            "seed": self.recipe.seed,
+            "quality": given.quality,
+            "backbone": given.backbone or "all-MiniLM-L6-v2",
+            "options": vars(self.recipe),
+            "rows": self.found.sizes,
+            "seconds": round(self.run.seconds),
+            "threads": torch.get_num_threads(),
+            "precision": str(self.dtype).removeprefix("torch."),
+            "answers": head.notes,
+        } | figures
+        if given.overwrite and not given.resume:
+            remove_written(out)
+        checkpoint.write(out, model, self.recipe.block, self.tokenized.cut, self.schema, calibrated, head, training)
+        model, head = checkpoint.read(out, type(model.backbone))
+        logits = train.predict(model, validation)
+        measured = output.measure(model, head, logits, self.found.parts.validation, self.schema)
+        if given.ablation:
+            measured["accuracy_drops"] = ablation.drops(model, validation, self.dtype)
+        checkpoint.add_training(out, measured)
+        output.write_validation(out / "validation.jsonl", self.found.parts.validation, self.schema)
+        exported = output.export(out, self.run.say)
+        card.write(out, self.found, self.schema, training | measured)
+        self.run.finish()
+        for line in output.closing(out, training | measured, exported):
+            print(line)
 
 
-def start_from(folder, source, tokenizer, pieces, options):
-    """The model of a checkpoint that this recipe wrote, and where that comes from."""
-    body, _ = source.load(options.layers, pieces, options.max_length)
-    model, _ = checkpoint.read(folder, type(body))
-    if model.backbone.config != body.config:
-        raise ValueError(f"{folder / 'config.json'}: {model.backbone.config}, where the options ask for {body.config}")
-    if json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")) != json.loads(tokenizer.to_str()):
-        raise ValueError(f"{folder / 'tokenizer.json'} is not the one that these reviews give: it comes from others")
-    training = json.loads((folder / "sparsecbm.json").read_text(encoding="utf-8"))["training"]
-    model.masks = {name: mask.to(train.fast(options)) for name, mask in model.masks.items()}
-    origin = {key: training[key] for key in ("dense_baseline", "teachers")}
-    return model.to(options.device), origin | {"started_from": training["options"]}
-
-
-def main():
-    options = arguments()
-    torch.set_num_threads(options.threads)
-    source = backbone.source(options.backbone)
-    if options.layers is None:
-        options.layers = source.layers
-    if options.teacher_layers is None:
-        options.teacher_layers = source.teacher_layers
-    schema, reviews, sizes, tokens, whole, tokenizer, pieces = prepare(source, options)
-
-    if options.start:
-        model, origin = start_from(options.start, source, tokenizer, pieces, options)
-    else:
-        model, origin = train_from_dense(source, schema, reviews, tokens, tokenizer, pieces, options)
-
-    wholes = options.whole_heads or options.whole_neurons
-    if wholes and model.backbone.parts is None:
-        say("whole heads and neurons: none are taken, for it is not known where this backbone has them")
-        options.whole_heads = options.whole_neurons = 0.0
-    elif wholes:
-        say("whole heads and neurons")
-        random = torch.Generator().manual_seed(options.seed)
-        train.take_wholes(model, tokens["fitting"], tokens["calibration"], options, random, say)
-
-    say("effect head")
-    model = model.to("cpu")
-    checkpoint.round_to_half(model)
-    if options.logits:
-        checkpoint.write_logits(options.logits, model, {name: train.predict(model, part) for name, part in tokens.items()})
-    head = fit_head(model, tokens, reviews, schema, options)
-    checkpoint.round_to_half(model)
-    fitting = tokens["fitting"]
-    calibrated = checkpoint.calibration(
-        train.predict(model, fitting, train.fast(options)), fitting.concepts, head.temperature
-    )
-    left_out = ("out", "data", "start", "logits", "threads", "device")
-    recipe = {key: value for key, value in vars(options).items() if key not in left_out and value is not None}
-    training = {
-        "recipe": "training",
-        "seed": options.seed,
-        "options": recipe,
-        "reviews": sizes,
-    } | origin
-    checkpoint.write(options.out, model, options.block, tokenizer, schema, calibrated, head.effect, training)
-
-    say("measuring what was written, on validation")
-    model, head = checkpoint.read(options.out, type(model.backbone))
-    validation = tokens["validation"]
-    validation_logits = train.predict(model, validation)
-    overlap = masks.overlap(model.masks)
-    figures = metrics.evaluate(
-        head,
-        validation_logits,
-        validation.concepts,
-        validation.labels,
-        data.human_edits(reviews["validation"]),
-        schema,
-    )
-    parts = torch.tensor([label_head.part(review, 5, 1) for review in reviews["validation"]])
-    figures |= {
-        "cross_fitted_label_accuracy": label_head.what_gold_adds(
-            validation_logits, validation.concepts, validation.labels, parts, len(schema.labels)
-        ),
-        "mask_overlap": overlap.tolist(),
-        "mean_mask_overlap": masks.mean_overlap(overlap),
-        "accuracy_drops": ablation.drops(model, validation, train.fast(options)),
-    }
-    if pieces is not None:
-        cost = vocabulary_cost(source, model, head, whole, pieces, reviews["validation"], options, figures)
-        figures["vocabulary"] = cost
-    checkpoint.add_training(options.out, figures)
-    for key in ("concept_accuracy", "label_accuracy", "intervention_curve", "edit_effect", "mean_mask_overlap"):
-        say(f"  {key}: {figures.get(key)}")
+def remove_written(out: pathlib.Path) -> None:
+    """What an earlier training wrote there, and nothing else."""
+    for name in (*output.FILES, *checkpoint.FILES):
+        (out / name).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,10 @@ from .model import Model
 
 
 def accuracies(model, tokens, dtype):
-    return (train.predict(model, tokens, dtype).argmax(-1) == tokens.concepts).float().mean(0)
+    """Of each concept, where it is labelled."""
+    right = train.predict(model, tokens, dtype).argmax(-1) == tokens.concepts
+    known = tokens.concepts >= 0
+    return (right & known).sum(0) / known.sum(0).clamp_min(1)
 
 
 def switched_off(model, off):

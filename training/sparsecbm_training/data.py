@@ -1,112 +1,161 @@
-"""Reads reviews with concept labels and splits them."""
+"""What is trained on: texts with class probabilities of concepts and label, and their division into parts."""
 
 import dataclasses
 import hashlib
-import json
-import pathlib
+import itertools
+import typing
 
-NOT_CONCEPTS = ("id", "original_id", "edited", "text", "rating")
-CLASS_ORDER = ("negative", "positive", "unknown")
-
-
-@dataclasses.dataclass
-class Review:
-    text: str
-    concepts: list[int]  # class index of each concept
-    label: int  # class index
-    edited: int | None  # the concept that a person was asked to change, None for a review as it was written
-    original: str  # a review and its edits share this
+import torch
 
 
 @dataclasses.dataclass
 class Schema:
+    """What the concepts and the label are called, and their classes in order."""
+
+    text: str
     concepts: list[str]
-    classes: list[str]
+    classes: list[list[str]]  # of each concept
+    label: str
     labels: list[str]
+    values: list[float] | None  # what each class of the label is worth; None: it has no order
+    original: str | None = None  # columns of human edits
+    edited: str | None = None
 
     @property
-    def stars(self):
-        """What each label class is worth, for expected values."""
-        return [float(name) for name in self.labels]
+    def width(self) -> int:
+        """The largest number of classes that a concept has."""
+        return max(map(len, self.classes))
+
+    @property
+    def counts(self) -> list[int]:
+        return [len(classes) for classes in self.classes]
 
 
 @dataclasses.dataclass
 class Pair:
-    """A human what-if: a review as it was written, and how its label changed when one concept was changed."""
+    """A human what-if: a text as it was written, and how its label changed when one concept was changed."""
 
-    review: int  # index of the original in its list
+    review: int  # index of the original in its part
+    after: int  # index of the edited text
     concept: int
     new_class: int
     old_label: int
     new_label: int
 
 
-def paths(arguments):
-    """The training and the validation file that `--data` names: a folder that holds both, or the two files."""
-    if len(arguments) == 1:
-        folder = pathlib.Path(arguments[0])
-        return folder / "train_inclusive.jsonl", folder / "validation.jsonl"
-    train, validation = arguments
-    return pathlib.Path(train), pathlib.Path(validation)
+@dataclasses.dataclass
+class Part:
+    """Some of the texts. Probabilities are one-hot where people gave a class, and all 0 where nothing is labelled."""
+
+    texts: list[str]
+    concepts: torch.Tensor  # [N, K, width]
+    labels: torch.Tensor  # [N, L]
+    weights: torch.Tensor  # [N]: how much each row counts
+    groups: list[str]  # versions of one text share this
+    edited: list[int | None]  # the concept that a person was asked to change, None for a text as it was written
+    rows: list[int]  # of each in its table
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def known(self) -> torch.Tensor:
+        """[N, K]: whether the concept is labelled."""
+        return self.concepts.sum(-1) > 0
+
+    @property
+    def gold(self) -> torch.Tensor:
+        """[N, K]: the most probable class, -1 where nothing is labelled."""
+        return torch.where(self.known, self.concepts.argmax(-1), -1)
+
+    @property
+    def gold_labels(self) -> torch.Tensor:
+        return self.labels.argmax(-1)
+
+    def take(self, indices: typing.Iterable[int]) -> "Part":
+        chosen = [int(i) for i in indices]
+        index = torch.tensor(chosen, dtype=torch.long)
+
+        def of(values: list[typing.Any]) -> list[typing.Any]:
+            return [values[i] for i in chosen]
+
+        return Part(
+            of(self.texts), self.concepts[index], self.labels[index], self.weights[index],
+            of(self.groups), of(self.edited), of(self.rows),
+        )  # fmt: skip
+
+    def numbered_groups(self) -> torch.Tensor:
+        """[N]: the same number for versions of one text."""
+        numbers: dict[str, int] = {}
+        return torch.tensor([numbers.setdefault(group, len(numbers)) for group in self.groups], dtype=torch.long)
 
 
-def read(train_path, validation_path):
-    """The schema, and the reviews of both files. Every field that is not a known one is a concept."""
-    rows = {}
-    for path in (train_path, validation_path):
-        with open(path, encoding="utf-8") as lines:
-            rows[path] = [json.loads(line) for line in lines if line.strip()]
-    both = rows[train_path] + rows[validation_path]
-    names = [name for name in both[0] if name not in NOT_CONCEPTS]
-    found = {row[name] for row in both for name in names}
-    classes = [c for c in CLASS_ORDER if c in found] + sorted(found - set(CLASS_ORDER))
-    schema = Schema(names, classes, [str(label) for label in sorted({row["rating"] for row in both})])
-
-    def review(row):
-        edited = row["edited"]
-        return Review(
-            text=row["text"],
-            concepts=[classes.index(row[name]) for name in names],
-            label=schema.labels.index(str(row["rating"])),
-            edited=None if edited is None else names.index(edited),
-            original=row["original_id"],
-        )
-
-    return schema, *([review(row) for row in rows[path]] for path in (train_path, validation_path))
+def same_text(text: str) -> str:
+    """Equal for texts that differ in spaces and capitals alone."""
+    return " ".join(text.split()).lower()
 
 
-def without_texts(reviews, others):
-    """The reviews whose text does not stand among the others: nothing of validation may be trained on."""
-    taken = {other.text.strip() for other in others}
-    return [review for review in reviews if review.text.strip() not in taken]
+def without_texts(part: Part, others: Part) -> Part:
+    """The texts that do not stand among the others: nothing of validation may be trained on."""
+    taken = {same_text(text) for text in others.texts}
+    return part.take(i for i, text in enumerate(part.texts) if same_text(text) not in taken)
 
 
-def split(reviews, share, part=0):
-    """Splits into a fitting and a calibration part, an original and all of its edits on the same side. Each `part`
-    calibrates on other reviews.
-
-    The side depends on the original's identifier only, so every seed and every option sees the same split.
-    """
-
-    def draw(review):
-        digest = hashlib.sha256(review.original.encode()).digest()
-        return int.from_bytes(digest[:4], "big") / 2**32
-
-    sides = [], []
-    for review in reviews:
-        sides[int(draw(review) / share) == part].append(review)
-    return sides
+def draw(group: str, salt: int = 0) -> float:
+    """A number from 0 to 1 that depends on the group alone, so every seed and every option sees the same split."""
+    digest = hashlib.sha256(group.encode()).digest()
+    return int.from_bytes(digest[4 * salt : 4 * salt + 4], "big") / 2**32
 
 
-def human_edits(reviews):
+def split(part: Part, share: float, number: int = 0, salt: int = 0) -> tuple[Part, Part]:
+    """What stays, and a share that is split off, a text with all of its versions on the same side. Each `number` splits
+    off other texts, each `salt` divides independently of the others."""
+    off = [int(draw(group, salt) / share) == number for group in part.groups]
+    return part.take(i for i, out in enumerate(off) if not out), part.take(i for i, out in enumerate(off) if out)
+
+
+def fold(group: str, folds: int, salt: int) -> int:
+    """A number below `folds`: the same for all versions of a text, another one for each `salt`, and independent of
+    the splits above."""
+    return hashlib.sha256(b"fold" + group.encode()).digest()[salt] % folds
+
+
+def folds(part: Part, count: int, salt: int) -> torch.Tensor:
+    """That number of each text [N]."""
+    return torch.tensor([fold(group, count, salt) for group in part.groups], dtype=torch.long)
+
+
+def human_edits(part: Part) -> list[Pair]:
     """Pairs of an original and an edit of it whose class of the edited concept differs."""
-    originals = {review.original: i for i, review in enumerate(reviews) if review.edited is None}
+    originals = {group: i for i, (group, edited) in enumerate(zip(part.groups, part.edited)) if edited is None}
+    gold, labels = part.gold.tolist(), part.gold_labels.tolist()
     pairs = []
-    for edit in reviews:
-        if edit.edited is None or edit.original not in originals:
+    for after, k in enumerate(part.edited):
+        if k is None or part.groups[after] not in originals:
             continue
-        i = originals[edit.original]
-        k = edit.edited
-        if reviews[i].concepts[k] != edit.concepts[k]:
-            pairs.append(Pair(i, k, edit.concepts[k], reviews[i].label, edit.label))
+        before = originals[part.groups[after]]
+        old, new = gold[before][k], gold[after][k]
+        if new >= 0 and old != new:
+            pairs.append(Pair(before, after, k, new, labels[before], labels[after]))
+    return pairs
+
+
+def fitting_pairs(part: Part) -> list[Pair]:
+    """What supposing is fitted on: human edits, the same backwards, and pairs of edits of one original's same concept."""
+    gold, labels = part.gold.tolist(), part.gold_labels.tolist()
+    pairs: list[Pair] = []
+    edits: dict[tuple[str, int], list[int]] = {}
+    for pair in human_edits(part):
+        pairs.append(pair)
+        if (old := gold[pair.review][pair.concept]) >= 0:
+            pairs.append(Pair(pair.after, pair.review, pair.concept, old, pair.new_label, pair.old_label))
+    for i, edited in enumerate(part.edited):
+        if edited is not None:
+            edits.setdefault((part.groups[i], edited), []).append(i)
+    for (_, k), same in edits.items():
+        pairs += [
+            Pair(i, j, k, gold[j][k], labels[i], labels[j])
+            for i, j in itertools.permutations(same, 2)
+            if gold[j][k] >= 0 and gold[i][k] != gold[j][k]
+        ]
     return pairs

@@ -1,20 +1,11 @@
 """A linear label head fitted apart from a model, cross-fitted, and what gold concepts add to it."""
 
-import hashlib
-
 import torch
 import torch.nn.functional as F
 
 from . import metrics
 
 RIDGE = 1e-3
-
-
-def part(review, parts, salt):
-    """A number below `parts`: the same for an original and its edits, another one for each `salt`, and independent of
-    the split into fitting and calibration part."""
-    digest = hashlib.sha256(b"fold" + review.original.encode()).digest()
-    return digest[salt] % parts
 
 
 def cross_fitted(inputs, labels, parts, classes):
@@ -41,8 +32,8 @@ def cross_fitted(inputs, labels, parts, classes):
 def what_gold_adds(concept_logits, gold, labels, parts, classes):
     """Label accuracy of cross-fitted heads on the concept logits, and on the logits and all gold concepts together:
     about what correcting concepts can gain at most, where the logits already say what they can."""
-    known = F.one_hot(gold, concept_logits.shape[-1]).to(concept_logits.dtype)
-    both = torch.cat([concept_logits, known], -1)
+    known = F.one_hot(gold.clamp_min(0), concept_logits.shape[-1]) * (gold >= 0)[..., None]
+    both = torch.cat([concept_logits, known.to(concept_logits.dtype)], -1)
     return {
         "logits": metrics.accuracy(cross_fitted(concept_logits, labels, parts, classes), labels),
         "logits_and_gold": metrics.accuracy(cross_fitted(both, labels, parts, classes), labels),

@@ -78,6 +78,11 @@ def sparsity(masks):
     return 1 - sum(float(mask.float().sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
 
 
+def density(masks, k):
+    """Share of the weights that concept k keeps in each layer."""
+    return {name: float(mask[k].float().mean()) for name, mask in masks.items()}
+
+
 def overlap(masks):
     """Jaccard similarity between the masks of every two concepts over the whole backbone."""
     flat = [mask.flatten(1).float() for mask in masks.values()]
@@ -89,4 +94,6 @@ def overlap(masks):
 def mean_overlap(matrix):
     """Mean over the pairs of different concepts."""
     count = len(matrix)
+    if count == 1:
+        return 0.0
     return float((matrix.sum() - matrix.diagonal().sum()) / (count * (count - 1)))

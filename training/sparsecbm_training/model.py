@@ -1,16 +1,28 @@
 """The concept bottleneck model: backbone, one mask and one head for each concept, and the label head."""
 
+import typing
+
 import torch
 
 from .backbone.dropout import keep
+from .batches import Texts
+
+State = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
+NEVER = -10000.0  # the logit of a class that a concept does not have: probability 0 in float32, and exact in float16
 
 
-def new_heads(concepts, classes, labels, hidden, random):
-    """Untrained heads."""
+def new_heads(
+    classes: typing.Sequence[int], labels: int, hidden: int, random: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Untrained heads for concepts of so many classes each. All have the width of the largest; what a concept lacks there
+    is padding (docs/checkpoint.md)."""
+    concepts, width = len(classes), max(classes)
+    real = torch.arange(width) < torch.tensor(classes)[:, None]
+    label_head = 0.02 * torch.randn(labels, concepts * width, generator=random)
     return {
-        "concept_head.weight": 0.02 * torch.randn(concepts, classes, hidden, generator=random),
-        "concept_head.bias": torch.zeros(concepts, classes),
-        "label_head.weight": 0.02 * torch.randn(labels, concepts * classes, generator=random),
+        "concept_head.weight": 0.02 * torch.randn(concepts, width, hidden, generator=random) * real[..., None],
+        "concept_head.bias": torch.zeros(concepts, width).masked_fill(~real, NEVER),
+        "label_head.weight": label_head * real.flatten(),
         "label_head.bias": torch.zeros(labels),
     }
 
@@ -18,41 +30,52 @@ def new_heads(concepts, classes, labels, hidden, random):
 class Model:
     """Weights, heads and masks. Without masks it is the dense CBM: all concepts share one pass of the backbone."""
 
-    def __init__(self, backbone, weights, heads, masks=None):
+    def __init__(
+        self, backbone: typing.Any, weights: dict[str, torch.Tensor], heads: dict[str, torch.Tensor],
+        masks: dict[str, torch.Tensor] | None = None,
+    ) -> None:  # fmt: skip
         self.backbone = backbone
         self.weights = weights
         self.heads = heads
         self.masks = masks  # name of a linear layer -> [K, out, in] of 0 and 1
 
     @property
-    def layers(self):
+    def layers(self) -> list[str]:
         return self.backbone.linear_layers
 
     @property
-    def concepts(self):
+    def concepts(self) -> int:
         return len(self.heads["concept_head.weight"])
 
-    def state(self):
+    @property
+    def real(self) -> torch.Tensor:
+        """[K, C]: whether the concept has that class."""
+        return self.heads["concept_head.bias"].detach() > NEVER / 2
+
+    def state(self) -> State:
         """A copy of everything that training changes."""
         return (
             {key: value.detach().clone() for key, value in self.weights.items() if self.backbone.is_trained(key)},
             {key: value.detach().clone() for key, value in self.heads.items()},
         )
 
-    def restore(self, state):
+    def restore(self, state: State) -> None:
         for target, source in zip((self.weights, self.heads), state):
             for key, value in source.items():
                 target[key] = value.clone()
 
-    def to(self, device):
+    def to(self, device: str | torch.device) -> "Model":
         """The model on a device; what is there already is shared."""
 
-        def moved(tensors):
-            return tensors and {key: value.to(device) for key, value in tensors.items()}
+        def moved(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            return {key: value.to(device) for key, value in tensors.items()}
 
-        return Model(self.backbone, moved(self.weights), moved(self.heads), moved(self.masks))
+        masks = None if self.masks is None else moved(self.masks)
+        return Model(self.backbone, moved(self.weights), moved(self.heads), masks)
 
-    def concept_logits(self, texts, dtype=torch.float32, dropout=keep, only=None):
+    def concept_logits(
+        self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep, only: int | None = None
+    ) -> torch.Tensor:
         """Concept logits [batch, K, C] in float32; with `only`, of that one concept [batch, 1, C]."""
         shared = self.backbone.embed(self.weights, texts, dtype, dropout)
         cast = {name: self.weights[f"{name}.weight"].to(dtype) for name in self.layers}
@@ -70,22 +93,22 @@ class Model:
             logits.append(dropout(inputs).float() @ weight.T + bias)
         return torch.stack(logits, 1)
 
-    def together(self, texts):
+    def together(self, texts: Texts) -> bool:
         """Whether the branches are computed together: on a GPU the count of operations is the cost."""
         return texts.ids.is_cuda and self.backbone.batched
 
-    def pooled(self, shared, pool, weight, dropout):
+    def pooled(self, shared: typing.Any, pool: torch.Tensor, weight: typing.Any, dropout: typing.Any) -> torch.Tensor:
         """Mean of the last hidden states [B, d], of one pass of the backbone."""
         hidden = self.backbone.encode(self.weights, shared, weight, dropout)
         return torch.einsum("bs,bsd->bd", pool, hidden)
 
-    def pooled_together(self, shared, pool, cast, dropout):
+    def pooled_together(self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any) -> typing.Any:
         """The same of every subnetwork [K, B, d], one batched product at a time."""
         shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
         z = self.pooled(shared, pool, lambda name: cast[name] * self.masks[name], dropout)
         return z.unflatten(0, (self.concepts, -1))
 
-    def label_logits(self, concept_logits):
+    def label_logits(self, concept_logits: torch.Tensor) -> torch.Tensor:
         """Raw label logits, before any temperature or override, computed where the concept logits are."""
         weight, bias = (self.heads[f"label_head.{part}"].to(concept_logits.device) for part in ("weight", "bias"))
         return concept_logits.flatten(1) @ weight.T + bias

@@ -78,9 +78,10 @@ def gradients(model, tokens, k, count, size, random, dtype):
     """The gradients of concept k's own loss by the weights of every masked layer, of one minibatch after the other."""
     weights = [model.weights[f"{name}.weight"].requires_grad_() for name in model.layers]
     gold = tokens.concepts[:, k].to(tokens.device)
-    for batch in tokens.batches(size, random)[:count]:
+    labelled = [batch for batch in tokens.batches(size, random) if (gold[batch.indices] >= 0).any()]
+    for batch in labelled[:count]:
         logits = model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0]
-        yield torch.autograd.grad(F.cross_entropy(logits, gold[batch.indices]), weights)
+        yield torch.autograd.grad(F.cross_entropy(logits, gold[batch.indices], ignore_index=-1), weights)
 
 
 def measure(model, tokens, k, block, damping, count, size, random, dtype):

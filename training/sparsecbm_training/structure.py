@@ -6,7 +6,7 @@ comparisons and the neurons that matter least to it, and the model then learns t
 
 Heads are few, so what each one is worth is tried: how far the concept's predictions move without it, as the mean
 Kullback-Leibler divergence (cf. Michel et al. 2019, "Are Sixteen Heads Really Better than One?", arXiv 1905.10650). A
-gradient does not tell it: on reviews that the model knows by heart it is next to nothing even by a head that all depends on.
+gradient does not tell it: on texts that the model knows by heart it is next to nothing even by a head that all depends on.
 
 Neurons are thousands. Their saliency is that of `saliency.py` with everything that goes as one group: ½ wᵀ F w =
 ½ E (Σ g w)², over the gradients g of the concept's own loss on minibatches.

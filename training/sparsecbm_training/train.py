@@ -1,67 +1,41 @@
-"""The training loop, for the dense CBM and for the sparse one."""
+"""The training loop, for the dense CBM and for the sparse one. A loop can be left at any step and taken up again."""
 
-import math
 import time
+import typing
 
 import torch
-import torch.nn.functional as F
 
 from . import masks, metrics, structure
 from .backbone.dropout import Dropout
+from .batches import Batch, Tokens
+from .model import Model, State
+from .recipe import Recipe
+from .run import Run
+from .targets import Corrections, Targets, joint_loss
+
+LOOKS = 12  # at the calibration part, at most, in a stage
 
 
-def fast(options):
-    """What training computes in."""
-    return torch.bfloat16 if options.bf16 else torch.float32
+Loader = typing.Callable[[], tuple[typing.Any, dict[str, torch.Tensor]]]  # of a backbone and its weights
 
 
-class Targets:
-    """What a model is trained towards: class probabilities of the concepts [N, K, C] and of the label [N, L]."""
-
-    def __init__(self, tokens, model):
-        """The gold classes, one-hot."""
-        classes, labels = model.heads["concept_head.bias"].shape[1], len(model.heads["label_head.bias"])
-        self.concepts = F.one_hot(tokens.concepts, classes).float().to(tokens.device)
-        self.labels = F.one_hot(tokens.labels, labels).float().to(tokens.device)
-
-    def mix(self, concepts, labels, share):
-        """Gives `share` of each target to a teacher's probabilities: distillation (Hinton et al. 2015, arXiv
-        1503.02531). A teacher grades its answers, which says more about a review than one class does."""
-        self.concepts = (1 - share) * self.concepts + share * concepts.to(self.concepts.device)
-        self.labels = (1 - share) * self.labels + share * labels.to(self.labels.device)
+class Plan(typing.NamedTuple):
+    steps: int
+    rate: float
+    dropout: float
 
 
-def joint_loss(model, concept_logits, targets, chosen, options):
-    """CE(label) + lambda * mean CE(concepts), the paper's joint objective."""
-    label = F.cross_entropy(model.label_logits(concept_logits), targets.labels[chosen])
-    concept = F.cross_entropy(concept_logits.flatten(0, 1), targets.concepts[chosen].flatten(0, 1))
-    return label + options.concept_weight * concept
+class Settings(typing.NamedTuple):
+    """What every stage needs."""
+
+    recipe: Recipe
+    dtype: torch.dtype
+    run: Run
+    random: torch.Generator
 
 
-class Corrections:
-    """CE(label) after corrections, so that the model learns to profit from them (after Zarlenga et al. 2023, "Learning
-    to Receive Help", arXiv 2309.16928). In each review every wrong concept, and some right ones, are overridden with
-    their gold class, through an effect E (p' - p) that is learned alongside."""
-
-    RIGHT_TOO = 0.25  # chance of a right concept to be overridden as well
-
-    def __init__(self, tokens, model, random):
-        head = model.heads["label_head.weight"]
-        self.gold, self.random = tokens.concepts.to(head.device), random
-        self.effect = torch.zeros_like(head, requires_grad=True)
-
-    def loss(self, model, concept_logits, targets, chosen):
-        gold = self.gold[chosen]
-        p = concept_logits.softmax(-1)
-        right_too = torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO
-        overridden = (p.argmax(-1) != gold) | right_too.to(gold.device, non_blocking=True)
-        change = overridden[..., None] * (F.one_hot(gold, p.shape[-1]) - p)
-        label_logits = model.label_logits(concept_logits) + change.flatten(1) @ self.effect.T
-        return F.cross_entropy(label_logits, targets.labels[chosen])
-
-
-def predict(model, tokens, dtype=torch.float32, size=64):
-    """Concept logits of all reviews, in their order, on the CPU; computed where the tokens are."""
+def predict(model: Model, tokens: Tokens, dtype: torch.dtype = torch.float32, size: int = 64) -> torch.Tensor:
+    """Concept logits of all texts, in their order, on the CPU; computed where the tokens are."""
     model = model.to(tokens.device)
     result = torch.empty(len(tokens), *model.heads["concept_head.bias"].shape, device=tokens.device)
     with torch.no_grad():
@@ -70,186 +44,303 @@ def predict(model, tokens, dtype=torch.float32, size=64):
     return result.cpu()
 
 
-def report(model, tokens, options):
+def report(model: Model, tokens: Tokens, dtype: torch.dtype) -> tuple[float, float]:
     """Concept and label accuracy, quickly."""
-    logits = predict(model, tokens, fast(options))
+    logits = predict(model, tokens, dtype)
     with torch.no_grad():
         label = model.label_logits(logits)
     return metrics.accuracy(logits, tokens.concepts), metrics.accuracy(label, tokens.labels)
 
 
-def optimizer(model, rate, options):
+def told(model: Model, concept: float, label: float) -> str:
+    """Accuracies in words. A plain classifier has its label in the place of the concepts."""
+    plain = len(model.heads["label_head.bias"]) == 1
+    return f"label {concept:.1%}" if plain else f"concepts {concept:.1%}, label {label:.1%}"
+
+
+def own_predictions(model: Model, tokens: Tokens, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the model says now: probabilities of concepts and label."""
+    logits = predict(model, tokens, dtype)
+    with torch.no_grad():
+        return logits.softmax(-1), model.label_logits(logits).softmax(-1)
+
+
+def optimizer(model: Model, rate: float, recipe: Recipe) -> torch.optim.AdamW:
     trained = [value for key, value in model.weights.items() if model.backbone.is_trained(key)]
     matrices = [value for value in trained if value.dim() == 2]
     vectors = [value for value in trained if value.dim() == 1]
-    heads = list(model.heads.values())
-    for value in trained + heads:
+    heads = [value for key, value in model.heads.items() if key.endswith("weight")]
+    biases = [value for key, value in model.heads.items() if key.endswith("bias")]
+    for value in trained + heads + biases:
         value.requires_grad_()
     return torch.optim.AdamW(
         [
-            {"params": matrices, "lr": rate, "weight_decay": options.weight_decay},
+            {"params": matrices, "lr": rate, "weight_decay": recipe.weight_decay},
             {"params": vectors, "lr": rate, "weight_decay": 0.0},
-            {"params": heads, "lr": 10 * rate, "weight_decay": options.weight_decay},
+            {"params": heads, "lr": 10 * rate, "weight_decay": recipe.weight_decay},
+            {"params": biases, "lr": 10 * rate, "weight_decay": 0.0},
         ],
         fused=True,
     )
 
 
-class Learner:
-    """One optimizer at work on a model: a batch at a time."""
+class Loop:
+    """One optimizer at work on a model, a batch at a time."""
 
-    def __init__(self, model, fitting, targets, rate, drop, options, random, corrections=None):
-        self.model, self.fitting, self.targets, self.options = model, fitting, targets, options
+    def __init__(
+        self, model: Model, tokens: Tokens, targets: Targets, plan: Plan, settings: Settings,
+        corrections: Corrections | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.tokens, self.targets, self.settings = model, tokens, targets, settings
         self.corrections = corrections
-        self.dropout = Dropout(drop, random, fast(options), fitting.device)
-        self.optimizer = optimizer(model, rate, options)
-        if corrections:
-            self.optimizer.add_param_group({"params": [corrections.effect], "lr": 10 * rate, "weight_decay": 0.0})
-        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.steps, self.rate = plan.steps, plan.rate
+        self.step = self.position = 0
+        self.queue: list[Batch] = []
+        self.extra: dict[str, typing.Any] = {}  # what the stage keeps between steps
+        self.dropout = Dropout(plan.dropout, settings.random, settings.dtype, tokens.device)
+        self.make_optimizer()
+        self.seconds = 0.0  # of a step, in this stretch of work
+        if saved := settings.run.taken_up():
+            self.take_up(saved)
 
-    def step(self, batch):
-        """Learns from a batch; returns its loss, a tensor that nothing has waited for yet."""
-        logits = self.model.concept_logits(self.fitting.pad(batch), fast(self.options), self.dropout)
-        loss = joint_loss(self.model, logits, self.targets, batch.indices, self.options)
+    def make_optimizer(self) -> None:
+        self.optimizer = optimizer(self.model, self.rate, self.settings.recipe)
+        if self.corrections:
+            group = {"params": [self.corrections.effect], "lr": 10 * self.rate, "weight_decay": 0.0}
+            self.optimizer.add_param_group(group)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        # Columns of classes that a concept does not have read logits of -10000: they stay 0.
+        head, real = self.model.heads["label_head.weight"], self.model.real.flatten()
+        head.register_hook(lambda gradient: gradient * real)
+
+    def batches(self) -> typing.Iterator[Batch]:
+        """The batches of all steps, in a new order each time round."""
+        random, run = self.settings.random, self.settings.run
+        started, first = time.monotonic(), self.step
+        while self.step < self.steps:
+            if self.position == len(self.queue):
+                self.random_before = random.get_state()
+                self.queue, self.position = self.tokens.batches(self.settings.recipe.batch or 32, random), 0
+            if run.due():
+                run.save(self.state())
+            yield self.queue[self.position]
+            self.position += 1
+            self.step += 1
+            run.advance(self.cost)
+            if self.step >= first + 3:
+                self.seconds = (time.monotonic() - started) / (self.step - first)
+                left = run.steps_left(self.seconds)
+                if left is not None and self.step < self.steps:
+                    self.steps = min(self.steps, self.step + left)
+
+    @property
+    def cost(self) -> float:
+        """Of a step, in steps of the dense model."""
+        return 1.0 if self.model.masks is None else float(self.model.concepts)
+
+    def learn(self, batch: Batch, scale: float) -> torch.Tensor:
+        """Learns from a batch, at `scale` of the highest rate; returns its loss, that nothing has waited for yet."""
+        recipe = self.settings.recipe
+        for group, rate in zip(self.optimizer.param_groups, self.rates):
+            group["lr"] = scale * rate
+        logits = self.model.concept_logits(self.tokens.pad(batch), self.settings.dtype, self.dropout)
+        loss = joint_loss(self.model, logits, self.targets, batch.indices, recipe)
         if self.corrections:
             corrected = self.corrections.loss(self.model, logits, self.targets, batch.indices)
-            loss = loss + self.options.corrected_weight * corrected
+            loss = loss + recipe.corrected_weight * corrected
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         return loss.detach()
 
+    def state(self) -> dict[str, typing.Any]:
+        """All that is needed to go on as if nothing had happened."""
+        packed = self.model.masks and {name: masks.pack(mask.cpu(), 1) for name, mask in self.model.masks.items()}
+        return {
+            "stage": self.settings.run.name,
+            "step": self.step, "steps": self.steps, "position": self.position, "extra": self.extra,
+            "model": self.model.state(), "masks": packed, "optimizer": self.optimizer.state_dict(),
+            "effect": self.corrections and self.corrections.effect.detach(),
+            "random_before": self.random_before, "random": self.settings.random.get_state(),
+        }  # fmt: skip
 
-def fit(model, fitting, targets, calibration, plan, options, random, say, before_step=None):
-    """Trains by a plan (epochs, learning rate, dropout); `before_step(step)` may change the masks.
+    def take_up(self, saved: dict[str, typing.Any]) -> None:
+        random = self.settings.random
+        random.set_state(saved["random_before"])
+        self.random_before = saved["random_before"]
+        self.queue = self.tokens.batches(self.settings.recipe.batch or 32, random)
+        random.set_state(saved["random"])
+        self.step, self.steps, self.position = saved["step"], saved["steps"], saved["position"]
+        self.extra = saved["extra"]
+        self.model.restore(saved["model"])
+        if saved["masks"] is not None:
+            self.model.masks = unpacked(saved["masks"], self.model, self.settings.dtype)
+        if self.corrections:
+            self.corrections.effect = saved["effect"].requires_grad_()
+        self.make_optimizer()
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.settings.run.advance(self.step * self.cost)
 
-    Returns the state after the epoch that was best on the calibration part; the model is left as the last one left it.
+
+def unpacked(packed: dict[str, torch.Tensor], model: Model, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Masks of single weights, as training multiplies with them."""
+    weights = {name: model.weights[f"{name}.weight"] for name in packed}
+    return {
+        name: masks.unpack(bits, *weights[name].shape).to(dtype).to(weights[name].device) for name, bits in packed.items()
+    }
+
+
+def fit(
+    model: Model, fitting: Tokens, targets: Targets, calibration: Tokens, plan: Plan, settings: Settings,
+    before_step: typing.Callable[[Loop], None] | None = None,
+) -> State:  # fmt: skip
+    """Trains by a plan; `before_step` may change the masks. The rate rises for 6 % of the steps, then falls to 0.
+
+    Returns the state that was best on the calibration part; the model is left as the last step left it.
     """
-    epochs, rate, drop = plan
-    learner = Learner(model, fitting, targets, rate, drop, options, random)
-    steps = epochs * steps_of(fitting, options)
-    warm = 0.06 * steps
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        learner.optimizer, lambda step: min((step + 1) / warm, (steps - step) / (steps - warm))
-    )
-    best, kept, step = -1.0, None, 0
-    for epoch in range(epochs):
-        started, total = time.monotonic(), 0.0
-        for batch in fitting.batches(options.batch, random):
-            if before_step:
-                before_step(step)
-            total += learner.step(batch).double() * len(batch)
-            schedule.step()
-            step += 1
-        concept, label = report(model, calibration, options)
-        say(
-            f"  epoch {epoch + 1}/{epochs}: loss {total / len(fitting):.3f}, calibration concepts "
-            f"{concept:.3f} label {label:.3f}, {time.monotonic() - started:.0f} s"
+    loop = Loop(model, fitting, targets, plan, settings)
+    loop.extra = loop.extra or {"best": -1.0, "kept": model.state(), "waited": 0, "total": 0.0}
+    extra, patience = loop.extra, settings.recipe.patience
+    every = max(1, len(fitting) // (settings.recipe.batch or 32), plan.steps // LOOKS)
+    for batch in loop.batches():
+        if before_step:
+            before_step(loop)
+        warm = max(1.0, 0.06 * loop.steps)
+        falling = (loop.steps - loop.step) / max(1.0, loop.steps - warm)
+        extra["total"] += float(loop.learn(batch, min((loop.step + 1) / warm, falling)))
+        if (loop.step + 1) % every and loop.step + 1 < loop.steps:
+            continue
+        concept, label = report(model, calibration, settings.dtype)
+        settings.run.say(
+            f"  step {loop.step + 1:,} of {loop.steps:,}: loss {extra['total'] / every:.3f}; calibration part: "
+            f"{told(model, concept, label)}; all will be done about {settings.run.until}"
         )
-        if concept + label > best:
-            best, kept = concept + label, model.state()
-    return kept
+        extra["total"] = 0.0
+        if concept + label > extra["best"]:
+            extra |= {"best": concept + label, "kept": model.state(), "waited": 0}
+        else:
+            extra["waited"] += 1
+        if patience and extra["waited"] >= patience and loop.step > loop.steps / 2:
+            settings.run.say(f"  no gain in {patience} looks: stopped")
+            break
+    return typing.cast(State, extra["kept"])
 
 
-def average(model, fitting, targets, calibration, plan, options, random, say, corrections=None):
+def average(
+    model: Model, fitting: Tokens, targets: Targets, calibration: Tokens, plan: Plan, settings: Settings,
+    corrections: Corrections | None = None,
+) -> None:  # fmt: skip
     """Trains on at a constant rate and leaves the model at the mean of the weights that it passed through (Izmailov
     et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too small
-    to tell which of the last epochs is the best, and the mean of their weights needs no choice."""
-    epochs, rate, drop = plan
-    learner = Learner(model, fitting, targets, rate, drop, options, random, corrections)
-    mean, count, step = model.state(), 0, 0
-    for _ in range(epochs):
-        for batch in fitting.batches(options.batch, random):
-            learner.step(batch)
-            step += 1
-            if step % 10 == 0:
-                count += 1
-                for kept, new in zip(mean, model.state()):
-                    for key, value in kept.items():
-                        value += (new[key] - value) / count
-    model.restore(mean)
-    concept, label = report(model, calibration, options)
-    say(f"  mean weights of {epochs} more epochs: calibration concepts {concept:.3f} label {label:.3f}")
+    to tell which of the last states is the best, and the mean of their weights needs no choice."""
+    if not plan.steps:
+        return
+    loop = Loop(model, fitting, targets, plan, settings, corrections)
+    loop.extra = loop.extra or {"mean": model.state(), "count": 0}
+    extra = loop.extra
+    for batch in loop.batches():
+        loop.learn(batch, 1.0)
+        if (loop.step + 1) % 10 == 0:
+            extra["count"] += 1
+            for kept, new in zip(extra["mean"], model.state()):
+                for key, value in kept.items():
+                    value += (new[key] - value) / extra["count"]
+    model.restore(extra["mean"])
+    concept, label = report(model, calibration, settings.dtype)
+    settings.run.say(f"  mean weights: calibration part: concepts {concept:.1%}, label {label:.1%}")
 
 
-def steps_of(tokens, options):
-    """Optimizer steps in an epoch."""
-    return math.ceil(len(tokens) / options.batch)
-
-
-def fit_dense(model, fitting, calibration, options, random, say):
+def fit_dense(model: Model, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
     """The dense CBM: what pruning starts from, and the baseline."""
-    targets = Targets(fitting, model)
-    plan = options.dense_epochs, options.dense_rate, options.dense_dropout
-    model.restore(fit(model, fitting, targets, calibration, plan, options, random, say))
+    recipe = settings.recipe
+    plan = Plan(recipe.dense_steps or 1, recipe.dense_rate, recipe.dense_dropout)
+    model.restore(fit(model, fitting, Targets(fitting, recipe.rare), calibration, plan, settings))
 
 
-def own_predictions(model, tokens, options):
-    """What the model says now: probabilities of concepts and label."""
-    logits = predict(model, tokens, fast(options))
-    with torch.no_grad():
-        return logits.softmax(-1), model.label_logits(logits).softmax(-1)
+def fit_sparse(model: Model, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+    """Gradual pruning from the dense model, then tuning with the masks frozen."""
+    recipe = settings.recipe
+    targets = Targets(fitting, recipe.rare)
+    targets.mix(*own_predictions(model, fitting, settings.dtype), recipe.distill)
+    model.masks = masks.full(model, settings.dtype)
+    prunings = recipe.prunings or 1
+
+    def prune(loop: Loop) -> None:
+        """In even distances over the first steps, however many there turn out to be."""
+        span = max(1, int(recipe.prune_share * loop.steps))
+        due = min(prunings, 1 + loop.step * prunings // span)
+        done = loop.extra.setdefault("pruned", 0)
+        if done >= due:
+            return
+        sparsity = masks.sparsity_at(due, prunings, recipe.sparsity)
+        masks.prune(model, fitting, sparsity, recipe, settings.random, settings.dtype)
+        overlap = masks.mean_overlap(masks.overlap(model.masks))
+        settings.run.say(f"  step {loop.step}: pruned to {sparsity:.1%}, mean overlap of two masks {overlap:.2f}")
+        loop.extra["pruned"] = due
+
+    plan = Plan(recipe.steps or 1, recipe.rate, recipe.dropout)
+    fit(model, fitting, targets, calibration, plan, settings, prune)
 
 
-def fit_sparse(model, fitting, calibration, options, random, say):
-    """Gradual pruning from the dense model, then tuning with the masks frozen, then averaging."""
-    targets = Targets(fitting, model)
-    targets.mix(*own_predictions(model, fitting, options), options.distill)
-    model.masks = masks.full(model, fast(options))
-    span = int(options.prune_share * options.epochs * steps_of(fitting, options))
-    events = {round(i * span / options.prunings): i + 1 for i in range(options.prunings)}
-
-    def before_step(step):
-        if step in events:
-            sparsity = masks.sparsity_at(events[step], options.prunings, options.sparsity)
-            masks.prune(model, fitting, sparsity, options, random, fast(options))
-            overlap = masks.mean_overlap(masks.overlap(model.masks))
-            say(f"  step {step}: pruned to {sparsity:.1%}, mean overlap of two masks {overlap:.2f}")
-
-    plan = options.epochs, options.rate, options.dropout
-    fit(model, fitting, targets, calibration, plan, options, random, say, before_step)
-    plan = options.average_epochs, options.average_rate, options.dropout
-    average(model, fitting, targets, calibration, plan, options, random, say)
+def fit_average(model: Model, dense: tuple[torch.Tensor, torch.Tensor], fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+    """Some more steps whose weights are averaged, towards what the dense CBM said too."""
+    recipe = settings.recipe
+    targets = Targets(fitting, recipe.rare)
+    targets.mix(*dense, recipe.distill)
+    plan = Plan(recipe.average_steps or 0, recipe.average_rate, recipe.dropout)
+    average(model, fitting, targets, calibration, plan, settings)
 
 
-def settle(model, fitting, calibration, teacher, options, random, say):
+def settle(
+    model: Model, fitting: Tokens, calibration: Tokens, teacher: tuple[torch.Tensor, torch.Tensor], settings: Settings
+) -> None:
     """Tunes the pruned model towards a cross-fitted teacher's probabilities, and to profit from corrections. Leaves it
     between where it was and where that led: such mixtures are often better than both ends (Wortsman et al. 2022,
     "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Here tuning gains on concepts and loses on the label."""
-    targets = Targets(fitting, model)
-    targets.mix(*teacher, options.settle_distill)
-    corrections = Corrections(fitting, model, random)
+    recipe = settings.recipe
+    targets = Targets(fitting, recipe.rare)
+    targets.mix(*teacher, recipe.settle_distill)
+    corrections = Corrections(fitting, model, settings.random)
     started = model.state()
-    plan = options.settle_epochs, options.settle_rate, options.dropout
-    average(model, fitting, targets, calibration, plan, options, random, say, corrections)
+    plan = Plan(recipe.settle_steps or 1, recipe.settle_rate, recipe.dropout)
+    average(model, fitting, targets, calibration, plan, settings, corrections)
     settled = model.state()
     for before, after in zip(started, settled):
         for key, value in after.items():
-            value += options.settle_keep * (before[key] - value)
+            value += recipe.settle_keep * (before[key] - value)
     model.restore(settled)
-    concept, label = report(model, calibration, options)
-    say(f"  mixed with the weights before: calibration concepts {concept:.3f} label {label:.3f}")
+    concept, label = report(model, calibration, settings.dtype)
+    settings.run.say(f"  mixed with the weights before: calibration part: concepts {concept:.1%}, label {label:.1%}")
 
 
-def take_wholes(model, fitting, calibration, options, random, say):
-    """Takes away whole heads and neurons (`structure.py`), then tunes the model to answer as it did before."""
-    dtype = fast(options)
-    targets = Targets(fitting, model)
-    targets.mix(*own_predictions(model, fitting, options), 1.0)
+def take_wholes(model: Model, fitting: Tokens, settings: Settings) -> None:
+    """Takes away whole heads and neurons (`structure.py`)."""
+    recipe, dtype = settings.recipe, settings.dtype
+    heads_left = neurons_left = 0
     for k in range(model.concepts):
-        if options.whole_heads:
+        if recipe.whole_heads:
             heads = structure.live_heads(model, k)
-            moved = structure.tried(model, heads, k, fitting, options, random, dtype)
-            left = structure.take_least(model, heads, moved, options.whole_heads, k)
-            say(f"  concept {k}: {left} of {len(heads)} heads left")
-        if options.whole_neurons:
-            neurons = structure.live_neurons(model, k, options.block)
-            salient = structure.saliencies(model, neurons, k, fitting, options, random, dtype)
-            left = structure.take_least(model, neurons, salient, options.whole_neurons, k)
-            say(f"  concept {k}: {left} of {len(neurons)} groups of neurons left")
-    concept, label = report(model, calibration, options)
-    sparsity = masks.sparsity(model.masks)
-    say(f"  sparsity {sparsity:.1%}; without tuning: calibration concepts {concept:.3f} label {label:.3f}")
-    plan = options.mend_epochs, options.mend_rate, options.dropout
-    average(model, fitting, targets, calibration, plan, options, random, say)
+            moved = structure.tried(model, heads, k, fitting, recipe, settings.random, dtype)
+            heads_left += structure.take_least(model, heads, moved, recipe.whole_heads, k)
+        if recipe.whole_neurons:
+            neurons = structure.live_neurons(model, k, recipe.block)
+            salient = structure.saliencies(model, neurons, k, fitting, recipe, settings.random, dtype)
+            neurons_left += structure.take_least(model, neurons, salient, recipe.whole_neurons, k)
+    assert model.masks
+    settings.run.say(
+        f"  left to a concept: {heads_left / model.concepts:.0f} heads, {neurons_left / model.concepts:.0f} groups of neurons; "
+        f"sparsity {masks.sparsity(model.masks):.1%}"
+    )
+
+
+def mend(
+    model: Model, before: tuple[torch.Tensor, torch.Tensor], fitting: Tokens, calibration: Tokens, settings: Settings
+) -> None:
+    """Tunes the model to answer as it did before."""
+    recipe = settings.recipe
+    targets = Targets(fitting, recipe.rare)
+    targets.mix(*before, 1.0)
+    plan = Plan(recipe.mend_steps or 0, recipe.mend_rate, recipe.dropout)
+    average(model, fitting, targets, calibration, plan, settings)

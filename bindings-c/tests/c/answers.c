@@ -86,7 +86,7 @@ static void counts(const scbm_model *model, const scbm_prediction *prediction)
         }
         CHECK(fabs(sum - 1) < 1e-5);
 
-        char refused[64];
+        char refused[128];
         snprintf(refused, sizeof refused, "class_index: found %zu, expected 0 to %zu", part.class_count,
                  part.class_count - 1);
         const float *values;

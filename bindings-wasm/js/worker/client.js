@@ -135,8 +135,17 @@ export function workerApi(host) {
       throw new SparseCbmError('input', 'concept', `'${name}'`, `one of ${names}`)
     }
 
-    async intervene(overrides, { signal } = {}) {
-      return new Prediction(this.#thread, await this[call]('intervene', [overrides], { signal }))
+    async suppose(overrides, { signal } = {}) {
+      return new Prediction(this.#thread, await this[call]('suppose', [overrides], { signal }))
+    }
+
+    async correct(overrides, { signal } = {}) {
+      return new Prediction(this.#thread, await this[call]('correct', [overrides], { signal }))
+    }
+
+    /** `suppose` by its older name. */
+    async intervene(overrides, options) {
+      return this.suppose(overrides, options)
     }
 
     async undo(concept, { signal } = {}) {

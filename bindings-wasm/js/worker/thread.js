@@ -75,7 +75,8 @@ export function serve({ init, Model, post, messages = throughChannel, more = () 
       return results
     },
     predictTokens: (model, ids) => result(get(model).predictTokens(ids)),
-    intervene: (prediction, overrides) => result(get(prediction).intervene(overrides)),
+    suppose: (prediction, overrides) => result(get(prediction).suppose(overrides)),
+    correct: (prediction, overrides) => result(get(prediction).correct(overrides)),
     undo: (prediction, concept) => result(get(prediction).undo(concept)),
     suggestInterventions: (prediction, options) => get(prediction).suggestInterventions(options),
     explain: (prediction, options) => get(prediction).explain(options),

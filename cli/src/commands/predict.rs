@@ -33,7 +33,8 @@ struct Answer {
     text: String,
     #[serde(flatten)]
     prediction: Prediction,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// With the overrides; under its name since the first version.
+    #[serde(rename = "corrected", skip_serializing_if = "Option::is_none")]
     overridden: Option<Prediction>,
 }
 

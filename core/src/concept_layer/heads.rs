@@ -1,5 +1,6 @@
 use std::ops::Range;
 
+use crate::format::tensors;
 use crate::onnx::{DataType, ModelProto, TensorProto};
 use crate::schema::InterventionKind;
 use crate::{Error, ErrorKind, Result, Schema};
@@ -53,7 +54,9 @@ impl Heads {
         let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
         let head = |name: &str| initializer(model, name, &[l, k * c]);
         let answers = match schema.intervention {
-            InterventionKind::Effect => Answers::Effect { weight: head("effect_head.weight")? },
+            InterventionKind::Effect => {
+                Answers::Effect { weight: head(tensors::EFFECT_HEAD_WEIGHT)? }
+            }
             InterventionKind::Replace => {
                 let mut class_logits = vec![0.0; k * c * c];
                 for (k, rows) in schema.calibration.class_logits.iter().enumerate() {
@@ -64,15 +67,15 @@ impl Heads {
                 Answers::Replace { class_logits }
             }
             InterventionKind::SupposeCorrect => Answers::SupposeCorrect {
-                suppose: head("suppose_head.weight")?,
-                correct: head("correct_head.weight")?,
+                suppose: head(tensors::SUPPOSE_HEAD_WEIGHT)?,
+                correct: head(tensors::CORRECT_HEAD_WEIGHT)?,
                 hidden: Hidden::read(model, k * c, l)?,
             },
         };
         Ok(Heads {
-            concept_bias: initializer(model, "concept_head.bias", &[k, c])?,
-            label: head("label_head.weight")?,
-            label_bias: initializer(model, "label_head.bias", &[l])?,
+            concept_bias: initializer(model, tensors::CONCEPT_HEAD_BIAS, &[k, c])?,
+            label: head(tensors::LABEL_HEAD_WEIGHT)?,
+            label_bias: initializer(model, tensors::LABEL_HEAD_BIAS, &[l])?,
             answers,
         })
     }
@@ -82,13 +85,13 @@ impl Hidden {
     /// # Errors
     /// `Model` where a tensor is missing while another is there, or is not of the schema's shape.
     fn read(model: &ModelProto, width: usize, labels: usize) -> Result<Option<Hidden>> {
-        let Some(bias) = find(model, "suppose_hidden.bias") else { return Ok(None) };
+        let Some(bias) = find(model, tensors::SUPPOSE_HIDDEN_BIAS) else { return Ok(None) };
         let units = bias.dims.first().and_then(|&units| usize::try_from(units).ok()).unwrap_or(0);
         Ok(Some(Hidden {
-            read: initializer(model, "suppose_hidden.read", &[units, width])?,
-            asserted: initializer(model, "suppose_hidden.asserted", &[units, width])?,
-            bias: initializer(model, "suppose_hidden.bias", &[units])?,
-            output: initializer(model, "suppose_hidden.output", &[labels, units])?,
+            read: initializer(model, tensors::SUPPOSE_HIDDEN_READ, &[units, width])?,
+            asserted: initializer(model, tensors::SUPPOSE_HIDDEN_ASSERTED, &[units, width])?,
+            bias: initializer(model, tensors::SUPPOSE_HIDDEN_BIAS, &[units])?,
+            output: initializer(model, tensors::SUPPOSE_HIDDEN_OUTPUT, &[labels, units])?,
         }))
     }
 

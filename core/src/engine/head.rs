@@ -2,6 +2,7 @@ use bytes::Bytes;
 
 use super::LoadOptions;
 use super::graph::{Graph, Input, Values, load_graph};
+use crate::format::tensors;
 use crate::{Result, onnx};
 
 /// The concept layer as a file's graph has it for other runtimes, run to be compared with this crate's own.
@@ -15,8 +16,8 @@ impl HeadGraph {
     pub fn from_bytes(bytes: impl Into<Bytes>, options: &LoadOptions) -> Result<HeadGraph> {
         let head = onnx::cut(
             &onnx::decode_whole(bytes.into())?,
-            &["concept_logits", "concept_override", "concept_override_mask"],
-            &["concept_values", "label_logits"],
+            &[tensors::CONCEPT_LOGITS, tensors::CONCEPT_OVERRIDE, tensors::CONCEPT_OVERRIDE_MASK],
+            &[tensors::CONCEPT_VALUES, tensors::LABEL_LOGITS],
         )?;
         Ok(HeadGraph(load_graph(&head, "concept layer graph", options)?))
     }

@@ -22,6 +22,7 @@ pub use self::options::{LoadOptions, OrtOptions, SparseOptions};
 #[cfg(not(all(feature = "ort", feature = "tract")))]
 use crate::Error;
 use crate::PlannedProduct;
+use crate::format::tensors;
 use crate::onnx::{self, ModelProto};
 use crate::{ErrorKind, Result, Schema};
 
@@ -115,7 +116,11 @@ pub(crate) fn with_masks(
 
 /// The part of a model's graph from token ids to concept logits.
 fn encoder(model: &ModelProto) -> Result<ModelProto> {
-    onnx::cut(model, &["input_ids", "attention_mask"], &["concept_logits", "token_evidence"])
+    onnx::cut(
+        model,
+        &[tensors::INPUT_IDS, tensors::ATTENTION_MASK],
+        &[tensors::CONCEPT_LOGITS, tensors::TOKEN_EVIDENCE],
+    )
 }
 
 /// What an engine is loaded from.

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::{Device, Encoded, Engine, LoadOptions, Sequence};
+use crate::format::tensors;
 use crate::onnx::ModelProto;
 use crate::sparse::{Encoder, InstructionSet};
 use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
@@ -31,7 +32,7 @@ impl SparseEngine {
             let (concepts, classes) = encoder.shape();
             return Err(Error::new(
                 ErrorKind::Model,
-                "concept_head.bias",
+                tensors::CONCEPT_HEAD_BIAS,
                 format!("{concepts} concepts of {classes} classes"),
                 format!("{} of {}", schema.concept_count(), schema.class_count()),
             ));

@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::description::Description;
 use crate::engine::{Graph, load_graph};
+use crate::format::tensors;
 use crate::onnx::{self, ModelProto};
 use crate::{LoadOptions, Result};
 
@@ -48,20 +49,27 @@ impl Parts {
         if let Some(graph) = &*loaded {
             return Ok(graph.clone());
         }
-        let of_layers = |end: &str| -> Vec<String> {
-            self.layers.iter().map(|layer| format!("{layer}.{end}")).collect()
+        let of_layers = |name: fn(&str) -> String| -> Vec<String> {
+            self.layers.iter().map(|layer| name(layer)).collect()
         };
         // As `batch` gives them.
-        let mut inputs: Vec<String> =
-            ["input_ids", "baseline_ids", "alpha", "attention_mask", "concept"]
-                .map(Into::into)
-                .into();
-        inputs.extend(part.is_gradient().then(|| "logit_gradient".into()));
-        inputs.extend(of_layers("mask_bits"));
+        let mut inputs: Vec<String> = [
+            tensors::INPUT_IDS,
+            tensors::BASELINE_IDS,
+            tensors::ALPHA,
+            tensors::ATTENTION_MASK,
+            tensors::CONCEPT,
+        ]
+        .map(Into::into)
+        .into();
+        inputs.extend(part.is_gradient().then(|| tensors::LOGIT_GRADIENT.into()));
+        inputs.extend(of_layers(tensors::mask_bits));
         let outputs: Vec<String> = match part {
-            Part::Logits => vec!["concept_logits".into()],
-            Part::Embeddings => vec!["embedding_gradient".into(), "embedding_change".into()],
-            Part::Masks => of_layers("mask_gradient"),
+            Part::Logits => vec![tensors::CONCEPT_LOGITS.into()],
+            Part::Embeddings => {
+                vec![tensors::EMBEDDING_GRADIENT.into(), tensors::EMBEDDING_CHANGE.into()]
+            }
+            Part::Masks => of_layers(tensors::mask_gradient),
         };
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();

@@ -1,6 +1,6 @@
 import { Model, SparseCbmError, init, memoryBytes } from './package/worker/browser.js'
 
-import { conceptRow } from './concept.js'
+import { conceptRow, restRow } from './concept.js'
 import { EXAMPLES } from './examples.js'
 import { offline } from './offline.js'
 import { shares, showRating } from './rating.js'
@@ -12,9 +12,10 @@ const status = $('#status')
 const progress = $('#progress')
 
 let model
-/** The prediction of the text, and the same with corrections. */
+/** The prediction of the text, and the same with what was supposed and corrected. */
 let own, now
 let rows = []
+const rest = restRow($('#rest'))
 let marked = 0
 const times = {}
 
@@ -57,10 +58,12 @@ function fail(error) {
 /** Rows and tabs for the concepts of a model. */
 function build(schema) {
   marked = 0
+  const twoAnswers = schema.intervention === 'suppose-correct'
+  $('#two-answers').hidden = !twoAnswers
   rows = schema.concepts.map((variable) =>
-    conceptRow(variable, {
-      onChange: (probabilities) => correct((prediction) => prediction.intervene({ [variable.name]: probabilities })),
-      onUndo: () => correct((prediction) => prediction.undo(variable.name)),
+    conceptRow(variable, twoAnswers, {
+      onChange: (probabilities, question) => ask((prediction) => prediction[question]({ [variable.name]: probabilities })),
+      onUndo: () => ask((prediction) => prediction.undo(variable.name)),
     }),
   )
   $('#concepts').replaceChildren(...rows.map(({ row }) => row))
@@ -76,7 +79,7 @@ function build(schema) {
   )
 }
 
-// --- predicting and correcting ---------------------------------------------------------------------
+// --- predicting, supposing and correcting ----------------------------------------------------------
 
 let typing
 
@@ -89,7 +92,7 @@ async function predict() {
   try {
     const prediction = await model.predict(text.value, { signal })
     times.predict = `${prediction.tokens.length} tokens read in ${milliseconds(performance.now() - start)}`
-    delete times.correct
+    delete times.answer
     const explanation = await prediction.explain({}, { signal })
     if (now !== own) now?.free()
     own?.free()
@@ -102,34 +105,34 @@ async function predict() {
 }
 
 let wanted
-let correcting = false
+let asking = false
 
-/** Makes a correction; while one is made, only the latest of the others waits. */
-async function correct(change) {
+/** Asks what follows from a change; while one is asked, only the latest of the others waits. */
+async function ask(change) {
   wanted = change
-  if (correcting) return
-  correcting = true
+  if (asking) return
+  asking = true
   try {
     while (wanted) {
       const [from, next] = [now, wanted]
       wanted = undefined
       const start = performance.now()
-      const corrected = await next(from)
-      times.correct = `corrected in ${milliseconds(performance.now() - start)}`
-      const explanation = await corrected.explain({})
+      const changed = await next(from)
+      times.answer = `answered in ${milliseconds(performance.now() - start)}`
+      const explanation = await changed.explain({})
       if (now !== from) {
         // The text changed meanwhile.
-        corrected.free()
+        changed.free()
         continue
       }
       if (from !== own) from.free()
-      now = corrected
+      now = changed
       show(explanation)
     }
   } catch (error) {
     fail(error)
   } finally {
-    correcting = false
+    asking = false
   }
 }
 
@@ -140,15 +143,17 @@ let evidence
 function show({ contributions, evidence: words }) {
   evidence = words
   const { label } = model.schema
-  const corrected = now.concepts.some((concept) => concept.overridden)
-  showRating(own.label, now.label, label.classes, corrected)
-  const added = shares(contributions.concepts, now.label, label.classes)
+  const overridden = now.concepts.some((concept) => concept.overridden)
+  showRating(own.label, now.label, label, overridden)
+  const added = shares([...contributions.concepts, { labelLogits: contributions.rest }], now.label, label)
   const largest = Math.max(0.5, ...added.map(({ value }) => Math.abs(value)))
   rows.forEach((row, k) => {
     row.show(own.concepts[k], now.concepts[k], Boolean(wanted))
-    row.showShare(added[k].value, largest, added[k].meaning)
+    row.showShare(added[k], largest)
   })
-  $('#undo').hidden = !corrected
+  rest.showShare(added.at(-1), largest)
+  rest.row.hidden = contributions.rest.every((value) => value === 0)
+  $('#undo').hidden = !overridden
   $('#result').hidden = false
   markWords()
   tell()
@@ -161,8 +166,8 @@ function markWords() {
 
 async function tell() {
   const memory = `${Math.round((await memoryBytes()) / 2 ** 20)} MiB`
-  const { load, predict, correct } = times
-  $('#timings').textContent = [predict, correct, load, memory].filter(Boolean).join(' · ')
+  const { load, predict, answer } = times
+  $('#timings').textContent = [predict, answer, load, memory].filter(Boolean).join(' · ')
 }
 
 const milliseconds = (time) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`
@@ -175,7 +180,7 @@ text.addEventListener('input', () => {
   clearTimeout(pause)
   pause = setTimeout(predict, 150)
 })
-$('#undo').addEventListener('click', () => correct((prediction) => prediction.undo()))
+$('#undo').addEventListener('click', () => ask((prediction) => prediction.undo()))
 $('#examples').append(
   ...EXAMPLES.map(([name, review]) => {
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: name })

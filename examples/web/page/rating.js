@@ -4,19 +4,28 @@ const verdict = document.querySelector('#verdict')
 const was = document.querySelector('#was')
 const distribution = document.querySelector('#distribution')
 
-/** A label as a few characters: the mean where classes are numbers, else the class. */
+/** A label as a few characters: the mean where the classes are worth something, else the class. */
 function summary({ expectedValue, class: name }) {
-  return expectedValue === null ? name : expectedValue.toFixed(1)
+  return expectedValue === null ? name : expectedValue.toFixed(1).replace('-', '−')
 }
 
-/** Shows the label after corrections, beside the one `before` them. */
-export function showRating(before, label, classes, corrected) {
-  const unit = label.expectedValue === null ? label.name : `of ${classes.length} ${/review|rating/.test(label.name) ? 'stars' : label.name}`
+/** What stands behind the number. */
+function unitOf({ name, expectedValue }, { classes, values }) {
+  if (expectedValue === null) return name
+  if (values) return `${name}, ${Math.min(...values)} to ${Math.max(...values)}`.replaceAll('-', '−')
+  return `of ${classes.length} ${/review|rating/.test(name) ? 'stars' : name}`
+}
+
+/** Shows the label of `variable` after what was supposed and corrected, beside the one `before` that. */
+export function showRating(before, label, variable, overridden) {
+  const unit = unitOf(label, variable)
+  const { classes } = variable
   const small = document.createElement('small')
   small.textContent = unit
   verdict.replaceChildren(summary(label), small)
-  was.hidden = !corrected
+  was.hidden = !overridden
   was.textContent = `was ${summary(before)}`
+  distribution.classList.toggle('many', classes.length > 5)
   distribution.replaceChildren(
     ...classes.map((name, index) => {
       const item = document.createElement('li')
@@ -39,11 +48,11 @@ export function showRating(before, label, classes, corrected) {
 
 /**
  * What each concept adds to the rating, from its exact shares of the label logits: where the classes are
- * numbers, by how much the share grows from one class to the next (the slope of its least-squares line),
+ * worth something, by how much the share grows from one class to the next (the slope of its least-squares line),
  * else the share of the most probable class. Both are linear, so the concepts' values add up.
  */
-export function shares(contributions, label, classes) {
-  const values = classes.map(Number)
+export function shares(contributions, label, variable) {
+  const values = variable.values ?? variable.classes.map(Number)
   if (label.expectedValue === null) {
     return contributions.map(({ labelLogits }) => ({ value: labelLogits[label.classIndex], meaning: label.class }))
   }

@@ -1,3 +1,5 @@
+use sparsecbm::format::tensors;
+
 /// A linear layer, which has masks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LinearLayer {
@@ -36,11 +38,11 @@ impl LinearLayer {
     }
 
     pub(crate) fn weight_name(&self) -> String {
-        format!("{}.weight", self.name)
+        tensors::weight(&self.name)
     }
 
     pub(crate) fn bias_name(&self) -> String {
-        format!("{}.bias", self.name)
+        tensors::bias(&self.name)
     }
 
     /// The shape in which a checkpoint holds the weight, and masks of single weights.

@@ -1,3 +1,4 @@
+use sparsecbm::format::tensors as names;
 use sparsecbm::schema::InterventionKind;
 use sparsecbm::{Result, Schema};
 
@@ -18,21 +19,21 @@ pub(crate) struct Heads {
 impl Heads {
     /// Reads the sizes and checks every head.
     pub(crate) fn read(tensors: &Tensors, backbone: &Backbone, schema: &Schema) -> Result<Heads> {
-        let heads = Heads {
-            expansion: size(
-                tensors,
-                "concept_expansion.weight",
-                "[K, E, d]",
-                |shape| match *shape {
-                    [_, size, _] => Some(size),
-                    _ => None,
-                },
-            )?,
-            suppose_hidden: size(tensors, "suppose_hidden.bias", "[H]", |shape| match *shape {
-                [size] => Some(size),
-                _ => None,
-            })?,
-        };
+        let heads =
+            Heads {
+                expansion: size(tensors, names::CONCEPT_EXPANSION_WEIGHT, "[K, E, d]", |shape| {
+                    match *shape {
+                        [_, size, _] => Some(size),
+                        _ => None,
+                    }
+                })?,
+                suppose_hidden: size(tensors, names::SUPPOSE_HIDDEN_BIAS, "[H]", |shape| {
+                    match *shape {
+                        [size] => Some(size),
+                        _ => None,
+                    }
+                })?,
+            };
         let shapes = heads.shapes(backbone, schema);
         for (name, shape) in &shapes {
             tensors.expect_floats(name, shape)?;
@@ -61,25 +62,25 @@ impl Heads {
         let (k, c, l) = (schema.concept_count(), schema.class_count(), schema.label_count());
         let d = backbone.hidden_size();
         let mut shapes = vec![
-            ("concept_head.weight", vec![k, c, self.expansion.unwrap_or(d)]),
-            ("concept_head.bias", vec![k, c]),
-            ("label_head.weight", vec![l, k * c]),
-            ("label_head.bias", vec![l]),
+            (names::CONCEPT_HEAD_WEIGHT, vec![k, c, self.expansion.unwrap_or(d)]),
+            (names::CONCEPT_HEAD_BIAS, vec![k, c]),
+            (names::LABEL_HEAD_WEIGHT, vec![l, k * c]),
+            (names::LABEL_HEAD_BIAS, vec![l]),
         ];
         if let Some(size) = self.expansion {
-            shapes.push(("concept_expansion.weight", vec![k, size, d]));
-            shapes.push(("concept_expansion.bias", vec![k, size]));
+            shapes.push((names::CONCEPT_EXPANSION_WEIGHT, vec![k, size, d]));
+            shapes.push((names::CONCEPT_EXPANSION_BIAS, vec![k, size]));
         }
         match schema.intervention {
-            InterventionKind::Effect => shapes.push(("effect_head.weight", vec![l, k * c])),
+            InterventionKind::Effect => shapes.push((names::EFFECT_HEAD_WEIGHT, vec![l, k * c])),
             InterventionKind::SupposeCorrect => {
-                shapes.push(("suppose_head.weight", vec![l, k * c]));
-                shapes.push(("correct_head.weight", vec![l, k * c]));
+                shapes.push((names::SUPPOSE_HEAD_WEIGHT, vec![l, k * c]));
+                shapes.push((names::CORRECT_HEAD_WEIGHT, vec![l, k * c]));
                 if let Some(units) = self.suppose_hidden {
-                    shapes.push(("suppose_hidden.read", vec![units, k * c]));
-                    shapes.push(("suppose_hidden.asserted", vec![units, k * c]));
-                    shapes.push(("suppose_hidden.bias", vec![units]));
-                    shapes.push(("suppose_hidden.output", vec![l, units]));
+                    shapes.push((names::SUPPOSE_HIDDEN_READ, vec![units, k * c]));
+                    shapes.push((names::SUPPOSE_HIDDEN_ASSERTED, vec![units, k * c]));
+                    shapes.push((names::SUPPOSE_HIDDEN_BIAS, vec![units]));
+                    shapes.push((names::SUPPOSE_HIDDEN_OUTPUT, vec![l, units]));
                 }
             }
             _ => {}
@@ -143,12 +144,12 @@ fn check_padding(
         }
         Ok(())
     };
-    expect("concept_head.bias", &|bias, class| vec![bias[class]], PADDING_BIAS)?;
+    expect(names::CONCEPT_HEAD_BIAS, &|bias, class| vec![bias[class]], PADDING_BIAS)?;
     let row = |weight: &[f32], class: usize| {
         let n = weight.len() / (schema.concept_count() * c);
         weight[class * n..(class + 1) * n].to_vec()
     };
-    expect("concept_head.weight", &row, 0.0)?;
+    expect(names::CONCEPT_HEAD_WEIGHT, &row, 0.0)?;
     let width = schema.concept_count() * c;
     let column = |weight: &[f32], class: usize| {
         weight.iter().skip(class).step_by(width).copied().collect::<Vec<f32>>()

@@ -1,24 +1,22 @@
 use bytes::Bytes;
 use serde::Serialize;
 use sparsecbm::Result;
+use sparsecbm::format::{metadata, tensors};
 use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::backward::differentiate;
 use super::check::{GradientCheck, check};
 use crate::checkpoint::{self, Checkpoint};
-use crate::draft::Draft;
 use crate::export::exporter;
-use crate::graph::{OPSET, Sketch, Variables, write_concept};
+use crate::graph::{GraphSpec, OPSET, Variables, write_concept};
 use crate::options::ExportOptions;
+use crate::streaming::StreamingModel;
 use crate::weights::WeightForm;
-
-/// Version of the gradient file's format: `docs/format.md`.
-const FORMAT_VERSION: &str = "1.0";
 
 /// A gradient file. Weights are still in the checkpoint: they are read when the file is written.
 #[derive(Debug, Clone)]
 pub struct ExportedGradients<'a> {
-    pub(crate) draft: Draft<'a>,
+    pub(crate) model: StreamingModel<'a>,
     /// What is written.
     pub report: GradientReport,
 }
@@ -29,7 +27,7 @@ impl ExportedGradients<'_> {
     /// # Errors
     /// As [`ExportedGradients::write_beside`].
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        self.draft.to_bytes()
+        self.model.to_bytes()
     }
 }
 
@@ -93,48 +91,49 @@ pub fn export_gradients<'a>(
         embedding_size: checkpoint.backbone.word_table().columns,
         layers: checkpoint.layers.iter().map(MaskedLayer::of).collect(),
     };
-    let metadata = [
-        ("sparsecbm.gradients.version", FORMAT_VERSION.into()),
-        ("sparsecbm.schema", checkpoint.schema_json.clone()),
-        ("sparsecbm.checkpoint", checkpoint.digest(&checkpoint.survey()?)?),
+    let entries = [
+        (metadata::GRADIENTS_VERSION, metadata::GRADIENTS_FORMAT.into()),
+        (metadata::SCHEMA, checkpoint.schema_json.clone()),
+        (metadata::CHECKPOINT, checkpoint.digest(&checkpoint.survey()?)?),
         (
-            "sparsecbm.gradients",
+            metadata::GRADIENTS,
             serde_json::to_string(&description).expect("names and numbers are JSON"),
         ),
     ];
-    let draft = Draft::new(checkpoint, write(checkpoint, options.weights)?, metadata);
+    let model = StreamingModel::new(checkpoint, write(checkpoint, options.weights)?, entries);
     let check = match options.check {
-        true => Some(check(checkpoint, &Bytes::from(draft.to_bytes()?), options)?),
+        true => Some(check(checkpoint, &Bytes::from(model.to_bytes()?), options)?),
         false => None,
     };
-    let report = GradientReport { bytes: draft.encoded_len(), check };
-    Ok(ExportedGradients { draft, report })
+    let report = GradientReport { bytes: model.encoded_len(), check };
+    Ok(ExportedGradients { model, report })
 }
 
-fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<Sketch> {
+fn write(checkpoint: &Checkpoint, weights: WeightForm) -> Result<GraphSpec> {
     let (mut builder, Variables { words, masks }) = write_concept(checkpoint, weights)?;
     let words = words.expect("a backbone reads words");
     let size = |size: usize| DimensionValue::DimValue(size as i64);
     let batch = DimensionValue::DimParam("batch".into());
     let sequence = DimensionValue::DimParam("sequence".into());
     let logits = [batch.clone(), size(checkpoint.schema.class_count())];
-    builder.input("logit_gradient", DataType::Float, &logits);
+    builder.input(tensors::LOGIT_GRADIENT, DataType::Float, &logits);
 
     let mut variables = vec![words.between.as_str()];
     variables.extend(masks.iter().map(|(_, mask)| mask.as_str()));
-    let gradients = differentiate(&mut builder, "concept_logits", "logit_gradient", &variables)?;
+    let gradients =
+        differentiate(&mut builder, tensors::CONCEPT_LOGITS, tensors::LOGIT_GRADIENT, &variables)?;
 
     let embeddings = [batch, sequence, size(checkpoint.backbone.word_table().columns)];
-    builder.output("concept_logits", DataType::Float, &logits);
+    builder.output(tensors::CONCEPT_LOGITS, DataType::Float, &logits);
     for (name, value) in
-        [("embedding_gradient", &gradients[0]), ("embedding_change", &words.change)]
+        [(tensors::EMBEDDING_GRADIENT, &gradients[0]), (tensors::EMBEDDING_CHANGE, &words.change)]
     {
         builder.node_to(name, "Identity", &[value]);
         builder.output(name, DataType::Float, &embeddings);
     }
     for ((name, _), gradient) in masks.iter().zip(&gradients[1..]) {
         let checkpoint::MaskedLayer { layer, block_rows } = checkpoint.layer(name);
-        let output = format!("{name}.mask_gradient");
+        let output = tensors::mask_gradient(name);
         if *block_rows == 1 {
             builder.node_to(&output, "Identity", &[gradient]);
         } else {

@@ -1,23 +1,21 @@
 use sparsecbm::Result;
+use sparsecbm::format::{blocks, nodes, tensors};
 
 use super::builder::{Builder, integer, integers};
 use super::dense::cast;
-use super::writer::{Branch, Under, Writer};
+use super::writer::{Branch, MaskScope, Writer};
 use crate::backbone::{Attention, Projections, Reach};
-
-/// Added to the scores of what is not seen: after the softmax nothing is left of them, and no sum overflows.
-const HIDDEN: f32 = -1e9;
 
 impl Writer<'_> {
     /// 0 where a position is seen, a large negative number where it is not: `[batch, 1, 1, sequence]` where
     /// all see the same, else `[batch, 1, sequence, sequence]`. Where gradients are taken: whether it is seen.
     pub(super) fn attention_bias(&mut self, reach: Reach) -> String {
-        let scope = "attention_mask";
+        let scope = nodes::ATTENTION_MASK;
         let builder = &mut self.builder;
-        let mask = cast(builder, scope, "attention_mask");
-        let half = builder.float(0.5);
+        let mask = cast(builder, scope, tensors::ATTENTION_MASK);
+        let half = builder.float(blocks::ATTENDED);
         let mut seen = builder.node(scope, "Greater", &[&mask, &half]);
-        let axes = builder.integers(&[1, 2]);
+        let axes = builder.integers(&blocks::HEAD_AND_QUERY_AXES);
         if reach != Reach::All {
             let near = self.within_reach(scope, reach);
             let builder = &mut self.builder;
@@ -28,8 +26,8 @@ impl Writer<'_> {
         let bias = match &self.variables {
             Some(_) => seen,
             None => {
-                let (zero, hidden) = (builder.float(0.0), builder.float(HIDDEN));
-                builder.node(scope, "Where", &[&seen, &zero, &hidden])
+                let (zero, fill) = (builder.float(0.0), builder.float(blocks::MASK_FILL));
+                builder.node(scope, "Where", &[&seen, &zero, &fill])
             }
         };
         match reach {
@@ -38,26 +36,26 @@ impl Writer<'_> {
         }
     }
 
-    /// Scores of which those are hidden that [`Writer::attention_bias`] says.
-    pub(super) fn hidden(&mut self, scope: &str, scores: &str, bias: &str) -> String {
+    /// Scores under what [`Writer::attention_bias`] gives.
+    pub(super) fn apply_mask(&mut self, scope: &str, scores: &str, bias: &str) -> String {
         let builder = &mut self.builder;
         match &self.variables {
             None => builder.node(scope, "Add", &[scores, bias]),
             // The same, but that what is not seen has no gradient, even where a position sees nothing.
             Some(_) => {
-                let hidden = builder.float(HIDDEN);
-                builder.node(scope, "Where", &[bias, scores, &hidden])
+                let fill = builder.float(blocks::MASK_FILL);
+                builder.node(scope, "Where", &[bias, scores, &fill])
             }
         }
     }
 
     /// `[sequence, sequence]`: whether the position of a row may see that of a column.
     fn within_reach(&mut self, scope: &str, reach: Reach) -> String {
-        let places = self.place_numbers();
+        let numbers = self.position_numbers();
         let builder = &mut self.builder;
-        let last = builder.integers(&[1]);
-        let rows = builder.node(scope, "Unsqueeze", &[&places, &last]);
-        let ahead = builder.node(scope, "Sub", &[&places, &rows]);
+        let last = builder.integers(&[blocks::POSITIONS]);
+        let rows = builder.node(scope, "Unsqueeze", &[&numbers, &last]);
+        let ahead = builder.node(scope, "Sub", &[&numbers, &rows]);
         match reach {
             Reach::All => unreachable!("everything is within reach"),
             Reach::Causal => {
@@ -111,26 +109,30 @@ impl Branch<'_, '_> {
         // The query is smaller than the scores, so it is scaled in their place.
         let scale = builder.float(1.0 / (about.head_size as f32).sqrt());
         let query = builder.node(&scope, "Mul", &[&query, &scale]);
-        let by_head = [0, 2, 1, 3];
+        let by_head = blocks::BY_HEAD;
         let mut heads = |value: &str, order: &[i64]| {
             let split = builder.node(&scope, "Reshape", &[value, &split]);
             builder.node_with(&scope, "Transpose", &[&split], vec![integers("perm", order)])
         };
         let (query, key, value) = match &angles {
-            None => (heads(&query, &by_head), heads(&key, &[0, 2, 3, 1]), heads(&value, &by_head)),
+            None => (
+                heads(&query, &by_head),
+                heads(&key, &blocks::KEYS_BY_HEAD),
+                heads(&value, &by_head),
+            ),
             Some(angles) => {
                 let [query, key, value] = [query, key, value].map(|value| heads(&value, &by_head));
-                let query = turned(builder, &scope, about.head_size, &query, angles);
-                let key = turned(builder, &scope, about.head_size, &key, angles);
+                let query = rotated(builder, &scope, about.head_size, &query, angles);
+                let key = rotated(builder, &scope, about.head_size, &key, angles);
                 let order = vec![integers("perm", &[0, 1, 3, 2])];
                 (query, builder.node_with(&scope, "Transpose", &[&key], order), value)
             }
         };
         let scores = builder.node(&scope, "MatMul", &[&query, &key]);
-        let scores = self.writer.hidden(&scope, &scores, bias);
+        let scores = self.writer.apply_mask(&scope, &scores, bias);
         let builder = &mut self.writer.builder;
-        let shares = builder.node_with(&scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
-        let mixed = builder.node(&scope, "MatMul", &[&shares, &value]);
+        let weights = builder.node_with(&scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
+        let mixed = builder.node(&scope, "MatMul", &[&weights, &value]);
         let order = vec![integers("perm", &by_head)];
         let mixed = builder.node_with(&scope, "Transpose", &[&mixed], order);
         let mixed = builder.node(&scope, "Reshape", &[&mixed, &joined]);
@@ -140,21 +142,23 @@ impl Branch<'_, '_> {
     /// What shapes divide a branch's values by heads, `[texts, sequence, heads, head_size]`, and put them
     /// together again. Under all masks the texts are there K times.
     fn head_shapes(&mut self, about: &Attention) -> (String, String) {
+        let split = blocks::split_heads(about.heads, about.head_size);
+        let joined = blocks::joined_heads(about.heads, about.head_size);
+        let joined = joined.expect("a backbone's heads can be counted");
         let [heads, size] = [about.heads as i64, about.head_size as i64];
         let writer = &mut *self.writer;
         let concepts = writer.checkpoint.schema.concept_count() as i64;
         let builder = &mut writer.builder;
-        match self.under {
-            Under::One { .. } => {
-                (builder.integers(&[0, 0, heads, size]), builder.integers(&[0, 0, heads * size]))
-            }
-            Under::All => {
+        match self.scope {
+            MaskScope::One { .. } => (builder.integers(&split), builder.integers(&joined)),
+            MaskScope::All => {
                 let joined = builder.integers(&[concepts, -1, heads * size]);
                 let key = [about.heads, about.head_size];
                 let split = writer.head_shapes.entry(key).or_insert_with(|| {
                     let scope = "heads";
                     let part = |start, end| vec![integer("start", start), integer("end", end)];
-                    let length = builder.node_with(scope, "Shape", &["input_ids"], part(1, 2));
+                    let length =
+                        builder.node_with(scope, "Shape", &[tensors::INPUT_IDS], part(1, 2));
                     let [every, own] =
                         [&[-1][..], &[heads, size]].map(|sizes| builder.integers(sizes));
                     let sizes = [every.as_str(), &length, &own];
@@ -177,15 +181,17 @@ impl Branch<'_, '_> {
                 let all = self.masked_linear(layer, x)?;
                 let size = about.heads * about.head_size;
                 let builder = &mut self.writer.builder;
-                Ok([0, 1, 2].map(|i| builder.slice(scope, &all, 2, i * size..(i + 1) * size)))
+                Ok([0, 1, 2].map(|i| {
+                    builder.slice(scope, &all, blocks::PROJECTION_AXIS, i * size..(i + 1) * size)
+                }))
             }
         }
     }
 }
 
-/// `[batch, heads, sequence, head_size]` turned by its position: the two halves of a head are the two
+/// `[batch, heads, sequence, head_size]` rotated by its position: the two halves of a head are the two
 /// coordinates of its pairs.
-fn turned(
+fn rotated(
     builder: &mut Builder,
     scope: &str,
     head_size: usize,

@@ -1,7 +1,8 @@
-//! The graph of the BiLSTM, in ONNX operators that every engine has: a sequence is turned round by gathering,
+//! The graph of the BiLSTM, in ONNX operators that every engine has: a sequence is flipped by gathering,
 //! so that the same cell runs both ways and padding on the right is never read before text.
 
 use sparsecbm::Result;
+use sparsecbm::format::tensors;
 use sparsecbm::onnx::DataType;
 use sparsecbm::schema::Pooling;
 
@@ -25,10 +26,10 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
     let backward_ids = writer.builder.node_with(
         "lstm",
         "GatherElements",
-        &["input_ids", &reversed],
+        &[tensors::INPUT_IDS, &reversed],
         vec![integer("axis", 1)],
     );
-    let words = writer.words(&lstm.tokens.name, "input_ids")?;
+    let words = writer.words(&lstm.tokens.name, tensors::INPUT_IDS)?;
     let backward_words = match &writer.variables {
         None => writer.token_embedding(&lstm.tokens.name, &backward_ids)?,
         // Gradients are taken by the words themselves, so both directions read them.
@@ -51,11 +52,11 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
     if let Some(bias) = bias {
         let head_axis = builder.integers(&[1]);
         let bias = builder.node(scope, "Squeeze", &[&bias, &head_axis]);
-        scores = writer.hidden(scope, &scores, &bias);
+        scores = writer.apply_mask(scope, &scores, &bias);
     }
     let builder = &mut writer.builder;
-    let shares = builder.node_with(scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
-    let attended = builder.node(scope, "MatMul", &[&shares, &both]);
+    let weights = builder.node_with(scope, "Softmax", &[&scores], vec![integer("axis", -1)]);
+    let attended = builder.node(scope, "MatMul", &[&weights, &both]);
     Ok(Shared { attended })
 }
 
@@ -63,25 +64,25 @@ pub(super) fn write_shared(lstm: &BiLstm, writer: &mut Writer) -> Result<Shared>
 pub(super) fn write_branch(lstm: &BiLstm, branch: &mut Branch, shared: &Shared) -> Result<String> {
     let each = branch.masked_linear(&lstm.output, &shared.attended)?;
     let scope = branch.scope(&lstm.output.name);
-    Ok(branch.writer.positive_shares(&scope, &each, 1))
+    Ok(branch.writer.positive_evidence(&scope, &each, 1))
 }
 
 impl Writer<'_> {
     /// `[batch, sequence]`: for each position the one that takes its place when a text, without its padding,
-    /// is turned round.
+    /// is flipped.
     fn reversed_positions(&mut self) -> String {
         let scope = "lstm/reversed";
         let read = self.read_positions(scope);
-        let places = self.place_numbers();
+        let numbers = self.position_numbers();
         let builder = &mut self.builder;
         let last = builder.integers(&[1]);
         let length = builder.node(scope, "ReduceSum", &[&read, &last]);
         let one = builder.float(1.0);
         let end = builder.node(scope, "Sub", &[&length, &one]);
-        let mirrored = builder.node(scope, "Sub", &[&end, &places]);
+        let mirrored = builder.node(scope, "Sub", &[&end, &numbers]);
         let zero = builder.float(0.0);
         let inside = builder.node(scope, "GreaterOrEqual", &[&mirrored, &zero]);
-        let index = builder.node(scope, "Where", &[&inside, &mirrored, &places]);
+        let index = builder.node(scope, "Where", &[&inside, &mirrored, &numbers]);
         let to = integer("to", DataType::Int64 as i64);
         builder.node_with(scope, "Cast", &[&index], vec![to])
     }

@@ -3,13 +3,14 @@ use std::ops::Range;
 
 use super::elements::Elements;
 use bytes::Bytes;
+use sparsecbm::format::nodes;
 use sparsecbm::onnx::{
     AttributeProto, AttributeType, DataType, Dimension, DimensionValue, GraphProto, NodeProto,
     TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 
 /// A graph, and what the elements of those constants are that it does not hold, by name.
-pub(crate) struct Sketch {
+pub(crate) struct GraphSpec {
     pub(crate) graph: GraphProto,
     pub(crate) elements: HashMap<String, Elements>,
 }
@@ -38,7 +39,7 @@ impl Builder {
         inputs: &[&str],
         attributes: Vec<AttributeProto>,
     ) -> String {
-        let name = self.unique(format!("{scope}/{operator}"));
+        let name = self.unique(nodes::name(scope, operator));
         self.push(name.clone(), operator, inputs, attributes, vec![name.clone()]);
         name
     }
@@ -54,7 +55,7 @@ impl Builder {
         scanned: &[&str],
         reversed: bool,
     ) -> String {
-        let name = self.unique(format!("{scope}/Scan"));
+        let name = self.unique(nodes::name(scope, "Scan"));
         let mut outputs: Vec<String> =
             (0..states.len()).map(|index| format!("{name}/last {index}")).collect();
         outputs.push(name.clone());
@@ -87,7 +88,7 @@ impl Builder {
         inputs: &[&str],
         attributes: Vec<AttributeProto>,
     ) {
-        let name = self.unique(format!("{output}/{operator}"));
+        let name = self.unique(nodes::name(output, operator));
         self.push(name, operator, inputs, attributes, vec![output.into()]);
     }
 
@@ -214,9 +215,9 @@ impl Builder {
     }
 
     /// The finished graph.
-    pub(crate) fn finish(mut self, name: &str) -> Sketch {
+    pub(crate) fn finish(mut self, name: &str) -> GraphSpec {
         self.graph.name = name.into();
-        Sketch { graph: self.graph, elements: self.elements }
+        GraphSpec { graph: self.graph, elements: self.elements }
     }
 }
 

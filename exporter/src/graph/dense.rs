@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sparsecbm::Result;
+use sparsecbm::format::{blocks, nodes, tensors};
 use sparsecbm::onnx::DataType;
 
 use super::builder::{Builder, float, integer};
@@ -31,11 +32,11 @@ impl Writer<'_> {
         if self.variables.is_none() {
             return Ok(own);
         }
-        let baseline = self.token_embedding(table, "baseline_ids")?;
+        let baseline = self.token_embedding(table, tensors::BASELINE_IDS)?;
         let builder = &mut self.builder;
         let change = builder.node(table, "Sub", &[&own, &baseline]);
         let axes = builder.integers(&[1, 2]);
-        let alpha = builder.node(table, "Unsqueeze", &["alpha", &axes]);
+        let alpha = builder.node(table, "Unsqueeze", &[tensors::ALPHA, &axes]);
         let way = builder.node(table, "Mul", &[&change, &alpha]);
         let between = builder.node(table, "Add", &[&baseline, &way]);
         if let Some(variables) = &mut self.variables {
@@ -64,7 +65,7 @@ impl Writer<'_> {
     /// `[1]`: the row after that of the last position, where position 0 has row `first`.
     fn end_of_positions(&mut self, scope: &str, first: usize) -> String {
         let attributes = vec![integer("start", 1), integer("end", 2)];
-        let length = self.builder.node_with(scope, "Shape", &["input_ids"], attributes);
+        let length = self.builder.node_with(scope, "Shape", &[tensors::INPUT_IDS], attributes);
         if first == 0 {
             return length;
         }
@@ -73,26 +74,26 @@ impl Writer<'_> {
     }
 
     /// `[sequence]`: the numbers of the positions, 0.0 first.
-    pub(super) fn place_numbers(&mut self) -> String {
-        let name = "place numbers";
+    pub(super) fn position_numbers(&mut self) -> String {
+        let name = tensors::POSITION_NUMBERS;
         if !self.builder.has_constant(name) {
             let longest = self.checkpoint.schema.max_length;
-            let numbers: Vec<f32> = (0..longest).map(|place| place as f32).collect();
+            let numbers: Vec<f32> = (0..longest).map(|position| position as f32).collect();
             self.builder.floats(name, &[longest], &numbers);
             self.first_positions(name, 0);
         }
-        format!("{name}/Slice")
+        nodes::name(name, "Slice")
     }
 
     /// `[batch, sequence]`: the row of a table that each position reads: `first` + s for a token,
     /// `padding` for padding.
     pub(super) fn position_rows(&mut self, table: &str, first: usize, padding: usize) -> String {
-        let places = self.place_numbers();
+        let numbers = self.position_numbers();
         let builder = &mut self.builder;
         let first = builder.float(first as f32);
-        let rows = builder.node(table, "Add", &[&places, &first]);
-        let mask = cast(builder, table, "attention_mask");
-        let half = builder.float(0.5);
+        let rows = builder.node(table, "Add", &[&numbers, &first]);
+        let mask = cast(builder, table, tensors::ATTENTION_MASK);
+        let half = builder.float(blocks::ATTENDED);
         let token = builder.node(table, "Greater", &[&mask, &half]);
         let padding = builder.float(padding as f32);
         let rows = builder.node(table, "Where", &[&token, &rows, &padding]);
@@ -111,11 +112,11 @@ impl Writer<'_> {
         table: &str,
         select: impl Fn(&mut Builder, &str) -> String,
     ) -> Result<String> {
-        let name = format!("{table}.weight");
+        let name = tensors::weight(table);
         let shape = self.checkpoint.tensors.shape(&name)?.to_vec();
         let scales = match self.builder.has_constant(&name) {
             // Two parts of a graph may read one table.
-            true => (self.weights == WeightForm::Int8).then(|| scale_name(&name)),
+            true => (self.weights == WeightForm::Int8).then(|| tensors::scale(&name)),
             false => {
                 let own = name.clone();
                 self.store(&name, &shape, move |checkpoint| checkpoint.tensors.floats(&own))
@@ -143,7 +144,7 @@ impl Writer<'_> {
         };
         self.builder.described(name, shape, kind, Elements::Matrix(matrix.clone()));
         (form == WeightForm::Int8).then(|| {
-            let (name, shape) = (scale_name(name), [rows, &[1]].concat());
+            let (name, shape) = (tensors::scale(name), [rows, &[1]].concat());
             self.builder.described(&name, &shape, DataType::Float, Elements::Scales(matrix));
             name
         })
@@ -182,20 +183,15 @@ impl Writer<'_> {
     ///
     /// y = (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros, Hinton: *Layer Normalization*, 2016).
     pub(crate) fn layer_norm(&mut self, norm: &Norm, prefix: &str, x: &str) -> Result<String> {
-        let mut inputs = vec![x.to_string(), self.own_floats(&format!("{}.weight", norm.name))?];
+        let mut inputs = vec![x.to_string(), self.own_floats(&tensors::weight(&norm.name))?];
         if norm.bias {
-            inputs.push(self.own_floats(&format!("{}.bias", norm.name))?);
+            inputs.push(self.own_floats(&tensors::bias(&norm.name))?);
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let attributes = vec![integer("axis", -1), float("epsilon", norm.epsilon)];
         let scope = format!("{prefix}{}", norm.name);
         Ok(self.builder.node_with(&scope, "LayerNormalization", &inputs, attributes))
     }
-}
-
-/// What the factors of an int8 matrix are called.
-fn scale_name(matrix: &str) -> String {
-    format!("{matrix}_scale")
 }
 
 /// A value as floats.

@@ -1,4 +1,5 @@
 use sparsecbm::Result;
+use sparsecbm::format::blocks;
 
 use super::builder::string;
 use super::writer::Branch;
@@ -30,11 +31,11 @@ impl Branch<'_, '_> {
     fn activation(&mut self, scope: &str, activation: Activation, x: &str) -> String {
         let builder = &mut self.writer.builder;
         let mut gelu = |approximate: &'static str| {
-            builder.node_with(scope, "Gelu", &[x], vec![string("approximate", approximate)])
+            builder.node_with(scope, "Gelu", &[x], vec![string(blocks::APPROXIMATE, approximate)])
         };
         match activation {
-            Activation::Gelu => gelu("none"),
-            Activation::GeluNew => gelu("tanh"),
+            Activation::Gelu => gelu(blocks::GELU_EXACT),
+            Activation::GeluNew => gelu(blocks::GELU_TANH),
             Activation::Relu => builder.node(scope, "Relu", &[x]),
         }
     }

@@ -1,4 +1,5 @@
 use sparsecbm::Result;
+use sparsecbm::format::{blocks, nodes, tensors};
 use sparsecbm::schema::{InterventionKind, Pooling};
 
 use super::builder::{Builder, float, integer, integers};
@@ -11,32 +12,42 @@ impl Writer<'_> {
     /// evidence[k][c][s] = pool_weight[s] · (concept_head.weight[k][c] · hidden[k][s]), and its sum over
     /// the positions plus the bias is the logit: pooling and head are linear, so this order is exact too.
     pub(super) fn concept_heads(&mut self, hidden: &[String]) -> Result<()> {
-        let concept_axis = self.builder.integers(&[1]);
-        let mut shares = Vec::new();
+        let concept_axis = self.builder.integers(&[blocks::CONCEPT_AXIS]);
+        let mut evidence = Vec::new();
         for (k, concept) in self.checkpoint.schema.concepts.iter().enumerate() {
             let hidden = hidden.get(k).unwrap_or(&hidden[0]);
-            let scope = format!("{}/concept_head", concept.name);
+            let scope = nodes::of_concept(&concept.name, nodes::CONCEPT_HEAD);
             let index = self.builder.integer(k as i64);
-            let share = self.concept_shares(&concept.name, &index, hidden)?;
+            let own = self.concept_evidence(&concept.name, &index, hidden)?;
             let builder = &mut self.builder;
-            let by_class = vec![integers("perm", &[0, 2, 1])];
-            let share = builder.node_with(&scope, "Transpose", &[&share], by_class);
-            shares.push(builder.node(&scope, "Unsqueeze", &[&share, &concept_axis]));
+            let by_class = vec![integers("perm", &blocks::BY_CLASS)];
+            let own = builder.node_with(&scope, "Transpose", &[&own], by_class);
+            evidence.push(builder.node(&scope, "Unsqueeze", &[&own, &concept_axis]));
         }
         let builder = &mut self.builder;
-        let shares: Vec<&str> = shares.iter().map(String::as_str).collect();
-        builder.node_with_to("token_evidence", "Concat", &shares, vec![integer("axis", 1)]);
+        let evidence: Vec<&str> = evidence.iter().map(String::as_str).collect();
+        builder.node_with_to(
+            tensors::TOKEN_EVIDENCE,
+            "Concat",
+            &evidence,
+            vec![integer("axis", blocks::CONCEPT_AXIS)],
+        );
         self.summed_evidence()
     }
 
     /// The logits of all concepts.
     pub(super) fn summed_evidence(&mut self) -> Result<()> {
-        let bias = self.own_floats("concept_head.bias")?;
+        let bias = self.own_floats(tensors::CONCEPT_HEAD_BIAS)?;
         let builder = &mut self.builder;
-        let last = builder.integers(&[3]);
+        let last = builder.integers(&[blocks::EVIDENCE_POSITIONS]);
         let flat = vec![integer("keepdims", 0)];
-        let sum = builder.node_with("concept_head", "ReduceSum", &["token_evidence", &last], flat);
-        builder.node_to("concept_logits", "Add", &[&sum, &bias]);
+        let sum = builder.node_with(
+            nodes::CONCEPT_HEAD,
+            "ReduceSum",
+            &[tensors::TOKEN_EVIDENCE, &last],
+            flat,
+        );
+        builder.node_to(tensors::CONCEPT_LOGITS, "Add", &[&sum, &bias]);
         Ok(())
     }
 
@@ -47,27 +58,27 @@ impl Writer<'_> {
         index: &str,
         hidden: &str,
     ) -> Result<()> {
-        let share = self.concept_shares(concept, index, hidden)?;
-        let bias = self.own_floats("concept_head.bias")?;
-        let scope = format!("{concept}/concept_head");
+        let evidence = self.concept_evidence(concept, index, hidden)?;
+        let bias = self.own_floats(tensors::CONCEPT_HEAD_BIAS)?;
+        let scope = nodes::of_concept(concept, nodes::CONCEPT_HEAD);
         let builder = &mut self.builder;
         let own = builder.node_with(&scope, "Gather", &[&bias, index], vec![integer("axis", 0)]);
-        let positions = builder.integers(&[1]);
+        let positions = builder.integers(&[blocks::POSITIONS]);
         let flat = vec![integer("keepdims", 0)];
-        let sum = builder.node_with(&scope, "ReduceSum", &[&share, &positions], flat);
-        builder.node_to("concept_logits", "Add", &[&sum, &own]);
+        let sum = builder.node_with(&scope, "ReduceSum", &[&evidence, &positions], flat);
+        builder.node_to(tensors::CONCEPT_LOGITS, "Add", &[&sum, &own]);
         Ok(())
     }
 
     /// `[batch, sequence, C]`: each position's share of a concept's logits.
-    fn concept_shares(&mut self, concept: &str, index: &str, hidden: &str) -> Result<String> {
+    fn concept_evidence(&mut self, concept: &str, index: &str, hidden: &str) -> Result<String> {
         let pool_weight = self.pool_weight();
-        let weight = self.own_floats("concept_head.weight")?;
+        let weight = self.own_floats(tensors::CONCEPT_HEAD_WEIGHT)?;
         let hidden = &self.expanded(concept, index, hidden)?;
-        let scope = format!("{concept}/concept_head");
+        let scope = nodes::of_concept(concept, nodes::CONCEPT_HEAD);
         let builder = &mut self.builder;
         let own = builder.node_with(&scope, "Gather", &[&weight, index], vec![integer("axis", 0)]);
-        let swapped = vec![integers("perm", &[1, 0])];
+        let swapped = vec![integers("perm", &blocks::TRANSPOSED)];
         let own = builder.node_with(&scope, "Transpose", &[&own], swapped);
         let scores = builder.node(&scope, "MatMul", &[hidden, &own]);
         Ok(builder.node(&scope, "Mul", &[&scores, &pool_weight]))
@@ -79,29 +90,29 @@ impl Writer<'_> {
         if self.checkpoint.heads.expansion.is_none() {
             return Ok(hidden.into());
         }
-        let weight = self.own_floats("concept_expansion.weight")?;
-        let bias = self.own_floats("concept_expansion.bias")?;
-        let scope = format!("{concept}/concept_expansion");
+        let weight = self.own_floats(tensors::CONCEPT_EXPANSION_WEIGHT)?;
+        let bias = self.own_floats(tensors::CONCEPT_EXPANSION_BIAS)?;
+        let scope = nodes::of_concept(concept, nodes::CONCEPT_EXPANSION);
         let builder = &mut self.builder;
         let [weight, bias] = [weight, bias].map(|all| {
             builder.node_with(&scope, "Gather", &[&all, index], vec![integer("axis", 0)])
         });
-        let swapped = vec![integers("perm", &[1, 0])];
+        let swapped = vec![integers("perm", &blocks::TRANSPOSED)];
         let weight = builder.node_with(&scope, "Transpose", &[&weight], swapped);
         let each = builder.node(&scope, "MatMul", &[hidden, &weight]);
         let each = builder.node(&scope, "Add", &[&each, &bias]);
-        Ok(self.positive_shares(&scope, &each, 1))
+        Ok(self.positive_evidence(&scope, &each, 1))
     }
 
     /// `[…, batch, sequence, n]`: `each` where its pooled value is positive, else 0. Pooled again, that is the
     /// positive part of the pooled value: max(mean(each), 0), with each position's share still apart.
     /// `axis` is that of the positions.
-    pub(super) fn positive_shares(&mut self, scope: &str, each: &str, axis: i64) -> String {
+    pub(super) fn positive_evidence(&mut self, scope: &str, each: &str, axis: i64) -> String {
         let pool_weight = self.pool_weight();
         let builder = &mut self.builder;
-        let share = builder.node(scope, "Mul", &[each, &pool_weight]);
+        let evidence = builder.node(scope, "Mul", &[each, &pool_weight]);
         let positions = builder.integers(&[axis]);
-        let pooled = builder.node(scope, "ReduceSum", &[&share, &positions]);
+        let pooled = builder.node(scope, "ReduceSum", &[&evidence, &positions]);
         let zero = builder.float(0.0);
         let positive = builder.node(scope, "Greater", &[&pooled, &zero]);
         builder.node(scope, "Where", &[&positive, each, &zero])
@@ -112,17 +123,17 @@ impl Writer<'_> {
         if let Some(written) = &self.pool_weight {
             return written.clone();
         }
-        let scope = "pooling";
+        let scope = nodes::POOLING;
         let pooled = self.read_positions(scope);
         let builder = &mut self.builder;
-        let positions = builder.integers(&[1]);
+        let positions = builder.integers(&[blocks::POSITIONS]);
         let count = builder.node(scope, "ReduceSum", &[&pooled, &positions]);
         // A row without any token gives 0, not 0 / 0.
         let one = builder.float(1.0);
         let count = builder.node(scope, "Max", &[&count, &one]);
-        let share = builder.node(scope, "Div", &[&pooled, &count]);
-        let last = builder.integers(&[2]);
-        let weight = builder.node(scope, "Unsqueeze", &[&share, &last]);
+        let mean = builder.node(scope, "Div", &[&pooled, &count]);
+        let last = builder.integers(&[blocks::CHANNELS]);
+        let weight = builder.node(scope, "Unsqueeze", &[&mean, &last]);
         self.pool_weight = Some(weight.clone());
         weight
     }
@@ -130,7 +141,7 @@ impl Writer<'_> {
     /// `[batch, sequence]`: 1.0 for positions that are read: tokens, and padding where the mean goes over it.
     pub(super) fn read_positions(&mut self, scope: &str) -> String {
         let builder = &mut self.builder;
-        let mask = cast(builder, scope, "attention_mask");
+        let mask = cast(builder, scope, tensors::ATTENTION_MASK);
         match self.checkpoint.schema.pooling {
             Pooling::MaskedMean => mask,
             // Every position, padding too: the mask's shape filled with ones.
@@ -146,43 +157,45 @@ impl Writer<'_> {
     /// The concept layer: overrides and the label. It reads `concept_logits` and the override inputs alone.
     pub(super) fn label_head(&mut self) -> Result<()> {
         let schema = &self.checkpoint.schema;
-        let weight = self.own_floats("label_head.weight")?;
-        let bias = self.own_floats("label_head.bias")?;
+        let weight = self.own_floats(tensors::LABEL_HEAD_WEIGHT)?;
+        let bias = self.own_floats(tensors::LABEL_HEAD_BIAS)?;
         // 1/T goes into the product: label logits = (W·c + b) / T.
         let by_temperature = 1.0 / schema.calibration.temperature;
         let scaled = vec![
-            float("alpha", by_temperature),
+            float(tensors::ALPHA, by_temperature),
             float("beta", by_temperature),
             integer("transB", 1),
         ];
         let builder = &mut self.builder;
         let probabilities = builder.node_with(
-            "concept_values",
+            tensors::CONCEPT_VALUES,
             "Softmax",
-            &["concept_logits"],
+            &[tensors::CONCEPT_LOGITS],
             vec![integer("axis", -1)],
         );
         let half = builder.float(0.5);
-        let overridden = builder.node("override", "Greater", &["concept_override_mask", &half]);
+        let overridden =
+            builder.node("override", "Greater", &[tensors::CONCEPT_OVERRIDE_MASK, &half]);
         let last = builder.integers(&[2]);
         let overridden = builder.node("override", "Unsqueeze", &[&overridden, &last]);
-        let given = [overridden.as_str(), "concept_override", &probabilities];
-        builder.node_to("concept_values", "Where", &given);
+        let given = [overridden.as_str(), tensors::CONCEPT_OVERRIDE, &probabilities];
+        builder.node_to(tensors::CONCEPT_VALUES, "Where", &given);
         match schema.intervention {
             InterventionKind::Effect => {
-                let logits = flat(builder, "label", "concept_logits");
+                let logits = flat(builder, "label", tensors::CONCEPT_LOGITS);
                 let inputs = [logits.as_str(), &weight, &bias];
                 let label = builder.node_with("label", "Gemm", &inputs, scaled);
                 // Without an override this is 0 to the last bit.
-                let change = builder.node("effect", "Sub", &["concept_values", &probabilities]);
+                let change =
+                    builder.node("effect", "Sub", &[tensors::CONCEPT_VALUES, &probabilities]);
                 let change = flat(builder, "effect", &change);
-                let effect = self.own_floats("effect_head.weight")?;
+                let effect = self.own_floats(tensors::EFFECT_HEAD_WEIGHT)?;
                 let inputs = [change.as_str(), &effect, &label];
                 let transposed = vec![integer("transB", 1)];
-                self.builder.node_with_to("label_logits", "Gemm", &inputs, transposed);
+                self.builder.node_with_to(tensors::LABEL_LOGITS, "Gemm", &inputs, transposed);
             }
             InterventionKind::SupposeCorrect => {
-                let logits = flat(builder, "label", "concept_logits");
+                let logits = flat(builder, "label", tensors::CONCEPT_LOGITS);
                 let inputs = [logits.as_str(), &weight, &bias];
                 let label = builder.node_with("label", "Gemm", &inputs, scaled);
                 self.two_answers(&label, &probabilities)?;
@@ -190,11 +203,11 @@ impl Writer<'_> {
             _ => {
                 let asserted = self.asserted_logits();
                 let builder = &mut self.builder;
-                let given = [overridden.as_str(), &asserted, "concept_logits"];
+                let given = [overridden.as_str(), &asserted, tensors::CONCEPT_LOGITS];
                 let logits = builder.node("label", "Where", &given);
                 let logits = flat(builder, "label", &logits);
                 let inputs = [logits.as_str(), &weight, &bias];
-                builder.node_with_to("label_logits", "Gemm", &inputs, scaled);
+                builder.node_with_to(tensors::LABEL_LOGITS, "Gemm", &inputs, scaled);
             }
         }
         Ok(())
@@ -204,10 +217,10 @@ impl Writer<'_> {
     /// a concept is supposed, 2 where it is corrected. Without an override the sums are 0 to the last bit.
     fn two_answers(&mut self, label: &str, probabilities: &str) -> Result<()> {
         let builder = &mut self.builder;
-        let change = builder.node("answer", "Sub", &["concept_values", probabilities]);
+        let change = builder.node("answer", "Sub", &[tensors::CONCEPT_VALUES, probabilities]);
         let one_and_a_half = builder.float(1.5);
         let corrected =
-            builder.node("answer", "Greater", &["concept_override_mask", &one_and_a_half]);
+            builder.node("answer", "Greater", &[tensors::CONCEPT_OVERRIDE_MASK, &one_and_a_half]);
         let last = builder.integers(&[2]);
         let corrected = builder.node("answer", "Unsqueeze", &[&corrected, &last]);
         let zero = builder.float(0.0);
@@ -215,8 +228,8 @@ impl Writer<'_> {
         let corrected = builder.node("correct", "Where", &[&corrected, &change, &zero]);
         let mut label = label.to_string();
         for (scope, change, head) in [
-            ("suppose", &supposed, "suppose_head.weight"),
-            ("correct", &corrected, "correct_head.weight"),
+            ("suppose", &supposed, tensors::SUPPOSE_HEAD_WEIGHT),
+            ("correct", &corrected, tensors::CORRECT_HEAD_WEIGHT),
         ] {
             let head = self.own_floats(head)?;
             let builder = &mut self.builder;
@@ -228,7 +241,7 @@ impl Writer<'_> {
             let hidden = self.suppose_hidden(&supposed, probabilities)?;
             label = self.builder.node("suppose", "Add", &[&label, &hidden]);
         }
-        self.builder.node_to("label_logits", "Identity", &[&label]);
+        self.builder.node_to(tensors::LABEL_LOGITS, "Identity", &[&label]);
         Ok(())
     }
 
@@ -239,12 +252,12 @@ impl Writer<'_> {
         let units = self.checkpoint.heads.suppose_hidden.unwrap_or_default() as i64;
         let schema = &self.checkpoint.schema;
         let (k, c) = (schema.concept_count() as i64, schema.class_count() as i64);
-        let read = self.own_floats("suppose_hidden.read")?;
-        let asserted = self.own_floats("suppose_hidden.asserted")?;
-        let bias = self.own_floats("suppose_hidden.bias")?;
-        let output = self.own_floats("suppose_hidden.output")?;
+        let read = self.own_floats(tensors::SUPPOSE_HIDDEN_READ)?;
+        let asserted = self.own_floats(tensors::SUPPOSE_HIDDEN_ASSERTED)?;
+        let bias = self.own_floats(tensors::SUPPOSE_HIDDEN_BIAS)?;
+        let output = self.own_floats(tensors::SUPPOSE_HIDDEN_OUTPUT)?;
         let builder = &mut self.builder;
-        let logits = flat(builder, scope, "concept_logits");
+        let logits = flat(builder, scope, tensors::CONCEPT_LOGITS);
         let transposed = vec![integer("transB", 1)];
         let context = builder.node_with(scope, "Gemm", &[&logits, &read, &bias], transposed);
         // [batch, 1, 1, H], for every concept.
@@ -268,7 +281,7 @@ impl Writer<'_> {
         let axes = builder.integers(&[1, 2]);
         let moved =
             builder.node_with(scope, "ReduceSum", &[&moved, &axes], vec![integer("keepdims", 0)]);
-        let swapped = vec![integers("perm", &[1, 0])];
+        let swapped = vec![integers("perm", &blocks::TRANSPOSED)];
         let output = builder.node_with(scope, "Transpose", &[&output], swapped);
         Ok(builder.node(scope, "MatMul", &[&moved, &output]))
     }
@@ -282,7 +295,7 @@ impl Writer<'_> {
         let builder = &mut self.builder;
         let class_logits = builder.floats("calibration.class_logits", &[k, c, c], &values);
         let row = builder.integers(&[2]);
-        let given = builder.node("override", "Unsqueeze", &["concept_override", &row]);
+        let given = builder.node("override", "Unsqueeze", &[tensors::CONCEPT_OVERRIDE, &row]);
         let logits = builder.node("override", "MatMul", &[&given, &class_logits]);
         builder.node("override", "Squeeze", &[&logits, &row])
     }

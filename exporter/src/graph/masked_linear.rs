@@ -1,13 +1,13 @@
 //! The one place where masks enter the graph.
 
 use sparsecbm::Result;
-use sparsecbm::format::tensors;
+use sparsecbm::format::{blocks, tensors};
 use sparsecbm::onnx::{DataType, DimensionValue};
 
 use super::builder::{integer, integers, string};
 use super::dense::cast;
 use super::elements::Elements;
-use super::writer::{Branch, Under};
+use super::writer::{Branch, MaskScope};
 use crate::backbone::LinearLayer;
 use crate::checkpoint::Checkpoint;
 use crate::weights::MaskForm;
@@ -16,20 +16,20 @@ impl Branch<'_, '_> {
     /// x · (weight ⊙ mask)ᵀ + bias, under each of the branch's masks.
     pub(super) fn masked_linear(&mut self, layer: &LinearLayer, x: &str) -> Result<String> {
         let mut live = None;
-        let weight = match (self.writer.masks, self.under) {
-            (MaskForm::Folded, Under::One { mask, .. }) => {
+        let weight = match (self.writer.masks, self.scope) {
+            (MaskForm::Folded, MaskScope::One { mask, .. }) => {
                 let survey = self.writer.survey;
                 live = survey.and_then(|survey| survey.live_rows(layer, mask)).map(<[_]>::to_vec);
                 self.folded(layer, mask, live.clone())
             }
-            (MaskForm::Folded, Under::All) => self.stacked(layer),
+            (MaskForm::Folded, MaskScope::All) => self.stacked(layer),
             (MaskForm::Packed, _) => self.unpacked(layer),
         };
         let scope = self.scope(&layer.name);
         let builder = &mut self.writer.builder;
-        let swapped = match self.under {
-            Under::One { .. } => integers("perm", &[1, 0]),
-            Under::All => integers("perm", &[0, 2, 1]),
+        let swapped = match self.scope {
+            MaskScope::One { .. } => integers("perm", &blocks::TRANSPOSED),
+            MaskScope::All => integers("perm", &[0, 2, 1]),
         };
         let transposed = builder.node_with(&scope, "Transpose", &[&weight], vec![swapped]);
         let mut product = builder.node(&scope, "MatMul", &[x, &transposed]);
@@ -106,9 +106,9 @@ impl Branch<'_, '_> {
             return product;
         }
         let size = [layer.rows as i64, layer.columns as i64];
-        let shape = match self.under {
-            Under::One { .. } => size.to_vec(),
-            Under::All => [&[-1], &size[..]].concat(),
+        let shape = match self.scope {
+            MaskScope::One { .. } => size.to_vec(),
+            MaskScope::All => [&[-1], &size[..]].concat(),
         };
         let shape = builder.integers(&shape);
         builder.node(&scope, "Reshape", &[&product, &shape])
@@ -127,8 +127,7 @@ impl Branch<'_, '_> {
         let scales = writer.store(&name, &[layer.rows, layer.columns], values);
         let mut weight = writer.restore(&layer.name, name, scales);
         if block_rows > 1 {
-            let blocks = layer.rows / block_rows;
-            let shape = [blocks as i64, block_rows as i64, layer.columns as i64];
+            let shape = blocks::blocked_weight(layer.rows, layer.columns, block_rows);
             let shape = writer.builder.integers(&shape);
             weight = writer.builder.node(&layer.name, "Reshape", &[&weight, &shape]);
         }
@@ -143,47 +142,44 @@ impl Branch<'_, '_> {
         let scope = self.scope(&layer.name);
         let concepts = self.writer.checkpoint.schema.concept_count();
         let builder = &mut self.writer.builder;
-        let (blocks, width) = (layer.rows / block_rows, layer.columns.div_ceil(8));
+        let (rows, width) = (layer.rows / block_rows, layer.columns.div_ceil(8));
         let bits = tensors::mask_bits(&layer.name);
-        let shifts = "bit positions";
+        let shifts = tensors::BIT_POSITIONS;
         builder.constant(shifts, &[8], DataType::Uint8, (0..8).collect());
-        let lowest = "lowest bit";
+        let lowest = tensors::LOWEST_BIT;
         builder.constant(lowest, &[1], DataType::Uint8, vec![1]);
 
         let mut shape = vec![];
-        let own = match (&self.writer.variables, self.under) {
+        let own = match (&self.writer.variables, self.scope) {
             (Some(_), _) => {
-                let shape = [blocks, width].map(|size| DimensionValue::DimValue(size as i64));
+                let shape = [rows, width].map(|size| DimensionValue::DimValue(size as i64));
                 builder.input(&bits, DataType::Uint8, &shape);
                 bits
             }
-            (None, under) => {
+            (None, own_scope) => {
                 let all = Elements::Masks(layer.clone());
-                builder.described(&bits, &[concepts, blocks, width], DataType::Uint8, all);
-                match under {
-                    Under::One { mask, .. } => {
+                builder.described(&bits, &[concepts, rows, width], DataType::Uint8, all);
+                match own_scope {
+                    MaskScope::One { mask, .. } => {
                         let index = builder.integer(mask as i64);
                         let axis = vec![integer("axis", 0)];
                         builder.node_with(&scope, "Gather", &[&bits, &index], axis)
                     }
-                    Under::All => {
+                    MaskScope::All => {
                         shape.push(concepts as i64);
                         bits
                     }
                 }
             }
         };
-        let last = builder.integers(&[shape.len() as i64 + 2]);
+        let last = builder.integers(&[shape.len() as i64 + blocks::BIT_AXIS]);
         let column = builder.node(&scope, "Unsqueeze", &[&own, &last]);
-        let right = vec![string("direction", "RIGHT")];
+        let (attribute, direction) = blocks::SHIFT;
+        let right = vec![string(attribute, direction)];
         let shifted = builder.node_with(&scope, "BitShift", &[&column, shifts], right);
         let single = builder.node(&scope, "BitwiseAnd", &[&shifted, lowest]);
-        shape.push(blocks as i64);
-        if block_rows > 1 {
-            shape.push(1);
-        }
-        let last_axis = shape.len() as i64;
-        shape.push(8 * width as i64);
+        shape.extend(blocks::unpacked_mask(rows, block_rows, width));
+        let last_axis = shape.len() as i64 - 1;
         let shape = builder.integers(&shape);
         let mut row = builder.node(&scope, "Reshape", &[&single, &shape]);
         if 8 * width > layer.columns {

@@ -13,7 +13,7 @@ mod transformer;
 mod variables;
 mod writer;
 
-pub(crate) use self::builder::{Builder, Sketch, integer, integers, string};
+pub(crate) use self::builder::{Builder, GraphSpec, integer, integers, string};
 pub(crate) use self::elements::Elements;
 pub(crate) use self::variables::Variables;
 pub(crate) use self::writer::{OPSET, write, write_concept};

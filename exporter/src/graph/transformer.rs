@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sparsecbm::Result;
+use sparsecbm::format::{nodes, tensors};
 use sparsecbm::schema::Pooling;
 
 use super::builder::integer;
@@ -14,26 +15,29 @@ pub(super) struct Shared {
     /// `[batch, sequence, d]`: what goes into the first layer, or into the projection before it.
     embedded: String,
     /// What is added to token embeddings, where they are projected first.
-    place: Option<String>,
+    position_embedding: Option<String>,
     /// Of each kind of attention, what is added to its scores.
     attention_biases: BTreeMap<Reach, String>,
 }
 
 /// Writes the part of the graph that no mask reaches.
 pub(super) fn write_shared(transformer: &Transformer, writer: &mut Writer) -> Result<Shared> {
-    let words = writer.words(&transformer.tokens.name, "input_ids")?;
-    let place = place(transformer, writer)?;
-    let (embedded, place) = match transformer.project_in {
-        None => (join(transformer, writer, "", words, place.as_deref())?, None),
+    let words = writer.words(&transformer.tokens.name, tensors::INPUT_IDS)?;
+    let position_embedding = position_embedding(transformer, writer)?;
+    let (embedded, position_embedding) = match transformer.project_in {
+        None => {
+            let added = position_embedding.as_deref();
+            (join(transformer, writer, "", words, added)?, None)
+        }
         // The projection has masks, so each branch goes on from here.
-        Some(_) => (words, place),
+        Some(_) => (words, position_embedding),
     };
     let mut attention_biases = BTreeMap::new();
     for layer in &transformer.layers {
         let reach = layer.attention.reach;
         attention_biases.entry(reach).or_insert_with(|| writer.attention_bias(reach));
     }
-    Ok(Shared { embedded, place, attention_biases })
+    Ok(Shared { embedded, position_embedding, attention_biases })
 }
 
 /// Writes the graph under one mask, and gives the last hidden state.
@@ -46,7 +50,8 @@ pub(super) fn write_branch(
     if let Some(project_in) = &transformer.project_in {
         let words = branch.masked_linear(project_in, &hidden)?;
         let prefix = branch.prefix();
-        hidden = join(transformer, branch.writer, &prefix, words, shared.place.as_deref())?;
+        let added = shared.position_embedding.as_deref();
+        hidden = join(transformer, branch.writer, &prefix, words, added)?;
     }
     for layer in &transformer.layers {
         let bias = &shared.attention_biases[&layer.attention.reach];
@@ -78,13 +83,13 @@ impl Shared {
         let concepts = writer.checkpoint.schema.concept_count() as i64;
         let repeats = writer.builder.integers(&[concepts, 1, 1, 1]);
         let repeated = |(reach, bias): (Reach, String)| {
-            let bias = writer.builder.node("attention_mask", "Tile", &[&bias, &repeats]);
+            let bias = writer.builder.node(nodes::ATTENTION_MASK, "Tile", &[&bias, &repeats]);
             (reach, bias)
         };
         let attention_biases = self.attention_biases.into_iter().map(repeated).collect();
         Shared {
-            embedded: writer.by_row("embeddings", &self.embedded),
-            place: self.place.map(|place| writer.place_by_row(&place)),
+            embedded: writer.by_row(nodes::EMBEDDINGS, &self.embedded),
+            position_embedding: self.position_embedding.map(|added| writer.added_by_row(&added)),
             attention_biases,
         }
     }
@@ -98,13 +103,13 @@ impl Writer<'_> {
     }
 
     /// What is added to embeddings, the same for every text or not, for each row of its own.
-    fn place_by_row(&mut self, place: &str) -> String {
-        let scope = "embeddings";
+    fn added_by_row(&mut self, added: &str) -> String {
+        let scope = nodes::EMBEDDINGS;
         let one = self.builder.integers(&[1]);
-        let texts = self.builder.node(scope, "Shape", &["input_ids"]);
+        let texts = self.builder.node(scope, "Shape", &[tensors::INPUT_IDS]);
         let axis = vec![integer("axis", 0)];
         let shape = self.builder.node_with(scope, "Concat", &[&texts, &one], axis);
-        let every = self.builder.node(scope, "Expand", &[place, &shape]);
+        let every = self.builder.node(scope, "Expand", &[added, &shape]);
         self.by_row(scope, &every)
     }
 }
@@ -141,7 +146,7 @@ impl Branch<'_, '_> {
 }
 
 /// What is added to token embeddings: positions, and the segment, which is 0 everywhere.
-fn place(transformer: &Transformer, writer: &mut Writer) -> Result<Option<String>> {
+fn position_embedding(transformer: &Transformer, writer: &mut Writer) -> Result<Option<String>> {
     let positions = match &transformer.positions {
         Some(positions) => Some(write_positions(positions, writer)?),
         None => None,
@@ -151,7 +156,9 @@ fn place(transformer: &Transformer, writer: &mut Writer) -> Result<Option<String
         None => None,
     };
     Ok(match (positions, segment) {
-        (Some(positions), Some(segment)) => Some(writer.add("embeddings", &positions, &segment)),
+        (Some(positions), Some(segment)) => {
+            Some(writer.add(nodes::EMBEDDINGS, &positions, &segment))
+        }
         (one, other) => one.or(other),
     })
 }
@@ -174,10 +181,10 @@ fn join(
     writer: &mut Writer,
     prefix: &str,
     words: String,
-    place: Option<&str>,
+    added: Option<&str>,
 ) -> Result<String> {
-    let sum = match place {
-        Some(place) => writer.add(&format!("{prefix}embeddings"), &words, place),
+    let sum = match added {
+        Some(added) => writer.add(&format!("{prefix}{}", nodes::EMBEDDINGS), &words, added),
         None => words,
     };
     match &transformer.embedding_norm {

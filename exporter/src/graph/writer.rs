@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
+use sparsecbm::format::{nodes, tensors};
 use sparsecbm::onnx::{DataType, DimensionValue};
 use sparsecbm::schema::{Schema, Semantics};
 use sparsecbm::{Error, ErrorKind, Result};
 
-use super::builder::{Builder, Sketch};
+use super::builder::{Builder, GraphSpec};
 use super::variables::Variables;
 use super::{bilstm, transformer};
 use crate::backbone::Body;
@@ -37,12 +38,12 @@ pub(crate) struct Writer<'a> {
 /// The backbone under one mask, or under all of them at once.
 pub(crate) struct Branch<'w, 'a> {
     pub(super) writer: &'w mut Writer<'a>,
-    pub(super) under: Under<'a>,
+    pub(super) scope: MaskScope<'a>,
 }
 
 /// The masks of a branch, and with them the shape of its values.
 #[derive(Clone, Copy)]
-pub(crate) enum Under<'a> {
+pub(crate) enum MaskScope<'a> {
     /// `[batch, sequence, n]`
     One {
         /// Index of the mask.
@@ -63,9 +64,9 @@ impl Branch<'_, '_> {
 
     /// What the names of its parts begin with.
     pub(super) fn prefix(&self) -> String {
-        match self.under {
-            Under::One { concept, .. } => format!("{concept}/"),
-            Under::All => String::new(),
+        match self.scope {
+            MaskScope::One { concept, .. } => nodes::branch(concept),
+            MaskScope::All => String::new(),
         }
     }
 }
@@ -78,7 +79,7 @@ pub(crate) fn write(
     checkpoint: &Checkpoint,
     survey: &MaskSurvey,
     options: &ExportOptions,
-) -> Result<Sketch> {
+) -> Result<GraphSpec> {
     let mut writer = Writer::new(checkpoint, options.weights, options.masks);
     writer.survey = Some(survey);
     writer.declare();
@@ -105,10 +106,10 @@ pub(crate) fn write_concept(
     let mut writer = Writer::new(checkpoint, weights, MaskForm::Packed);
     writer.variables = Some(Variables::default());
     writer.declare_concept();
-    let hidden = writer.backbone(&["concept"])?;
+    let hidden = writer.backbone(&[tensors::CONCEPT])?;
     let axis = writer.builder.integers(&[0]);
-    let index = writer.builder.node("concept", "Squeeze", &["concept", &axis]);
-    writer.concept_logits("concept", &index, &hidden[0])?;
+    let index = writer.builder.node(tensors::CONCEPT, "Squeeze", &[tensors::CONCEPT, &axis]);
+    writer.concept_logits(tensors::CONCEPT, &index, &hidden[0])?;
     Ok((writer.builder, writer.variables.unwrap_or_default()))
 }
 
@@ -148,8 +149,8 @@ impl<'a> Writer<'a> {
     ) -> Result<Vec<String>> {
         let mut hidden = Vec::new();
         for (mask, &concept) in concepts.iter().enumerate() {
-            let under = Under::One { mask, concept };
-            hidden.push(write(&mut Branch { writer: self, under })?);
+            let scope = MaskScope::One { mask, concept };
+            hidden.push(write(&mut Branch { writer: self, scope })?);
         }
         Ok(hidden)
     }
@@ -168,7 +169,7 @@ impl<'a> Writer<'a> {
             return refused("a backbone with masks on its last layer alone");
         };
         let shared = transformer::write_shared(body, self)?.batched(self);
-        let branch = &mut Branch { writer: self, under: Under::All };
+        let branch = &mut Branch { writer: self, scope: MaskScope::All };
         transformer::write_branch(body, branch, &shared)
     }
 }
@@ -179,11 +180,11 @@ impl Writer<'_> {
         let batch = DimensionValue::DimParam("batch".into());
         let positions = [batch.clone(), DimensionValue::DimParam("sequence".into())];
         let builder = &mut self.builder;
-        for name in ["input_ids", "baseline_ids", "attention_mask"] {
+        for name in [tensors::INPUT_IDS, tensors::BASELINE_IDS, tensors::ATTENTION_MASK] {
             builder.input(name, DataType::Int64, &positions);
         }
-        builder.input("alpha", DataType::Float, &[batch]);
-        builder.input("concept", DataType::Int64, &[DimensionValue::DimValue(1)]);
+        builder.input(tensors::ALPHA, DataType::Float, &[batch]);
+        builder.input(tensors::CONCEPT, DataType::Int64, &[DimensionValue::DimValue(1)]);
     }
 
     fn declare(&mut self) {
@@ -196,14 +197,14 @@ impl Writer<'_> {
         let positions = [batch.clone(), sequence.clone()];
         let values = [batch.clone(), k.clone(), c.clone()];
         let builder = &mut self.builder;
-        builder.input("input_ids", DataType::Int64, &positions);
-        builder.input("attention_mask", DataType::Int64, &positions);
-        builder.input("concept_override", DataType::Float, &values);
-        builder.input("concept_override_mask", DataType::Float, &[batch.clone(), k.clone()]);
-        builder.output("concept_logits", DataType::Float, &values);
-        builder.output("concept_values", DataType::Float, &values);
-        builder.output("label_logits", DataType::Float, &[batch.clone(), l]);
-        builder.output("token_evidence", DataType::Float, &[batch, k, c, sequence]);
+        builder.input(tensors::INPUT_IDS, DataType::Int64, &positions);
+        builder.input(tensors::ATTENTION_MASK, DataType::Int64, &positions);
+        builder.input(tensors::CONCEPT_OVERRIDE, DataType::Float, &values);
+        builder.input(tensors::CONCEPT_OVERRIDE_MASK, DataType::Float, &[batch.clone(), k.clone()]);
+        builder.output(tensors::CONCEPT_LOGITS, DataType::Float, &values);
+        builder.output(tensors::CONCEPT_VALUES, DataType::Float, &values);
+        builder.output(tensors::LABEL_LOGITS, DataType::Float, &[batch.clone(), l]);
+        builder.output(tensors::TOKEN_EVIDENCE, DataType::Float, &[batch, k, c, sequence]);
     }
 }
 

@@ -7,6 +7,7 @@ mod probe;
 mod transformer;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, Axis, concatenate};
+use sparsecbm::format::tensors;
 use sparsecbm::schema::{InterventionKind, Pooling, Semantics};
 use sparsecbm::{Question, Result, Schema};
 
@@ -110,26 +111,30 @@ impl<'a> Reference<'a> {
         let size = c * checkpoint.heads.expansion.unwrap_or(d);
         let expansions = match checkpoint.heads.expansion {
             Some(width) => {
-                let (weight, bias) =
-                    (floats("concept_expansion.weight")?, floats("concept_expansion.bias")?);
+                let (weight, bias) = (
+                    floats(tensors::CONCEPT_EXPANSION_WEIGHT)?,
+                    floats(tensors::CONCEPT_EXPANSION_BIAS)?,
+                );
                 let weights = weight.chunks(width * d).map(|w| matrix(width, w.to_vec()));
                 let biases = bias.chunks(width).map(|b| Array1::from_vec(b.to_vec()));
                 Some(weights.zip(biases).collect())
             }
             None => None,
         };
-        let concept_heads = floats("concept_head.weight")?;
+        let concept_heads = floats(tensors::CONCEPT_HEAD_WEIGHT)?;
         let answers = match schema.intervention {
-            InterventionKind::Effect => Answers::Effect(matrix(l, floats("effect_head.weight")?)),
+            InterventionKind::Effect => {
+                Answers::Effect(matrix(l, floats(tensors::EFFECT_HEAD_WEIGHT)?))
+            }
             InterventionKind::SupposeCorrect => Answers::SupposeCorrect {
-                suppose: matrix(l, floats("suppose_head.weight")?),
-                correct: matrix(l, floats("correct_head.weight")?),
+                suppose: matrix(l, floats(tensors::SUPPOSE_HEAD_WEIGHT)?),
+                correct: matrix(l, floats(tensors::CORRECT_HEAD_WEIGHT)?),
                 hidden: match checkpoint.heads.suppose_hidden {
                     Some(units) => Some(Hidden {
-                        read: matrix(units, floats("suppose_hidden.read")?),
-                        asserted: matrix(units, floats("suppose_hidden.asserted")?),
-                        bias: Array1::from_vec(floats("suppose_hidden.bias")?),
-                        output: matrix(l, floats("suppose_hidden.output")?),
+                        read: matrix(units, floats(tensors::SUPPOSE_HIDDEN_READ)?),
+                        asserted: matrix(units, floats(tensors::SUPPOSE_HIDDEN_ASSERTED)?),
+                        bias: Array1::from_vec(floats(tensors::SUPPOSE_HIDDEN_BIAS)?),
+                        output: matrix(l, floats(tensors::SUPPOSE_HIDDEN_OUTPUT)?),
                     }),
                     None => None,
                 },
@@ -139,9 +144,9 @@ impl<'a> Reference<'a> {
         let heads = Heads {
             expansions,
             concept_weights: concept_heads.chunks(size).map(|w| matrix(c, w.to_vec())).collect(),
-            concept_bias: matrix(k, floats("concept_head.bias")?),
-            label_weight: matrix(l, floats("label_head.weight")?),
-            label_bias: Array1::from_vec(floats("label_head.bias")?),
+            concept_bias: matrix(k, floats(tensors::CONCEPT_HEAD_BIAS)?),
+            label_weight: matrix(l, floats(tensors::LABEL_HEAD_WEIGHT)?),
+            label_bias: Array1::from_vec(floats(tensors::LABEL_HEAD_BIAS)?),
             answers,
         };
         Ok(Reference { checkpoint, rounding, heads })

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy};
-use sparsecbm::{ConceptValue, ExplainOptions, Explanation};
+use sparsecbm::{ExplainOptions, Explanation};
 use tokio::task::spawn_blocking;
 
 use super::Shared;
-use super::texts::{self, Overrides};
+use super::texts::{self, Overrides, Values};
 use crate::failure::Failure;
 use crate::request::{self, Body};
 
@@ -16,9 +16,12 @@ use crate::request::{self, Body};
 #[serde(deny_unknown_fields)]
 struct Asked {
     text: String,
-    /// Corrections that hold before it is explained.
+    /// What is supposed before it is explained.
     #[serde(default)]
-    set: Overrides,
+    set: Values,
+    /// What is corrected before it is explained.
+    #[serde(default)]
+    correct: Values,
     /// Words to mask out, a run of the model each; all where absent, 0 for none.
     max_words: Option<usize>,
     #[serde(default)]
@@ -41,15 +44,14 @@ pub async fn explain(State(app): Shared, body: Body) -> Result<Json<Explanation>
         occlusion.max_words = asked.max_words;
         options.occlusion = Some(occlusion);
     }
+    let overrides = Overrides { set: asked.set, correct: asked.correct }.read()?;
     let permit = app.explanations.clone().try_acquire_owned();
     let permit = permit.map_err(|_| Failure::overload("explanations"))?;
     let (_, prediction) = texts::read(&app, vec![asked.text]).await?.swap_remove(0);
     let explained = spawn_blocking(move || {
         // It runs to its end even where the client goes, and so long nobody else gets its place.
         let _permit = permit;
-        let set =
-            asked.set.into_iter().map(|(concept, value)| (concept, ConceptValue::from(value)));
-        prediction.intervene(set)?.explain(&options)
+        overrides.of(&prediction)?.explain(&options)
     });
     Ok(Json(explained.await.map_err(|_| Failure::gone())??))
 }

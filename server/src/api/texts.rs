@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sparsecbm::{ConceptValue, Prediction};
+use sparsecbm::{ConceptValue, Prediction, Question};
 
 use super::Shared;
 use crate::app::App;
@@ -9,7 +9,44 @@ use crate::failure::Failure;
 use crate::request::{self, Body};
 
 /// Values by concept, `{"noise": "positive", "food": [0.1, 0.8, 0.1]}`.
-pub type Overrides = std::collections::BTreeMap<String, OverrideValue>;
+pub type Values = std::collections::BTreeMap<String, OverrideValue>;
+
+/// What a request overrides.
+pub struct Overrides {
+    /// What is to be supposed.
+    pub set: Values,
+    /// What is to be corrected.
+    pub correct: Values,
+}
+
+impl Overrides {
+    /// As [`Prediction::overridden`] takes them. A concept that is both supposed and corrected is refused.
+    pub fn read(self) -> Result<Read, Failure> {
+        if let Some(both) = self.set.keys().find(|concept| self.correct.contains_key(*concept)) {
+            let place = format!("overrides of '{both}'");
+            return Err(Failure::input(place, "one in 'set' and one in 'correct'", "one of them"));
+        }
+        let of = |question, values: Values| {
+            values.into_iter().map(move |(concept, value)| (question, concept, value.into()))
+        };
+        let set = of(Question::Suppose, self.set);
+        Ok(Read(set.chain(of(Question::Correct, self.correct)).collect()))
+    }
+}
+
+/// Overrides whose concepts and values are the model's to check.
+pub struct Read(Vec<(Question, String, ConceptValue)>);
+
+impl Read {
+    /// The prediction with these overrides.
+    pub fn of(&self, prediction: &Prediction) -> sparsecbm::Result<Prediction> {
+        let mut overridden = prediction.clone();
+        for (question, concept, value) in &self.0 {
+            overridden = overridden.overridden(*question, [(concept, value.clone())])?;
+        }
+        Ok(overridden)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a class name, or probabilities of all classes")]
@@ -38,8 +75,9 @@ struct Answer {
     text: String,
     #[serde(flatten)]
     prediction: Prediction,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    corrected: Option<Prediction>,
+    /// With the overrides; under its name since the first version.
+    #[serde(rename = "corrected", skip_serializing_if = "Option::is_none")]
+    overridden: Option<Prediction>,
 }
 
 /// `POST /v1/predict`
@@ -50,7 +88,7 @@ pub async fn predict(State(app): Shared, body: Body) -> Result<Json<Answers>, Fa
         texts: Vec<String>,
     }
     let Asked { texts } = request::json(&body.0)?;
-    let answer = |(text, prediction)| Answer { text, prediction, corrected: None };
+    let answer = |(text, prediction)| Answer { text, prediction, overridden: None };
     let predictions = read(&app, texts).await?.into_iter().map(answer).collect();
     Ok(Json(Answers { predictions }))
 }
@@ -61,14 +99,19 @@ pub async fn intervene(State(app): Shared, body: Body) -> Result<Json<Answers>, 
     #[serde(deny_unknown_fields)]
     struct Asked {
         texts: Vec<String>,
-        set: Overrides,
+        #[serde(default)]
+        set: Values,
+        #[serde(default)]
+        correct: Values,
     }
-    let Asked { texts, set } = request::json(&body.0)?;
-    let set: Vec<(String, ConceptValue)> =
-        set.into_iter().map(|(concept, value)| (concept, value.into())).collect();
+    let Asked { texts, set, correct } = request::json(&body.0)?;
+    if set.is_empty() && correct.is_empty() {
+        return Err(Failure::input("overrides", "none", "'set' or 'correct'"));
+    }
+    let overrides = Overrides { set, correct }.read()?;
     let answer = |(text, prediction): (String, Prediction)| {
-        let corrected = Some(prediction.intervene(set.iter().cloned())?);
-        Ok(Answer { text, prediction, corrected })
+        let overridden = Some(overrides.of(&prediction)?);
+        Ok(Answer { text, prediction, overridden })
     };
     let predictions = read(&app, texts).await?.into_iter().map(answer);
     Ok(Json(Answers { predictions: predictions.collect::<Result<_, Failure>>()? }))

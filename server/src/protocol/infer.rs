@@ -1,7 +1,7 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use sparsecbm::{ConceptValue, Error, Prediction, Schema};
+use sparsecbm::{ConceptValue, Error, Prediction, Question, Schema};
 
 use super::metadata::{INPUTS, Named, OUTPUTS, VERSION};
 use super::tensors::{self, Tensor};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::request::Body;
 
 /// Concepts to override, of one row.
-type Overrides = Vec<(String, ConceptValue)>;
+type Overrides = Vec<(Question, String, ConceptValue)>;
 
 /// `POST /v2/models/NAME/infer`
 pub async fn infer(
@@ -42,11 +42,11 @@ pub async fn infer(
     let predictions = predictions
         .into_iter()
         .zip(overrides)
-        .map(
-            |(prediction, set)| {
-                if set.is_empty() { Ok(prediction) } else { prediction.intervene(set) }
-            },
-        )
+        .map(|(prediction, overrides)| {
+            overrides.into_iter().try_fold(prediction, |prediction, (question, concept, value)| {
+                prediction.overridden(question, [(concept, value)])
+            })
+        })
         .collect::<Result<Vec<_>, Error>>()?;
     let outputs = outputs(&request, &predictions, positions);
     Ok(wire::write(&app.options.name, VERSION, request.id.as_deref(), &outputs))
@@ -120,23 +120,32 @@ fn overrides(inputs: &[Input], rows: usize, schema: &Schema) -> Result<Vec<Overr
     };
     expect_shape("concept_override", &values.shape, &[rows, concepts, classes])?;
     expect_shape("concept_override_mask", &mask.shape, &[rows, concepts])?;
-    if let Some(other) = mask.values.iter().find(|&&value| value != 0.0 && value != 1.0) {
-        return Err(Failure::input("input 'concept_override_mask'", other.to_string(), "0 or 1"));
+    if let Some(other) = mask.values.iter().find(|value| ![0.0, 1.0, 2.0].contains(*value)) {
+        let expected = "0, 1 (suppose) or 2 (correct)";
+        return Err(Failure::input("input 'concept_override_mask'", other.to_string(), expected));
     }
     let of_row = |(values, mask): (&[f32], &[f32])| {
         let held = mask.iter().zip(values.chunks(classes)).zip(&schema.concepts);
-        held.filter(|((held, _), _)| **held == 1.0)
-            .map(|((_, p), concept)| {
-                (concept.name.clone(), ConceptValue::Probabilities(p.to_vec()))
+        held.filter(|((held, _), _)| **held != 0.0)
+            .map(|((held, given), concept)| {
+                let question = if *held == 2.0 { Question::Correct } else { Question::Suppose };
+                let (given, padding) = given.split_at(concept.classes.len());
+                if padding.iter().any(|&p| p != 0.0) {
+                    let place = format!("input 'concept_override': concept '{}'", concept.name);
+                    let expected = format!("0 beyond its {} classes", given.len());
+                    return Err(Failure::input(place, format!("{padding:?}"), expected));
+                }
+                let value = ConceptValue::Probabilities(given.to_vec());
+                Ok((question, concept.name.clone(), value))
             })
-            .collect()
+            .collect::<Result<Overrides, Failure>>()
     };
-    Ok(values
+    values
         .values
         .chunks(concepts * classes)
         .zip(mask.values.chunks(concepts))
         .map(of_row)
-        .collect())
+        .collect()
 }
 
 fn expect_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<(), Failure> {

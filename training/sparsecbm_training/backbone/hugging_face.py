@@ -55,8 +55,7 @@ class Source:
             table = module.get_input_embeddings()
             table.weight = torch.nn.Parameter(table.weight[pieces])
             config.vocab_size = len(pieces)
-            if config.pad_token_id is not None:
-                config.pad_token_id = pieces.index(config.pad_token_id)
+            renumber(config, pieces)
         content = config.to_diff_dict() | {"architectures": [type(module).__name__]}
         content.pop("_name_or_path", None)
         backbone = HuggingFace(content)
@@ -73,6 +72,14 @@ def shorten(config, layers, name):
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
+
+
+def renumber(config, pieces):
+    """Its special tokens under the ids that they have in the cut vocabulary."""
+    for name in ("pad", "bos", "eos", "cls", "sep"):
+        before = getattr(config, f"{name}_token_id", None)
+        if isinstance(before, int):
+            setattr(config, f"{name}_token_id", pieces.index(before) if before in pieces else None)
 
 
 def positions_of(config):

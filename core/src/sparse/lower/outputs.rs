@@ -89,12 +89,14 @@ fn head<'a>(graph: &Graph<'a>, evidence: &str, k: usize) -> Matched<(Shared<'a>,
     let [scores, pool_weight] = graph.apart(own, "Mul")?;
     let [read, transposed] = graph.apart(scores, "MatMul")?;
     let weight = graph.entry(graph.transposed(transposed, &blocks::TRANSPOSED)?, k)?;
-    let (expansion, state) = match graph.is(read, "Where") {
-        true => {
+    let expected = "LayerNormalization, Add or MatMul of a last layer, or Where";
+    let (expansion, state) = match graph.producer(read, expected)?.op_type.as_str() {
+        "Where" => {
             let (names, state) = expanded(graph, read, k, pool_weight)?;
             (Some(names), state)
         }
-        false => (None, read),
+        "LayerNormalization" | "Add" | "MatMul" => (None, read),
+        _ => return Err(graph.other(read, expected)),
     };
     Ok((Shared { weight, expansion, pooling: pooled(graph, pool_weight)? }, state))
 }

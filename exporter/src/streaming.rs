@@ -12,7 +12,7 @@ use sparsecbm::onnx::{
 };
 
 use crate::checkpoint::{Checkpoint, hexadecimal};
-use crate::graph::{Elements, OPSET, Sketch};
+use crate::graph::{Elements, GraphSpec, OPSET};
 
 /// Version of the ONNX container: the one that came with operator set 20.
 const IR_VERSION: i64 = 9;
@@ -25,7 +25,7 @@ const TENSOR_RAW_DATA: u8 = 9 << 3 | 2;
 
 /// A model to be written.
 #[derive(Clone)]
-pub(crate) struct Draft<'a> {
+pub(crate) struct StreamingModel<'a> {
     checkpoint: &'a Checkpoint,
     graph: GraphProto,
     /// Of the constants whose elements the graph does not hold.
@@ -45,19 +45,19 @@ impl Frame<'_> {
     }
 }
 
-impl<'a> Draft<'a> {
+impl<'a> StreamingModel<'a> {
     /// The graph made of `checkpoint`, and what is to be known of it as a model.
     pub(crate) fn new<const N: usize>(
         checkpoint: &'a Checkpoint,
-        sketch: Sketch,
+        spec: GraphSpec,
         metadata: [(&str, String); N],
-    ) -> Draft<'a> {
-        let Sketch { graph, elements } = sketch;
+    ) -> StreamingModel<'a> {
+        let GraphSpec { graph, elements } = spec;
         let metadata = metadata.into_iter().map(|(key, value)| entry(key, value)).collect();
-        Draft { checkpoint, graph, elements, metadata }
+        StreamingModel { checkpoint, graph, elements, metadata }
     }
 
-    /// How many bytes [`Draft::write`] gives.
+    /// How many bytes [`StreamingModel::write`] gives.
     pub(crate) fn encoded_len(&self) -> usize {
         self.frames().iter().map(Frame::len).sum()
     }
@@ -207,9 +207,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl fmt::Debug for Draft<'_> {
+impl fmt::Debug for StreamingModel<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("graph", &self.graph.name).finish_non_exhaustive()
+        f.debug_struct("StreamingModel").field("graph", &self.graph.name).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,84 @@
+"""What a model is trained towards, and the losses."""
+
+import typing
+
+import torch
+import torch.nn.functional as F
+
+from .batches import Tokens
+from .model import Model
+from .recipe import Recipe
+
+
+class Targets:
+    """Class probabilities of the concepts [N, K, C] and of the label [N, L], and what each counts for, [N, K] and [N]: a
+    concept that nobody labelled counts for nothing."""
+
+    def __init__(self, tokens: Tokens, rare: float = 0.0) -> None:
+        """What people said. With `rare` above 0, rare classes count for more than others."""
+        part = tokens.part
+        self.concepts, self.labels = part.concepts.to(tokens.device), part.labels.to(tokens.device)
+        known = part.known.float() * part.weights[:, None]
+        weights = [known[:, k] * balanced(part.concepts[:, k], rare) for k in range(known.shape[1])]
+        self.concept_weights = torch.stack(weights, 1).to(tokens.device)
+        self.label_weights = (part.weights * balanced(part.labels, rare)).to(tokens.device)
+        self.row_weights = part.weights.to(tokens.device)
+
+    def mix(self, concepts: torch.Tensor, labels: torch.Tensor, share: float) -> None:
+        """Gives `share` of each target to a teacher's probabilities: distillation (Hinton et al. 2015, arXiv
+        1503.02531). A teacher grades its answers, which says more about a text than one class does; and where nobody
+        labelled a concept, its answer is all there is, and counts for that share."""
+        concepts, labels = concepts.to(self.concepts.device), labels.to(self.labels.device)
+        known = (self.concepts.sum(-1, keepdim=True) > 0).float()
+        self.concepts = (1 - share) * self.concepts + (1 - known * (1 - share)) * concepts
+        unlabelled = share * (1 - known[..., 0]) * self.row_weights[:, None]
+        self.concept_weights = self.concept_weights + unlabelled
+        self.labels = (1 - share) * self.labels + share * labels
+
+
+def balanced(probabilities: torch.Tensor, rare: float) -> torch.Tensor:
+    """What each row [N] counts for, by how rare its class is: 1 in the mean of the labelled rows."""
+    counts = probabilities.sum(0)
+    weights = (counts.clamp_min(1.0) / counts.sum().clamp_min(1.0)) ** -rare
+    each = (probabilities * weights).sum(-1)
+    return each * probabilities.sum() / each.sum().clamp_min(1e-9)
+
+
+def weighted(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """The mean cross-entropy of what counts."""
+    each = -(targets * logits.log_softmax(-1)).sum(-1)
+    return (weights * each).sum() / weights.sum().clamp_min(1e-6)
+
+
+def joint_loss(
+    model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: torch.Tensor, recipe: Recipe
+) -> torch.Tensor:
+    """CE(label) + lambda * mean CE(concepts), the paper's joint objective."""
+    label = weighted(model.label_logits(concept_logits), targets.labels[chosen], targets.label_weights[chosen])
+    concept = weighted(concept_logits, targets.concepts[chosen], targets.concept_weights[chosen])
+    return label + recipe.concept_weight * concept
+
+
+class Corrections:
+    """CE(label) after corrections, so that the model learns to profit from them (after Zarlenga et al. 2023, "Learning
+    to Receive Help", arXiv 2309.16928). In each text every wrong concept, and some right ones, are overridden with
+    their gold class, through an effect E (p' - p) that is learned alongside."""
+
+    RIGHT_TOO = 0.25  # chance of a right concept to be overridden as well
+
+    def __init__(self, tokens: Tokens, model: Model, random: torch.Generator) -> None:
+        head = model.heads["label_head.weight"]
+        self.gold, self.random = tokens.concepts.to(head.device), random
+        self.effect = torch.zeros_like(head, requires_grad=True)
+
+    def loss(
+        self, model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: typing.Any
+    ) -> torch.Tensor:
+        gold = self.gold[chosen]
+        p = concept_logits.softmax(-1)
+        right_too = torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO
+        overridden = (p.argmax(-1) != gold) | right_too.to(gold.device, non_blocking=True)
+        overridden &= gold >= 0
+        change = overridden[..., None] * (F.one_hot(gold.clamp_min(0), p.shape[-1]) - p)
+        label_logits = model.label_logits(concept_logits) + change.flatten(1) @ self.effect.T
+        return weighted(label_logits, targets.labels[chosen], targets.label_weights[chosen])
