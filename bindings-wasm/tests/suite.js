@@ -27,8 +27,11 @@ function row({ shape, data }, index) {
   return data.slice(index * size, (index + 1) * size)
 }
 
-/** The models that have golden vectors here. */
-export const GOLDEN = ['tiny', 'tiny-executed', 'ragged', 'cebab', 'distilbert', 'gpt2', 'opt', 'opt-narrow', 'roberta']
+/** The names of the models that have golden vectors here (tests/models/registry.json). */
+export async function golden(read) {
+  const models = JSON.parse(new TextDecoder().decode(await read('registry.json')))
+  return models.filter(({ surfaces }) => surfaces.includes('wasm')).map(({ name }) => name)
+}
 
 /** Every case of the golden vectors that PyTorch computed from the checkpoint (tests/goldens). */
 export async function parity(api, read, name) {

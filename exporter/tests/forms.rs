@@ -1,41 +1,41 @@
 //! Every form of the exported file, from every tiny checkpoint, through the exporter's own check.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use sparsecbm::{ErrorKind, onnx};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, Layout, MaskForm, WeightForm, export};
 
 const WEIGHTS: [WeightForm; 3] = [WeightForm::F32, WeightForm::F16, WeightForm::Int8];
 const MASKS: [MaskForm; 2] = [MaskForm::Folded, MaskForm::Packed];
 
-fn checkpoint(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/models").join(name)
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every backbone, with its variants.
-const CHECKPOINTS: [&str; 12] = [
-    "tiny",
-    "tiny-executed",
-    "bilstm",
-    "bilstm-executed",
-    "distilbert",
-    "gpt2",
-    "gpt2-rows",
-    "modernbert",
-    "opt",
-    "opt-narrow",
-    "ragged",
-    "roberta",
-];
+fn checkpoint(name: &str) -> PathBuf {
+    repository().join("tests/models").join(name)
+}
 
-/// Those that have no batched layout.
-const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];
+/// The small models of `tests/models/registry.json`, every backbone with its variants, and whether each has the batched
+/// layout.
+fn checkpoints() -> Vec<(String, bool)> {
+    let registry = fs::read(repository().join("tests/models/registry.json")).expect("it is there");
+    let models: Vec<Value> = serde_json::from_slice(&registry).expect("it is JSON");
+    let text = |model: &Value, field: &str| model[field].as_str().expect("a text").to_string();
+    let small = models.iter().filter(|model| text(model, "folder").starts_with("tests/models/"));
+    small.map(|model| (text(model, "name"), model["batched"] == true)).collect()
+}
 
 /// Exports every checkpoint that has `layout` in every form.
 fn check_every_form(layout: Layout) {
-    let all = CHECKPOINTS.iter();
-    for name in all.filter(|name| layout == Layout::Branches || !BRANCHES_ONLY.contains(name)) {
-        let checkpoint = Checkpoint::open(checkpoint(name)).expect("the checkpoint is sound");
+    for (name, batched) in checkpoints() {
+        if layout == Layout::Batched && !batched {
+            continue;
+        }
+        let checkpoint = Checkpoint::open(checkpoint(&name)).expect("the checkpoint is sound");
         for weights in WEIGHTS {
             for masks in MASKS {
                 let place = format!("{name} {weights:?} {masks:?} {layout:?}");
@@ -65,8 +65,8 @@ fn every_form_in_one_batch_gives_what_the_checkpoint_gives() {
 
 #[test]
 fn models_that_cannot_be_batched_are_refused() {
-    for name in BRANCHES_ONLY {
-        let checkpoint = Checkpoint::open(checkpoint(name)).expect("the checkpoint is sound");
+    for (name, _) in checkpoints().into_iter().filter(|(_, batched)| !batched) {
+        let checkpoint = Checkpoint::open(checkpoint(&name)).expect("the checkpoint is sound");
         let options = ExportOptions { layout: Layout::Batched, ..ExportOptions::default() };
         let error = export(&checkpoint, &options).expect_err("refused");
         assert_eq!(error.kind(), ErrorKind::Input, "{name}");

@@ -10,6 +10,7 @@ mod pauses;
 pub use goldens::{Case, Goldens, Tensor, TokenCase, largest_difference, token_cases};
 pub use gradients::{GradientCase, GradientGoldens, IntegratedCase, Told, gradient_goldens};
 pub use models::{
-    SPARSE, checkpoint, exported, exported_gradients, graph_engine, repository, reviews,
+    REGISTRY, TestModel, checkpoint, exported, exported_gradients, graph_engine, known_to_sparse,
+    repository, reviews, unknown_to_sparse,
 };
 pub use pauses::{pause, with_pauses};

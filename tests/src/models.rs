@@ -2,21 +2,38 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
+use serde::Deserialize;
 use sparsecbm::{EngineChoice, Result};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, export, export_gradients};
 
-/// The checkpoints whose backbones the sparse kernels know.
-pub const SPARSE: [&str; 9] = [
-    "examples/models/cebab",
-    "tests/models/distilbert",
-    "tests/models/gpt2",
-    "tests/models/opt",
-    "tests/models/opt-narrow",
-    "tests/models/ragged",
-    "tests/models/roberta",
-    "tests/models/tiny",
-    "tests/models/tiny-executed",
-];
+/// A model that tests run: `tests/models/README.md` says what each field means.
+#[derive(Debug, Deserialize)]
+pub struct TestModel {
+    pub name: String,
+    pub folder: String,
+    pub backbone: String,
+    pub sparse: bool,
+    pub batched: bool,
+    pub half: bool,
+    pub surfaces: Vec<String>,
+}
+
+/// Every model that tests run, the shipped one too.
+pub static REGISTRY: LazyLock<Vec<TestModel>> = LazyLock::new(|| {
+    let path = repository().join("tests/models/registry.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path:?}: {e}"))
+});
+
+/// The folders of those whose backbones the sparse kernels know.
+pub fn known_to_sparse() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().filter(|model| model.sparse).map(|model| &*model.folder)
+}
+
+/// The folders of those that the sparse kernels do not know.
+pub fn unknown_to_sparse() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().filter(|model| !model.sparse).map(|model| &*model.folder)
+}
 
 /// The root of the repository.
 pub fn repository() -> &'static Path {

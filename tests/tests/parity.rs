@@ -6,26 +6,9 @@ use sparsecbm::schema::Pooling;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, Layout, MaskForm, WeightForm};
-use sparsecbm_tests::{Case, Goldens, SPARSE, exported, graph_engine, largest_difference};
+use sparsecbm_tests::{Case, Goldens, REGISTRY, exported, graph_engine, largest_difference};
 
 const TOLERANCE: f32 = 1e-4;
-
-/// Every set of goldens.
-const MODELS: [&str; 13] = [
-    "tiny",
-    "tiny-executed",
-    "cebab",
-    "bilstm",
-    "bilstm-executed",
-    "distilbert",
-    "gpt2",
-    "gpt2-rows",
-    "modernbert",
-    "opt",
-    "opt-narrow",
-    "ragged",
-    "roberta",
-];
 
 /// The forms of the file that keep the checkpoint's numbers.
 const FORMS: [(WeightForm, MaskForm, Layout); 5] = [
@@ -35,12 +18,6 @@ const FORMS: [(WeightForm, MaskForm, Layout); 5] = [
     (WeightForm::F32, MaskForm::Folded, Layout::Batched),
     (WeightForm::F16, MaskForm::Packed, Layout::Branches),
 ];
-
-/// Those that hold weights of 16 bits, so that `f16` loses nothing.
-const HALF: [&str; 1] = ["cebab"];
-
-/// Those that have no batched layout.
-const BRANCHES_ONLY: [&str; 4] = ["tiny-executed", "bilstm", "bilstm-executed", "roberta"];
 
 /// The engine that runs graphs; where that is tract, also the sparse kernels under each instruction set that this
 /// processor has.
@@ -58,11 +35,12 @@ fn engines() -> Vec<LoadOptions> {
 }
 
 fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
-    for name in MODELS {
+    for known in REGISTRY.iter() {
+        let name = &known.name;
         let goldens = Goldens::read(name);
         for (weights, masks, layout) in FORMS {
-            if weights == WeightForm::F16 && !HALF.contains(&name)
-                || layout == Layout::Batched && BRANCHES_ONLY.contains(&name)
+            if weights == WeightForm::F16 && !known.half
+                || layout == Layout::Batched && !known.batched
             {
                 continue;
             }
@@ -76,7 +54,7 @@ fn for_each_model(check: impl Fn(&Model, &Goldens, &str)) {
                     Err(e) => {
                         // The sparse kernels must refuse the others.
                         let known = engine != EngineChoice::Sparse
-                            || (SPARSE.contains(&&*goldens.model) && layout == Layout::Branches);
+                            || (known.sparse && layout == Layout::Branches);
                         let refused = e.kind() == ErrorKind::Unavailable;
                         assert!(refused && !known, "{place}: {e}");
                     }
@@ -132,10 +110,9 @@ fn token_ids_and_texts_give_the_golden_outputs() {
 fn check_token_ids(model: &Model, case: &Case, place: &str) {
     for row in 0..case.rows() {
         let overridden = |prediction: Prediction| {
-            let overrides = case.overrides(row, &classes(model)).into_iter();
-            overrides.fold(Ok(prediction), |prediction, (k, question, probabilities)| {
-                prediction?
-                    .overridden(question, [(&model.schema().concepts[k].name, probabilities)])
+            let mut overrides = case.overrides(row, &classes(model)).into_iter();
+            overrides.try_fold(prediction, |prediction, (k, question, probabilities)| {
+                prediction.overridden(question, [(&model.schema().concepts[k].name, probabilities)])
             })
         };
         let prediction = model

@@ -6,7 +6,7 @@ use sparsecbm::edit::LayerPatch;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskPatch, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm};
-use sparsecbm_tests::{SPARSE, exported, graph_engine, hostile, largest_difference};
+use sparsecbm_tests::{exported, graph_engine, hostile, known_to_sparse, largest_difference};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
@@ -98,7 +98,7 @@ fn outputs(prediction: &Prediction) -> Vec<f32> {
 
 #[test]
 fn a_patch_does_what_the_same_bits_in_the_file_do() {
-    let known = SPARSE.map(|name| (name, true)).into_iter();
+    let known = known_to_sparse().map(|name| (name, true));
     for (name, sparse) in known.chain(OTHERS.map(|name| (name, false))) {
         let bytes = packed(name);
         let (patch, patched_bytes) = flips(&bytes, 1, 3);

@@ -6,19 +6,18 @@ use sparsecbm::explain::Subnetworks;
 use sparsecbm::onnx::{self, ModelProto, TensorProto};
 use sparsecbm::{EngineChoice, LoadOptions, Model};
 use sparsecbm_exporter::{ExportOptions, WeightForm};
-use sparsecbm_tests::exported;
+use sparsecbm_tests::{REGISTRY, TestModel, exported};
 
-/// Small models of different make, by name.
-const MODELS: [&str; 3] = ["tiny", "gpt2", "distilbert"];
-
-/// Their files, sound.
-pub(crate) static SOUND: LazyLock<[(&str, ModelProto); 3]> = LazyLock::new(|| {
+/// The files of small models of different make, sound, by name.
+pub(crate) static SOUND: LazyLock<Vec<(&str, ModelProto)>> = LazyLock::new(|| {
     let options =
         ExportOptions { weights: WeightForm::F32, check: false, ..ExportOptions::default() };
-    MODELS.map(|name| {
-        let bytes = exported(&format!("tests/models/{name}"), &options);
-        (name, onnx::decode(bytes.into(), name).expect("it was just written"))
-    })
+    let fuzzed = REGISTRY.iter().filter(|model| model.surfaces.iter().any(|name| name == "fuzz"));
+    let sound = fuzzed.map(|TestModel { name, folder, .. }| {
+        let bytes = exported(folder, &options);
+        (&**name, onnx::decode(bytes.into(), name).expect("it was just written"))
+    });
+    sound.collect()
 });
 
 /// The file of the smallest.
@@ -85,7 +84,7 @@ mod tests {
     #[test]
     fn what_the_fuzzers_start_from_loads() {
         let [(_, graphs), ..] = seeds();
-        assert_eq!(graphs.len(), MODELS.len());
+        assert_eq!(graphs.len(), SOUND.len());
         for (name, bytes) in graphs {
             let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
             let model = Model::from_bytes(filled(&bytes), &options);
