@@ -36,11 +36,11 @@ class Pair:
     """A human what-if: a text as it was written, and how its label changed when one concept was changed."""
 
     review: int  # index of the original in its part
-    after: int  # index of the edited text
     concept: int
     new_class: int
     old_label: int
     new_label: int
+    after: int  # index of the edited text
 
 
 @dataclasses.dataclass
@@ -136,7 +136,7 @@ def human_edits(part: Part) -> list[Pair]:
         before = originals[part.groups[after]]
         old, new = gold[before][k], gold[after][k]
         if new >= 0 and old != new:
-            pairs.append(Pair(before, after, k, new, labels[before], labels[after]))
+            pairs.append(Pair(before, k, new, labels[before], labels[after], after))
     return pairs
 
 
@@ -148,14 +148,24 @@ def fitting_pairs(part: Part) -> list[Pair]:
     for pair in human_edits(part):
         pairs.append(pair)
         if (old := gold[pair.review][pair.concept]) >= 0:
-            pairs.append(Pair(pair.after, pair.review, pair.concept, old, pair.new_label, pair.old_label))
+            pairs.append(Pair(pair.after, pair.concept, old, pair.new_label, pair.old_label, pair.review))
     for i, edited in enumerate(part.edited):
         if edited is not None:
             edits.setdefault((part.groups[i], edited), []).append(i)
     for (_, k), same in edits.items():
         pairs += [
-            Pair(i, j, k, gold[j][k], labels[i], labels[j])
+            Pair(i, k, gold[j][k], labels[i], labels[j], j)
             for i, j in itertools.permutations(same, 2)
             if gold[j][k] >= 0 and gold[i][k] != gold[j][k]
         ]
     return pairs
+
+
+def joined(parts: list[Part]) -> Part:
+    """One part of all."""
+
+    def of(name: str) -> typing.Any:
+        values = [getattr(part, name) for part in parts]
+        return torch.cat(values) if isinstance(values[0], torch.Tensor) else [each for value in values for each in value]
+
+    return Part(**{field.name: of(field.name) for field in dataclasses.fields(Part)})

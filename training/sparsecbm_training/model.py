@@ -18,11 +18,10 @@ def new_heads(
     is padding (docs/checkpoint.md)."""
     concepts, width = len(classes), max(classes)
     real = torch.arange(width) < torch.tensor(classes)[:, None]
-    label_head = 0.02 * torch.randn(labels, concepts * width, generator=random)
     return {
         "concept_head.weight": 0.02 * torch.randn(concepts, width, hidden, generator=random) * real[..., None],
         "concept_head.bias": torch.zeros(concepts, width).masked_fill(~real, NEVER),
-        "label_head.weight": label_head * real.flatten(),
+        "label_head.weight": 0.02 * torch.randn(labels, concepts * width, generator=random) * real.flatten(),
         "label_head.bias": torch.zeros(labels),
     }
 

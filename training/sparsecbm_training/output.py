@@ -1,6 +1,7 @@
 """What comes out beside the checkpoint: figures, the validation part, model.onnx, and what to type next."""
 
 import json
+import os
 import pathlib
 import shlex
 import shutil
@@ -109,8 +110,10 @@ def write_validation(path: pathlib.Path, part: Part, schema: Schema) -> None:
 
 
 def find_command() -> list[str] | None:
-    """The sparsecbm command: an installed one, one built here, or what builds it."""
+    """The sparsecbm command: the one that SPARSECBM names, an installed one, one built here, or what builds it."""
     built = [REPOSITORY / "target" / kind / "sparsecbm" for kind in ("release", "debug")]
+    if named := os.environ.get("SPARSECBM"):
+        return [named]
     if installed := shutil.which("sparsecbm"):
         return [installed]
     if there := [str(path) for path in built if path.is_file()]:

@@ -209,10 +209,10 @@ class Figures(unittest.TestCase):
 
 class Pairs(unittest.TestCase):
     def test_edits_count_both_ways_and_among_each_other(self):
-        def review(edited, concepts, label):
-            return data.Review("text", concepts, label, edited, "one")
-
-        reviews = [review(None, [0, 0], 0), review(0, [1, 0], 1), review(0, [2, 0], 2), review(1, [0, 0], 0)]
+        concepts = F.one_hot(torch.tensor([[0, 0], [1, 0], [2, 0], [0, 0]]), 3).float()
+        labels = F.one_hot(torch.tensor([0, 1, 2, 0]), 3).float()
+        rows = list(range(4))
+        reviews = data.Part(["text"] * 4, concepts, labels, torch.ones(4), ["one"] * 4, [None, 0, 0, 1], rows)
         found = {(pair.review, pair.after, pair.concept, pair.new_class) for pair in data.fitting_pairs(reviews)}
         self.assertEqual(found, {(0, 1, 0, 1), (1, 0, 0, 0), (0, 2, 0, 2), (2, 0, 0, 0), (1, 2, 0, 2), (2, 1, 0, 1)})
 

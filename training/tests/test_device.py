@@ -9,6 +9,7 @@ import unittest
 from unittest import mock
 
 import torch
+import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -17,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from sparsecbm_training import __main__, batches, masks, train  # noqa: E402
 from sparsecbm_training.backbone.dropout import Dropout  # noqa: E402
 from sparsecbm_training.backbone.minilm import MiniLm  # noqa: E402
-from sparsecbm_training.data import Review  # noqa: E402
+from sparsecbm_training.data import Part  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
 BACKBONE = MiniLm({
@@ -41,7 +42,11 @@ class Words:
 
 def tokens(device="cpu"):
     texts = ["a bb ccc", "dddd a", "a bb ccc dddd a bb", "ccc", "a a", "bb bb bb a"]
-    return batches.Tokens(Words(), [Review(text, [i % 3, 1], i % 5, None, "") for i, text in enumerate(texts)], device)
+    count = torch.arange(len(texts))
+    concepts = F.one_hot(torch.stack([count % 3, torch.ones_like(count)], 1), 3).float()
+    labels = F.one_hot(count % 5, 5).float()
+    part = Part(texts, concepts, labels, torch.ones(len(texts)), texts, [None] * len(texts), count.tolist())
+    return batches.Tokens(Words(), part, device)
 
 
 def model(masked=True):
@@ -56,7 +61,7 @@ def model(masked=True):
     norms = [f"encoder.layer.{i}.{part}output" for i in range(2) for part in ("attention.", "")] + ["embeddings"]
     for name in norms:
         weights |= {f"{name}.LayerNorm.weight": torch.ones(8), f"{name}.LayerNorm.bias": torch.zeros(8)}
-    result = Model(BACKBONE, weights, new_heads(2, 3, 5, 8, random))
+    result = Model(BACKBONE, weights, new_heads([3, 3], 5, 8, random))
     if masked:
         result.masks = {
             name: (torch.rand(2, *result.weights[f"{name}.weight"].shape, generator=random) < 0.5).bfloat16()

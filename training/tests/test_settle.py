@@ -10,20 +10,14 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import label_head, train  # noqa: E402
-from sparsecbm_training.data import Review  # noqa: E402
+from sparsecbm_training import data, label_head, targets  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
 
-def review(original, edited=None):
-    return Review("text", [0, 1], 0, edited, original)
-
-
 class CrossFitting(unittest.TestCase):
-    def test_an_original_and_its_edits_share_a_fold_and_every_fold_is_used(self):
+    def test_every_fold_is_used(self):
         names = [f"review {i}" for i in range(200)]
-        folds = [label_head.part(review(name), 3, 0) for name in names]
-        self.assertEqual(folds, [label_head.part(review(name, edited=1), 3, 0) for name in names])
+        folds = [data.fold(name, 3, 0) for name in names]
         for fold in range(3):
             self.assertGreater(folds.count(fold), 40)
 
@@ -51,11 +45,11 @@ class LabelLossAfterCorrections(unittest.TestCase):
     def setUp(self):
         random = torch.Generator().manual_seed(1)
         self.logits = torch.randn(6, 2, 3, generator=random)
-        self.model = Model({}, {}, new_heads(2, 3, 5, 4, random))
+        self.model = Model({}, {}, new_heads([3, 3], 5, 4, random))
         self.tokens = types.SimpleNamespace(concepts=torch.randint(0, 3, (6, 2), generator=random))
         labels = F.one_hot(torch.randint(0, 5, (6,), generator=random), 5).float()
-        self.targets = types.SimpleNamespace(labels=labels)
-        self.corrections = train.Corrections(self.tokens, self.model, random)
+        self.targets = types.SimpleNamespace(labels=labels, label_weights=torch.ones(6))
+        self.corrections = targets.Corrections(self.tokens, self.model, random)
         self.chosen = list(range(6))
 
     def loss(self):
@@ -74,6 +68,24 @@ class LabelLossAfterCorrections(unittest.TestCase):
         changed = torch.where(right[..., None], p, F.one_hot(self.tokens.concepts, 3).float())
         label = self.model.label_logits(self.logits) + (changed - p).flatten(1) @ self.corrections.effect.T
         self.assertAlmostEqual(float(self.loss()), float(F.cross_entropy(label, self.targets.labels)), places=5)
+
+
+class WhatCounts(unittest.TestCase):
+    def test_what_nobody_labelled_counts_for_nothing(self):
+        logits = torch.randn(3, 2, 3, generator=torch.Generator().manual_seed(0))
+        gold = F.one_hot(torch.tensor([[0, 1], [2, 2], [1, 0]]), 3).float()
+        gold[1, 0] = 0
+        weights = gold.sum(-1)
+        known = weights.bool()
+        expected = F.cross_entropy(logits[known], gold[known])
+        self.assertAlmostEqual(float(targets.weighted(logits, gold, weights)), float(expected), places=6)
+
+    def test_rare_classes_count_for_more_and_all_together_the_same(self):
+        gold = F.one_hot(torch.tensor([0] * 9 + [1]), 2).float()
+        weights = targets.balanced(gold, 1.0)
+        self.assertAlmostEqual(float(weights.mean()), 1.0, places=5)
+        self.assertAlmostEqual(float(weights[9] / weights[0]), 9.0, places=4)
+        self.assertTrue(torch.equal(targets.balanced(gold, 0.0), torch.ones(10)))
 
 
 if __name__ == "__main__":

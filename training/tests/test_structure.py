@@ -58,7 +58,7 @@ class Wholes(unittest.TestCase):
             name: (torch.rand(2, *weights[f"{name}.weight"].shape, generator=random) < 0.7).float()
             for name in backbone.linear_layers
         }
-        self.model = Model(backbone, weights, new_heads(2, 3, 5, 8, random), kept)
+        self.model = Model(backbone, weights, new_heads([3, 3], 5, 8, random), kept)
         self.model.heads["concept_head.weight"] *= 100
         self.reviews = Reviews(random)
 
