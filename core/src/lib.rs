@@ -30,8 +30,7 @@
 //! - [`Model::with_patches`], [`Gradients`] and [`edit`]: corrections of the model instead of one answer.
 //! - [`Error`]: every failure says where, what was found, and what was expected.
 //!
-//! [`onnx`], [`sparse`] and [`gradients::MaskEditor`] are there for the exporter and for measuring; programs that
-//! run models need none of them.
+//! What is hidden from these pages is there for the exporter and for measuring, and may change in any version.
 //!
 //! # Features
 //!
@@ -56,10 +55,12 @@ pub mod format;
 pub mod gradients;
 mod masks;
 mod model;
+#[doc(hidden)]
 pub mod onnx;
 mod pauses;
 mod prediction;
 pub mod schema;
+#[doc(hidden)]
 pub mod sparse;
 mod tokenizer;
 
@@ -74,5 +75,5 @@ pub use masks::{LayerMasks, Mask, MaskPatch, MaskSet, MaskStatistics};
 pub use model::Model;
 pub use prediction::{ConceptPrediction, LabelPrediction, Prediction};
 pub use schema::Schema;
-pub use sparse::PlannedProduct;
+pub use sparse::{InstructionSet, PlannedProduct};
 pub use tokenizer::{Token, Tokens};
