@@ -46,7 +46,7 @@ def tokens(device="cpu"):
     count = torch.arange(len(texts))
     concepts = F.one_hot(torch.stack([count % 3, torch.ones_like(count)], 1), 3).float()
     labels = F.one_hot(count % 5, 5).float()
-    part = Part(texts, concepts, labels, torch.ones(len(texts)), texts, [None] * len(texts), count.tolist())
+    part = Part(texts, concepts, labels, torch.ones(len(texts)), texts, [None] * len(texts), list(range(len(texts))))
     return batches.Tokens(Words(), part, device)
 
 
