@@ -25,7 +25,9 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "training"))
 
 import folders  # noqa: E402
-from sparsecbm_training import __main__, backbone, batches, checkpoint, data, structure, train, vocabulary  # noqa: E402
+from sparsecbm_training import (  # noqa: E402
+    __main__, backbone, batches, checkpoint, options, prepare, structure, train, vocabulary,
+)  # fmt: skip
 from sparsecbm_training.backbone import minilm  # noqa: E402
 from sparsecbm_training.backbone.bilstm import BiLstm  # noqa: E402
 from sparsecbm_training.backbone.hugging_face import HuggingFace  # noqa: E402
@@ -57,8 +59,12 @@ class Backbones(unittest.TestCase):
             with open(REPOSITORY / f"examples/data/cebab/{name}.jsonl", encoding="utf-8") as lines:
                 kept = [next(lines) for _ in range(count)]
             (cls.data / f"{name}.jsonl").write_text("".join(kept), encoding="utf-8")
-        cls.schema, reviews, cls.validation = data.read(*data.paths([cls.data]))
-        cls.texts = [review.text for review in reviews]
+        files = [str(cls.data / "train_inclusive.jsonl"), "--validation", str(cls.data / "validation.jsonl")]
+        cls.columns = [*files, "--text", "text", "--label", "rating", "--pairs", "original_id", "edited"]
+        given = options.parse([*cls.columns, "--look"])
+        parts = prepare.read(given, options.recipe_of(given)).parts
+        cls.validation = parts.validation
+        cls.texts = parts.fitting.texts + parts.calibration.texts
 
     def pretrained(self, name):
         """A folder with a tiny backbone."""
@@ -70,15 +76,15 @@ class Backbones(unittest.TestCase):
     def trained(self, name, *options, **environment):
         """The checkpoint of a very short training; with variables of the environment, by the command itself."""
         out = self.folder / f"{self.id().rpartition('.')[2]}.checkpoint"
-        command = ["--data", self.data, "--out", out, "--backbone", name]
-        command += ["--dense-epochs", 1, "--epochs", 1, "--average-epochs", 1, "--settle-epochs", 0, "--batch", 16]
-        command += ["--prunings", 2, "--fisher-batches", 4, "--whole-batches", 2, "--mend-epochs", 1]
+        command = [*self.columns, "--out", out, "--backbone", name, "--threads", 1, "--batch", 16, "--plain-steps", 0]
+        command += ["--dense-steps", 10, "--steps", 10, "--average-steps", 10, "--settle-steps", 0]
+        command += ["--prunings", 2, "--fisher-batches", 4, "--whole-batches", 2, "--mend-steps", 10]
         command += ["--sparsity", SPARSITY, "--max-length", LENGTH, *options]
         if environment:
             run(REPOSITORY / "training/train", *command, **environment)
         else:
-            with mock.patch.object(sys, "argv", ["train", *map(str, command)]), contextlib.redirect_stdout(io.StringIO()):
-                __main__.main()
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.assertEqual(__main__.main(list(map(str, command))), 0)
         return out
 
     def check(self, out, kind, layers, block=4):
@@ -86,7 +92,7 @@ class Backbones(unittest.TestCase):
         model, head = checkpoint.read(out, kind)
         tokenizer = vocabulary.prepare(Tokenizer.from_file(str(out / "tokenizer.json")), LENGTH)
         concepts = train.predict(model, batches.Tokens(tokenizer, self.validation))
-        labels = head(concepts, concepts.softmax(-1))
+        labels = head(concepts)
         self.assertEqual(len(model.masks), layers)
         divided = self.check_parts(model, block) if model.backbone.parts else []
         for name, mask in model.masks.items():
@@ -155,8 +161,8 @@ class Backbones(unittest.TestCase):
     def test_distilbert(self):
         """With teachers and settling."""
         pretrained = self.pretrained("distilbert")
-        teachers = ["--teacher-folds", 2, "--teacher-epochs", 1, "--teacher-layers", 1]
-        out = self.trained(pretrained, "--settle-epochs", 1, *teachers)
+        teachers = ["--teacher-folds", 2, "--teacher-steps", 5, "--teacher-layers", 1]
+        out = self.trained(pretrained, "--settle-steps", 10, *teachers)
         self.check_weights(self.check(out, HuggingFace, 12), pretrained, "distilbert.")
 
     def test_roberta(self):

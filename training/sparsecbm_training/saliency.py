@@ -78,10 +78,11 @@ def gradients(model, tokens, k, count, size, random, dtype):
     """The gradients of concept k's own loss by the weights of every masked layer, of one minibatch after the other."""
     weights = [model.weights[f"{name}.weight"].requires_grad_() for name in model.layers]
     gold = tokens.concepts[:, k].to(tokens.device)
-    labelled = [batch for batch in tokens.batches(size, random) if (gold[batch.indices] >= 0).any()]
-    for batch in labelled[:count]:
+    for batch in tokens.batches(size, random)[:count]:
+        own = gold[batch.indices]
         logits = model.concept_logits(tokens.pad(batch), dtype, only=k)[:, 0]
-        yield torch.autograd.grad(F.cross_entropy(logits, gold[batch.indices], ignore_index=-1), weights)
+        loss = F.cross_entropy(logits, own, ignore_index=-1, reduction="sum") / (own >= 0).sum().clamp_min(1)
+        yield torch.autograd.grad(loss, weights)
 
 
 def measure(model, tokens, k, block, damping, count, size, random, dtype):

@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import pathlib
 import sys
+import types
 import unittest
 from unittest import mock
 
@@ -15,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import __main__, batches, masks, train  # noqa: E402
+from sparsecbm_training import batches, masks, options, targets, train  # noqa: E402
 from sparsecbm_training.backbone.dropout import Dropout  # noqa: E402
 from sparsecbm_training.backbone.minilm import MiniLm  # noqa: E402
 from sparsecbm_training.data import Part  # noqa: E402
@@ -45,7 +46,7 @@ def tokens(device="cpu"):
     count = torch.arange(len(texts))
     concepts = F.one_hot(torch.stack([count % 3, torch.ones_like(count)], 1), 3).float()
     labels = F.one_hot(count % 5, 5).float()
-    part = Part(texts, concepts, labels, torch.ones(len(texts)), texts, [None] * len(texts), count.tolist())
+    part = Part(texts, concepts, labels, torch.ones(len(texts)), texts, [None] * len(texts), list(range(len(texts))))
     return batches.Tokens(Words(), part, device)
 
 
@@ -134,13 +135,15 @@ class Devices(unittest.TestCase):
         self.assertEqual(self.reviews.padded.shape[1] % 8, 0)
 
     def learner(self, trained, corrections=None):
-        targets = train.Targets(self.reviews, trained)
-        targets.mix(torch.zeros(6, 2, 3), torch.zeros(6, 5), 0.5)
-        return train.Learner(trained, self.reviews, targets, 1e-3, 0.1, OPTIONS, self.random, corrections)
+        wanted = targets.Targets(self.reviews)
+        wanted.mix(torch.zeros(6, 2, 3), torch.zeros(6, 5), 0.5)
+        run = types.SimpleNamespace(taken_up=lambda: None)
+        settings = train.Settings(OPTIONS, torch.bfloat16, run, self.random)
+        return train.Loop(trained, self.reviews, wanted, train.Plan(1, 1e-3, 0.1), settings, corrections)
 
     def test_the_dense_cbm_learns_and_predicts(self):
         trained = model(masked=False).to("cuda")
-        self.assertEqual(self.learner(trained).step(self.batch).device.type, "cuda")
+        self.assertEqual(self.learner(trained).learn(self.batch, 1.0).device.type, "cuda")
         logits = train.predict(trained, self.reviews)
         self.assertEqual((logits.device.type, trained.label_logits(logits).device.type), ("cpu", "cpu"))
 
@@ -148,16 +151,16 @@ class Devices(unittest.TestCase):
         trained = model(masked=False).to("cuda")
         trained.masks = masks.full(trained, torch.bfloat16)
         for block in (4, 1):
-            options = argparse.Namespace(**vars(OPTIONS) | {"block": block})
+            chosen = argparse.Namespace(**vars(OPTIONS) | {"block": block})
             for matrix in trained.weights.values():
                 matrix.requires_grad_()
-            masks.prune(trained, self.reviews, 0.5, options, self.random, torch.bfloat16)
+            masks.prune(trained, self.reviews, 0.5, chosen, self.random, torch.bfloat16)
         self.assertEqual({mask.device.type for mask in trained.masks.values()}, {"cuda"})
-        corrections = train.Corrections(self.reviews, trained, self.random)
+        corrections = targets.Corrections(self.reviews, trained, self.random)
         learner = self.learner(trained, corrections)
         for parameter in learner.parameters:
             parameter.grad = torch.zeros_like(parameter)
-        self.assertEqual(learner.step(self.batch).device.type, "cuda")
+        self.assertEqual(learner.learn(self.batch, 1.0).device.type, "cuda")
         before = trained.state()
         trained.restore(before)
         self.assertEqual(train.predict(trained.to("cpu"), self.reviews, torch.bfloat16).shape, (6, 2, 3))
@@ -165,12 +168,12 @@ class Devices(unittest.TestCase):
 
 class Arguments(unittest.TestCase):
     def test_a_gpu_that_is_not_here_is_an_error(self):
-        self.assertEqual(__main__.device("cpu").type, "cpu")
+        self.assertEqual(options.device("cpu").type, "cpu")
         with mock.patch.object(torch.cuda, "device_count", lambda: 1):
-            self.assertEqual(__main__.device("cuda").type, "cuda")
+            self.assertEqual(options.device("cuda").type, "cuda")
             for name in ("cuda:1", "mps", "cuda:x"):
                 with self.assertRaises(argparse.ArgumentTypeError):
-                    __main__.device(name)
+                    options.device(name)
 
 
 if __name__ == "__main__":
