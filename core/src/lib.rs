@@ -9,13 +9,13 @@
 //!
 //! # fn main() -> sparsecbm::Result<()> {
 //! let model = Model::load("model.onnx", &LoadOptions::default())?;
-//! let prediction = model.predict("Great food, but we could not hear each other.")?;
+//! let prediction = model.predict("Service was outstanding! Food was good")?;
 //! println!("{} stars", prediction.label().class);
 //! for concept in prediction.concepts() {
 //!     println!("{}: {}", concept.name, concept.class);
 //! }
-//! let quiet = prediction.suppose([("noise", "positive")])?;
-//! println!("had it been quiet: {} stars", quiet.label().class);
+//! let supposed = prediction.suppose([("service", "negative")])?;
+//! println!("had the service been bad: {} stars", supposed.label().class);
 //! # Ok(())
 //! # }
 //! ```
