@@ -241,7 +241,53 @@ fn an_effect_head_where_none_belongs() {
     let head =
         || Tensor { name: name.into(), kind: Dtype::F32, shape: vec![4, 6], bytes: vec![0; 96] };
     let copy = Copy::of("tiny").edit_tensors(|tensors| tensors.push(head()));
-    assert_says(&copy.error(), ErrorKind::Model, name, "'replace'", "where it is 'effect'");
+    assert_says(
+        &copy.error(),
+        ErrorKind::Model,
+        name,
+        "'replace'",
+        "no head that it does not read",
+    );
+}
+
+#[test]
+fn heads_of_concepts_with_fewer_classes() {
+    let edited = |name: &str, at: usize, value: f32| {
+        let copy = Copy::of("ragged").edit_tensors(|tensors| {
+            named(tensors, name).bytes[4 * at..][..4].copy_from_slice(&value.to_le_bytes());
+        });
+        copy.error()
+    };
+    // The first concept has two classes of five.
+    let error = edited("concept_head.bias", 2, 0.0);
+    assert_says(
+        &error,
+        ErrorKind::Model,
+        "concept_head.bias",
+        "concept 'seen', which has 2",
+        "-10000",
+    );
+    let error = edited("suppose_head.weight", 4, 1.0);
+    assert_says(&error, ErrorKind::Model, "suppose_head.weight", "1 for class 4", "0 there");
+    let copy = Copy::of("ragged").edit_tensors(|tensors| {
+        tensors.retain(|tensor| tensor.name != "suppose_hidden.output");
+    });
+    assert_says(
+        &copy.error(),
+        ErrorKind::Model,
+        "suppose_hidden.output",
+        "no such tensor",
+        "floats",
+    );
+    let copy = Copy::of("ragged").edit_tensors(|tensors| {
+        tensors.retain(|tensor| tensor.name != "correct_head.weight");
+    });
+    assert_says(&copy.error(), ErrorKind::Model, "correct_head.weight", "no such tensor", "floats");
+    let copy = Copy::of("ragged").edit("sparsecbm.json", |schema| {
+        schema["label"]["values"] = json!([1, 2]);
+    });
+    let expected = "7 finite numbers, one a class";
+    assert_says(&copy.error(), ErrorKind::Model, "'verdict': values", "[1.0, 2.0]", expected);
 }
 
 #[test]
@@ -253,7 +299,13 @@ fn schemas() {
     let error = edited(|schema| schema["semantics"] = json!("as-hoped"));
     assert_says(&error, ErrorKind::Format, file, "`as-hoped`", "schema");
     let error = edited(|schema| schema["calibration"]["class_logits"] = json!([[[0.0]]]));
-    assert_says(&error, ErrorKind::Model, "class_logits", "another shape", "[3][2][2]");
+    assert_says(
+        &error,
+        ErrorKind::Model,
+        "class_logits",
+        "another shape",
+        "as many rows and columns",
+    );
     let error = edited(|schema| schema["calibration"]["temperature"] = json!(0.0));
     assert_says(&error, ErrorKind::Model, "temperature", "0", "above 0");
     let error = edited(|schema| schema["max_length"] = json!(41));

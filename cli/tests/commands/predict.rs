@@ -57,8 +57,24 @@ fn tables_show_classes_before_and_after() {
     }
     assert!(!before.contains("corrected"));
     let after = printed(run([&"predict", &tiny_executed(), &"gut", &"--set", &"Lärm=schlecht"]));
-    for part in ["before", "after", "corrected to", "schlecht"] {
+    for part in ["before", "after", "supposed: schlecht"] {
         assert!(after.contains(part), "no '{part}' in:\n{after}");
+    }
+}
+
+#[test]
+fn supposed_and_corrected_concepts_are_told_apart() {
+    let table = printed(run([
+        &"predict",
+        &tiny_executed(),
+        &"gut",
+        &"--set",
+        &"Lärm=schlecht",
+        &"--correct",
+        &"Essen=gut",
+    ]));
+    for part in ["supposed: schlecht", "corrected: gut"] {
+        assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
 }
 
