@@ -224,7 +224,7 @@ class Backbones(unittest.TestCase):
                 name: torch.rand(1, *weights[f"{name}.weight"].shape, generator=random) < 0.5
                 for name in sorted(body.linear_layers)
             }
-            heads = new_heads(1, 3, 5, body.width, random)
+            heads = new_heads([3], 5, body.width, random)
             logits.append(train.predict(Model(body, weights, heads, masks), reviews))
         self.assertGreater(float(logits[0].std(0).min()), 1e-3)
         torch.testing.assert_close(*logits, rtol=0, atol=1e-5)
@@ -235,7 +235,7 @@ class Backbones(unittest.TestCase):
         body, weights = pretrained.load(None, None, LENGTH)
         random = torch.Generator().manual_seed(0)
         masks = {"classifier.0": torch.rand(3, *weights["classifier.0.weight"].shape, generator=random) < 0.5}
-        model = Model(body, weights, new_heads(3, 3, 5, body.width, random), masks)
+        model = Model(body, weights, new_heads([3] * 3, 5, body.width, random), masks)
         reviews = batches.Tokens(tokenizer, self.validation)
         alone = train.predict(model, reviews)
         with mock.patch.object(Model, "together", lambda self, texts: True):
