@@ -78,7 +78,7 @@ impl Kernel for Attention<'_> {
             for queries in self.tokens.panels() {
                 // SAFETY: `run` checked that every buffer holds panels of all its channels.
                 unsafe {
-                    at_width!(queries, V, WIDTH => self.panel::<V, WIDTH>(known, channels, values, queries));
+                    at_width!(queries, WIDTH => self.panel::<V, WIDTH>(known, channels, values, queries));
                 }
             }
         }

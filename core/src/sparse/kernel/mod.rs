@@ -131,18 +131,6 @@ impl InstructionSet {
         self.run(Lanes)
     }
 
-    /// Registers that a panel of tokens may take.
-    fn widest(self) -> usize {
-        struct Widest;
-        impl Kernel for Widest {
-            type Output = usize;
-            fn run<V: Vector>(self, _: V::Known) -> usize {
-                V::WIDEST
-            }
-        }
-        self.run(Widest)
-    }
-
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             #[cfg(target_arch = "x86_64")]

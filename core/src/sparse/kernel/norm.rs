@@ -42,7 +42,7 @@ impl Kernel for AddNorm<'_> {
         for panel in self.tokens.panels() {
             let start = panel.of(self.weight.len()).start;
             // SAFETY: `run` checked that x and the residual hold panels of all channels.
-            unsafe { at_width!(panel, V, WIDTH => self.panel::<V, WIDTH>(known, start)) };
+            unsafe { at_width!(panel, WIDTH => self.panel::<V, WIDTH>(known, start)) };
         }
     }
 }

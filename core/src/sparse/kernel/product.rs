@@ -226,7 +226,7 @@ impl Run<'_> {
             while let Some(panel) = panels.next() {
                 // A single row has few sums, so two panels share the reading of its weights.
                 let two = HEIGHT == 1 && panels.next_if(|next| next.width == panel.width).is_some();
-                at_width!(panel, V, WIDTH => match two {
+                at_width!(panel, WIDTH => match two {
                     false => self.groups::<V, HEIGHT, WIDTH, 1>(known, &chunk, panel, column),
                     true => self.groups::<V, HEIGHT, WIDTH, 2>(known, &chunk, panel, column),
                 });

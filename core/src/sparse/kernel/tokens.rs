@@ -19,6 +19,11 @@ pub(crate) struct Tokens {
     wider: usize,
 }
 
+/// Registers that a panel of tokens may take. Four rows of accumulators this wide, and the registers that feed them,
+/// fit on every instruction set. AVX-512 could hold four: a panel of 64 tokens and all channels of a layer then
+/// outgrow the first cache of 32 KiB, and texts of 64 tokens took half as long again.
+const WIDEST: usize = 2;
+
 /// Some registers of tokens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Panel {
@@ -32,11 +37,11 @@ pub(super) struct Panel {
 
 impl Tokens {
     /// Of a text of `length` tokens, one at least; the last register is filled up. Panels are of nearly one width,
-    /// none wider than the registers of `set` can hold.
+    /// none wider than [`WIDEST`].
     pub(crate) fn new(length: usize, set: InstructionSet) -> Tokens {
         let lanes = set.lanes();
         let vectors = length.div_ceil(lanes);
-        let panels = vectors.div_ceil(set.widest());
+        let panels = vectors.div_ceil(WIDEST);
         Tokens { lanes, panels, width: vectors / panels, wider: vectors % panels }
     }
 
@@ -83,9 +88,9 @@ impl Panel {
     }
 }
 
-/// `$run` with `$WIDTH` a constant, the width of a panel of registers `$V`.
+/// `$run` with `$WIDTH` a constant, the width of a panel in registers.
 macro_rules! at_width {
-    ($panel:expr, $V:ty, $WIDTH:ident => $run:expr) => {
+    ($panel:expr, $WIDTH:ident => $run:expr) => {
         match $panel.width {
             1 => {
                 const $WIDTH: usize = 1;
@@ -93,14 +98,6 @@ macro_rules! at_width {
             }
             2 => {
                 const $WIDTH: usize = 2;
-                $run
-            }
-            3 if <$V>::WIDEST > 2 => {
-                const $WIDTH: usize = 3;
-                $run
-            }
-            4 if <$V>::WIDEST > 2 => {
-                const $WIDTH: usize = 4;
                 $run
             }
             _ => unreachable!("no panel is wider"),

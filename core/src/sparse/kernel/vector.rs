@@ -15,10 +15,6 @@ pub(super) trait Vector: Copy {
     /// Floats in one register.
     const LANES: usize;
 
-    /// Registers that a panel of tokens may take: four rows of accumulators this wide, and the registers that
-    /// feed them, still fit.
-    const WIDEST: usize = 2;
-
     /// `value` in every lane.
     fn splat(known: Self::Known, value: f32) -> Self;
 

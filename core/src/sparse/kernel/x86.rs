@@ -67,7 +67,6 @@ fn with_avx2<K: Kernel>(known: Avx2Known, kernel: K) -> K::Output {
 
 impl Vector for Avx512 {
     const LANES: usize = 16;
-    const WIDEST: usize = 4;
 
     type Known = Avx512Known;
 
