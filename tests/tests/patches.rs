@@ -208,6 +208,9 @@ fn patches_are_small_files() {
     patch.save(&path).expect("written");
     assert_eq!(MaskPatch::load(&path).expect("read"), patch);
 
+    let newer = r#"{"version": "2.0", "concept": "food", "layers": []}"#;
+    let error = serde_json::from_str::<MaskPatch>(newer).expect_err("a newer version");
+    assert!(error.to_string().contains("version 2.0"), "{error}");
     let refused = |json: &str| MaskPatch::from_json(json.as_bytes()).expect_err(json).kind();
     assert_eq!(refused("{"), ErrorKind::Format);
     assert_eq!(refused(r#"{"version": "1.0"}"#), ErrorKind::Format);

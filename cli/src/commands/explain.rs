@@ -9,13 +9,13 @@ use sparsecbm::explain::{
     ExplainOptions, Explanation, FaithfulnessOptions, IntegratedOptions, OcclusionOptions, Policy,
     Subnetworks, Word, descending,
 };
-use sparsecbm::{Error, ErrorKind, Model, Prediction, Result};
+use sparsecbm::{Model, Prediction, Result};
 
 use super::gradients::GradientArguments;
 use super::input::{self, TextArguments, Texts};
 use super::load::LoadArguments;
 use super::overrides::OverrideArguments;
-use super::{print_json, tables, write_file};
+use super::{print_json, tables, write_file, written};
 
 #[derive(Args)]
 // clap would name the group before the model, which comes first.
@@ -119,9 +119,7 @@ fn explain_one(
 
 /// Prints a text; its colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
 fn show(text: &str) -> Result<()> {
-    write!(anstream::stdout(), "{text}").map_err(|e| {
-        Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
-    })
+    written(write!(anstream::stdout(), "{text}"))
 }
 
 fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {

@@ -17,6 +17,7 @@ mod predict;
 mod study;
 mod tables;
 
+use std::io::Write;
 use std::path::Path;
 
 use clap::Subcommand;
@@ -76,10 +77,19 @@ fn print_json(value: &impl Serialize) -> Result<()> {
     print(&json)
 }
 
-/// Prints a text and a line's end on standard output. A reader that has gone is an error, not a panic.
+/// Prints a text and a line's end on standard output.
 fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{text}").map_err(|e| {
-        Error::new(ErrorKind::Io, "standard output", e.to_string(), "an open stream").caused_by(e)
-    })
+    written(writeln!(std::io::stdout(), "{text}"))
+}
+
+/// What became of writing on standard output. A reader that has gone, as `head` goes, wants no more: the command ends
+/// in silence, as it would have ended.
+fn written(result: std::io::Result<()>) -> Result<()> {
+    match result {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.map_err(|e| {
+            let expected = "an open stream";
+            Error::new(ErrorKind::Io, "standard output", e.to_string(), expected).caused_by(e)
+        }),
+    }
 }

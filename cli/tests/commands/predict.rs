@@ -1,3 +1,6 @@
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use crate::support::{assert_fails, json, printed, run, run_with, tiny, tiny_executed, write};
@@ -76,6 +79,20 @@ fn supposed_and_corrected_concepts_are_told_apart() {
     for part in ["supposed: schlecht", "corrected: gut"] {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sparsecbm"))
+        .args([OsString::from("predict"), tiny().into(), "good".into(), "--json".into()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the command ends");
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]

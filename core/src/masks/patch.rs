@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Mask, StoredMasks};
 use crate::format::nodes;
@@ -13,10 +14,12 @@ const PATCH_VERSION: &str = "1.0";
 
 /// Bits of one concept's mask that are to be flipped: a small change of a model, kept beside it.
 ///
-/// [`Model::with_patches`](crate::Model::with_patches) makes it; dropping the patch undoes it exactly.
+/// [`Model::with_patches`](crate::Model::with_patches) makes it; dropping the patch undoes it exactly. Reading one
+/// refuses a newer major version, however it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaskPatch {
     /// `major.minor` of the patch file's format.
+    #[serde(deserialize_with = "known_version")]
     version: String,
     /// The concept whose mask it changes.
     pub concept: String,
@@ -25,6 +28,15 @@ pub struct MaskPatch {
     pub note: Option<String>,
     /// The matrices whose masks it changes, each once.
     pub layers: Vec<LayerPatch>,
+}
+
+/// A version that this crate reads.
+fn known_version<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<String, D::Error> {
+    let version = String::deserialize(deserializer)?;
+    check_version(&version, "patch: version").map_err(D::Error::custom)?;
+    Ok(version)
 }
 
 /// The bits to flip in the mask of one matrix. A bit's index is a row of blocks and a column: of a mask in
