@@ -1,5 +1,7 @@
 use serde::Serialize;
 
+use super::metrics::argmax;
+
 /// Bins of the reliability diagram.
 const BINS: usize = 15;
 
@@ -33,8 +35,7 @@ impl Calibration {
         let mut bins = vec![Bin::default(); BINS];
         let (mut nll, mut count) = (0.0, 0);
         for (probabilities, right) in predictions {
-            let class = (1..probabilities.len())
-                .fold(0, |best, i| if probabilities[i] > probabilities[best] { i } else { best });
+            let class = argmax(probabilities);
             let confidence = f64::from(probabilities[class]);
             // A bin holds its upper end, so that 1 is in the last.
             let bin = (confidence * BINS as f64).ceil() as usize;

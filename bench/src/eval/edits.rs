@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::metrics::{mean, pearson};
+use super::metrics::{argmax, mean, pearson};
 use super::reviews::Review;
 
 /// A human what-if: a review as it was written, and what became of it when a person changed what it
@@ -129,11 +129,6 @@ pub struct SupposeReport {
 
 fn share(of: &[bool]) -> f64 {
     mean(of.iter().map(|&yes| f64::from(u8::from(yes))))
-}
-
-/// The index of the largest value, the first of equals.
-fn argmax(values: &[f32]) -> usize {
-    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }
 
 #[cfg(test)]

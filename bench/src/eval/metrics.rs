@@ -1,3 +1,8 @@
+/// The index of the largest value, the first of equals.
+pub fn argmax(values: &[f32]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
 /// Share of right classes.
 pub fn accuracy(predicted: &[usize], gold: &[usize]) -> f64 {
     let right = predicted.iter().zip(gold).filter(|(p, g)| p == g).count();

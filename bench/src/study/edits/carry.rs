@@ -5,7 +5,7 @@ use serde::Serialize;
 use sparsecbm::Result;
 use sparsecbm::edit::{EditOutcome, EditTask};
 
-use super::{EditStudyOptions, Known, largest};
+use super::{EditStudyOptions, Known, argmax};
 use crate::study::{predict, spread};
 
 /// Of what an edit is made that is to serve other reviews.
@@ -128,7 +128,7 @@ fn effect(
         Effect { turned, flips, wrong: 0, repaired: 0, right: 0, broken: 0, labels: 0 };
     for (after, &index) in predict(&edited, &reviews)?.iter().zip(others) {
         let review = &known.reviews[index];
-        let right = largest(&after.concept_logits().row(k).to_vec()) == known.gold(index, k);
+        let right = argmax(&after.concept_logits().row(k).to_vec()) == known.gold(index, k);
         if known.is_right(index, k) {
             effect.right += 1;
             effect.broken += usize::from(!right);

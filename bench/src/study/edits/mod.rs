@@ -12,7 +12,7 @@ use sparsecbm::{Gradients, Model, Prediction, Result};
 pub use self::carry::{CarryOver, Recipe};
 pub use self::single::{Control, RuleReport};
 use super::{predict, spread};
-use crate::eval::Review;
+use crate::eval::{Review, argmax};
 
 /// How a study of edits is made.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ struct Known<'a> {
 impl Known<'_> {
     /// The class that the model reads for concept k of a review.
     fn class(&self, review: usize, k: usize) -> usize {
-        largest(&self.logits(review, k))
+        argmax(&self.logits(review, k))
     }
 
     fn logits(&self, review: usize, k: usize) -> Vec<f32> {
@@ -129,9 +129,4 @@ impl Known<'_> {
     fn concepts(&self) -> std::ops::Range<usize> {
         0..self.model.schema().concept_count()
     }
-}
-
-/// The index of the largest value, the first of equals.
-fn largest(values: &[f32]) -> usize {
-    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
 }

@@ -6,7 +6,7 @@ use sparsecbm::Result;
 use sparsecbm::edit::{EditOutcome, EditTask};
 use sparsecbm::gradients::MaskEditor;
 
-use super::{EditStudyOptions, Known, largest, unsigned};
+use super::{EditStudyOptions, Known, argmax, unsigned};
 use crate::study::spread;
 
 /// What one way to correct does to concepts that are wrong.
@@ -122,9 +122,9 @@ fn others(known: &Known, review: usize, k: usize, options: &EditStudyOptions) ->
         let logits = flipped.logits(&texts)?.swap_remove(0);
         let mut all = prediction.concept_logits().to_owned();
         all.row_mut(k).iter_mut().zip(&logits).for_each(|(to, from)| *to = *from);
-        let label = largest(&known.model.label_probabilities(all.view())?);
+        let label = argmax(&known.model.label_probabilities(all.view())?);
         cases.push(Case {
-            recovered: largest(&logits) == gold,
+            recovered: argmax(&logits) == gold,
             flips,
             label_before: label_before(known, review),
             label_after: label == known.reviews[review].label,
@@ -194,7 +194,7 @@ fn control(
         let mut logits = known.logits(review, k);
         logits[own] = f32::NEG_INFINITY;
         let mut task = EditTask::new(known.model, &concept.name)?;
-        task.example(&known.predictions[review], &concept.classes[largest(&logits)])?;
+        task.example(&known.predictions[review], &concept.classes[argmax(&logits)])?;
         let edit = known.gradients.edit(&task, &options.edit, |progress| {
             // What would need more bits is not of interest.
             match progress.flips > 2 * flips {
