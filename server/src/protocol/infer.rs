@@ -140,12 +140,7 @@ fn overrides(inputs: &[Input], rows: usize, schema: &Schema) -> Result<Vec<Overr
             })
             .collect::<Result<Overrides, Failure>>()
     };
-    values
-        .values
-        .chunks(concepts * classes)
-        .zip(mask.values.chunks(concepts))
-        .map(of_row)
-        .collect()
+    values.values.chunks(concepts * classes).zip(mask.values.chunks(concepts)).map(of_row).collect()
 }
 
 fn expect_shape(name: &str, found: &[usize], expected: &[usize]) -> Result<(), Failure> {
