@@ -31,7 +31,7 @@ class Recipe:
     telling: int = option(1000, "calibration texts from which on it says which look was best; with fewer, last weights are averaged")
 
     dense_steps: int | None = option(None, "steps of the dense CBM that pruning starts from")
-    dense_rate: float | None = option(None, "its highest learning rate; the heads' is ten times it (default: 3e-4, 2e-4 where batches are of 16)")
+    dense_rate: float | None = option(None, "its highest learning rate; the heads' is ten times it (default: 3e-4, 2e-4 of batches below 32)")
     dense_dropout: float = option(0.1, "there")
     plain_steps: int | None = option(None, "steps of the plain classifier that the card compares with; 0: none")
 
