@@ -54,6 +54,41 @@ def predictions(
     return {"concepts": concept, "labels": label, "figures": figures}
 
 
+def logits(
+    load: train.Loader, classes: list[int], tokenizer: typing.Any, fitting: Part, calibration: Tokens, model: Model,
+    settings: train.Settings, folds: int, models: int, epochs: int,
+) -> torch.Tensor:  # fmt: skip
+    """Concept logits [N, K, C] of the texts of the first `models` of so many folds, as `model` would give them had it not
+    been trained on them.
+
+    For each fold a small dense CBM, of a few epochs, is trained on the others and predicts it. What it says is brought to
+    the model's scale: an affine map of each concept's logits, the one that brings the mean of all small models closest to
+    the model on the calibration part, which none of them has seen."""
+    recipe, run, fold_of = settings.recipe, settings.run, data.folds(fitting, folds, 0)
+    used = fold_of < models
+    result = torch.empty_like(fitting.concepts)
+    mean = torch.zeros_like(calibration.part.concepts)
+    for fold in range(models):
+        held = fold_of == fold
+        seen, unseen = (
+            Tokens(tokenizer, fitting.take(torch.nonzero(side).flatten()), calibration.device) for side in (~held, held)
+        )
+        run.say(f"small model {fold + 1} of {models}: {len(seen):,} texts")
+        random = torch.Generator().manual_seed(recipe.seed + fold)
+        backbone, weights = load()
+        heads = new_heads(classes, fitting.labels.shape[1], backbone.width, random)
+        small = Model(backbone, weights, heads).to(calibration.device)
+        steps = epochs * -(-len(seen) // (recipe.batch or 32))
+        plan = train.Plan(steps, recipe.dense_rate or 0.0, recipe.dense_dropout)
+        stage = settings._replace(random=random)
+        small.restore(train.fit(small, seen, Targets(seen, recipe.rare), calibration, plan, stage))
+        result[held] = train.predict(small, unseen, settings.dtype)
+        mean += train.predict(small, calibration, settings.dtype) / models
+    result = alignment(mean, train.predict(model, calibration))(result[used])
+    run.say(f"  concepts right on texts they did not see: {metrics.accuracy(result, fitting.gold[used]):.1%}")
+    return result
+
+
 def alignment(logits, own):
     """The function that maps a model's concept logits to another's, fitted on the same reviews [N, K, C]: an affine map of
     each concept's logits by least squares. Padding keeps its logit."""

@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = result.add_argument_group("recipe", "numbers; what is not given fits the data and --quality").add_argument
     for field in dataclasses.fields(recipe.Recipe):
-        kind = float if field.type is float else int
+        kind = float if field.type in (float, float | None) else int
         default = "" if field.default is None or "default" in field.metadata["help"] else f" (default: {field.default})"
         add(
             f"--{field.name.replace('_', '-')}", type=kind, default=field.default,

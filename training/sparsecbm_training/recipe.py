@@ -28,9 +28,10 @@ class Recipe:
     weight_decay: float = option(0.01, "of AdamW")
     concept_weight: float = option(5.0, "weight of the concepts' loss beside the label's")
     patience: int = option(5, "looks at the calibration part without gain after which a stage stops; 0: never")
+    telling: int = option(1000, "calibration texts from which on it says which look was best; with fewer, last weights are averaged")
 
     dense_steps: int | None = option(None, "steps of the dense CBM that pruning starts from")
-    dense_rate: float = option(3e-4, "its highest learning rate; the heads' is ten times it")
+    dense_rate: float | None = option(None, "its highest learning rate; the heads' is ten times it (default: 3e-4, 2e-4 of batches below 32)")
     dense_dropout: float = option(0.1, "there")
     plain_steps: int | None = option(None, "steps of the plain classifier that the card compares with; 0: none")
 
@@ -90,6 +91,7 @@ def fitted_to(recipe: Recipe, texts: int, quality: str) -> Recipe:
         field: round(shares[name] * read / batch) if getattr(recipe, field) is None else getattr(recipe, field)
         for field, name in names.items()
     }
+    rate = recipe.dense_rate or (3e-4 if batch >= 32 else 2e-4)
     prunings = PRUNINGS[quality] if recipe.prunings is None else recipe.prunings
     whole = WHOLE_BATCHES[quality] if recipe.whole_batches is None else recipe.whole_batches
-    return dataclasses.replace(recipe, batch=batch, prunings=prunings, whole_batches=whole, **steps)
+    return dataclasses.replace(recipe, batch=batch, dense_rate=rate, prunings=prunings, whole_batches=whole, **steps)

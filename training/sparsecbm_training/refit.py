@@ -1,28 +1,33 @@
 """Fits anew everything that comes after training, for a checkpoint of this recipe of either version: calibration, suppose
 and correct (see answers.py). Backbone and masks stay byte for byte.
 
-    PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --logits FILE --out FOLDER OPTIONS…
+    PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --out FOLDER OPTIONS…
 
-OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). FILE may hold the concept logits of the
-fitting part too, as small models that did not see it give them: then they are of use as well.
+OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). Texts of the fitting part are of use
+too: small models that did not see them say what the checkpoint would have said (crossfit.logits).
 """
 
 import argparse
 import pathlib
 import sys
 import types
+import typing
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from . import __main__ as command
-from . import after, answers, checkpoint, data, metrics, options, prepare, table, train
+from . import after, answers, checkpoint, crossfit, data, metrics, options, prepare, recipe, table, train
+from .run import Run
 
 
 def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
     parser = argparse.ArgumentParser(prog="python -m sparsecbm_training.refit", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path)
+    add("--answer-folds", type=int, default=5, help="how many small models, each predicting what it did not see; 0: none")
+    add("--answer-models", type=int, help="train only the first so many of them, and use only what they predict")
+    add("--answer-epochs", type=int, default=4, help="epochs of each")
     add("--logits", type=pathlib.Path, help="file for all concept logits: read where it is there, else written")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")
     add("--ridge", type=float, default=float("inf"), help="on a shift of the label head (default: none)")
@@ -33,25 +38,42 @@ def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
 def main() -> None:
     own, given = arguments()
     torch.set_num_threads(given.threads or torch.get_num_threads())
-    recipe = options.recipe_of(given)
-    found = prepare.read(given, recipe)
+    found = prepare.read(given, options.recipe_of(given))
+    wanted = recipe.fitted_to(options.recipe_of(given), len(found.parts.fitting), given.quality)
     source = command.find_backbone(given.backbone)
-    tokenized = prepare.tokenize(found, source, recipe, given.device)
-    body, _ = source.load(recipe.layers or source.layers, tokenized.pieces, recipe.max_length)
+    tokenized = prepare.tokenize(found, source, wanted, given.device)
+
+    def load() -> tuple[typing.Any, dict[str, torch.Tensor]]:
+        return source.load(wanted.layers or source.layers, tokenized.pieces, wanted.max_length)  # type: ignore[no-any-return]
+
+    body, _ = load()
     model, _ = checkpoint.read(own.checkpoint, type(body))
     parts, schema = found.parts, found.schema
+    models = min(own.answer_models or own.answer_folds, own.answer_folds)
     if own.logits and own.logits.exists():
         logits = load_file(own.logits)
     else:
         logits = {name: train.predict(model, tokenized.tokens[name]) for name in ("calibration", "validation")}
+        if models:
+            dtype = torch.bfloat16 if command.fast_here(given.device) and not given.float32 else torch.float32
+            run = Run(given.out, {}, {}, False)
+            stages = train.Settings(wanted, dtype, run, torch.Generator())
+            logits["fitting"] = crossfit.logits(
+                load, schema.counts, tokenized.cut, parts.fitting, tokenized.tokens["calibration"], model, stages,
+                own.answer_folds, models, own.answer_epochs,
+            )  # fmt: skip
+            run.finish()
         if own.logits:
             save_file(logits, own.logits)
     used, every = parts.calibration, logits["calibration"]
     if "fitting" in logits:
-        used, every = data.joined([used, parts.fitting]), torch.cat([every, logits["fitting"]])
+        seen = parts.fitting
+        if models:
+            seen = seen.take(torch.nonzero(data.folds(seen, own.answer_folds, 0) < models).flatten())
+        used, every = data.joined([used, seen]), torch.cat([every, logits["fitting"]])
     models_own = torch.arange(len(used)) < len(parts.calibration)
     heads = dict(model.heads)
-    random = torch.Generator().manual_seed(recipe.seed)
+    random = torch.Generator().manual_seed(wanted.seed)
     examples = after.examples(used, every, not own.without_edits, models_own)
     chosen = types.SimpleNamespace(label_ridge=own.ridge)
     fitted = answers.fit(heads, examples, schema.counts, schema.values, chosen, random, print)

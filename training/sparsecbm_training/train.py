@@ -198,11 +198,13 @@ def fit(
 ) -> State:  # fmt: skip
     """Trains by a plan; `before_step` may change the masks. The rate rises for 6 % of the steps, then falls to 0.
 
-    Returns the state that was best on the calibration part; the model is left as the last step left it.
+    Returns the state that was best on the calibration part; the model is left as the last step left it. Where that part is
+    too small to tell, it neither stops nor chooses: the mean of the weights over the last quarter of the steps is returned.
     """
     loop = Loop(model, fitting, targets, plan, settings)
     loop.extra = loop.extra or {"best": -1.0, "kept": model.state(), "waited": 0, "total": 0.0}
     extra, patience = loop.extra, settings.recipe.patience
+    telling = len(calibration) >= settings.recipe.telling
     every = max(1, len(fitting) // (settings.recipe.batch or 32), plan.steps // LOOKS)
     for batch in loop.batches():
         if before_step:
@@ -210,6 +212,9 @@ def fit(
         warm = max(1.0, 0.06 * loop.steps)
         falling = (loop.steps - loop.step) / max(1.0, loop.steps - warm)
         extra["total"] += float(loop.learn(batch, min((loop.step + 1) / warm, falling)))
+        if not telling and loop.step + 1 > 0.75 * loop.steps and (loop.step % 5 == 0 or loop.step + 1 == loop.steps):
+            extra["count"] = 1 + extra.get("count", 0)
+            extra["kept"] = model.state() if extra["count"] == 1 else drawn(extra["kept"], model.state(), 1 / extra["count"])
         if (loop.step + 1) % every and loop.step + 1 < loop.steps:
             continue
         concept, label = report(model, calibration, settings.dtype)
@@ -218,6 +223,8 @@ def fit(
             f"{told(model, concept, label)}; all will be done about {settings.run.until}"
         )
         extra["total"] = 0.0
+        if not telling:
+            continue
         if concept + label > extra["best"]:
             extra |= {"best": concept + label, "kept": model.state(), "waited": 0}
         else:
@@ -226,6 +233,14 @@ def fit(
             settings.run.say(f"  no gain in {patience} looks: stopped")
             break
     return typing.cast(State, extra["kept"])
+
+
+def drawn(state: State, towards: State, share: float) -> State:
+    """The state, moved by that share of the way to the other."""
+    for kept, new in zip(state, towards):
+        for key, value in kept.items():
+            value += share * (new[key] - value)
+    return state
 
 
 def average(
@@ -244,9 +259,7 @@ def average(
         loop.learn(batch, 1.0)
         if (loop.step + 1) % 10 == 0:
             extra["count"] += 1
-            for kept, new in zip(extra["mean"], model.state()):
-                for key, value in kept.items():
-                    value += (new[key] - value) / extra["count"]
+            drawn(extra["mean"], model.state(), 1 / extra["count"])
     model.restore(extra["mean"])
     concept, label = report(model, calibration, settings.dtype)
     settings.run.say(f"  mean weights: calibration part: concepts {concept:.1%}, label {label:.1%}")
@@ -255,7 +268,7 @@ def average(
 def fit_dense(model: Model, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
     """The dense CBM: what pruning starts from, and the baseline."""
     recipe = settings.recipe
-    plan = Plan(recipe.dense_steps or 1, recipe.dense_rate, recipe.dense_dropout)
+    plan = Plan(recipe.dense_steps or 1, recipe.dense_rate or 0.0, recipe.dense_dropout)
     model.restore(fit(model, fitting, Targets(fitting, recipe.rare), calibration, plan, settings))
 
 

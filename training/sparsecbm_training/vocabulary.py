@@ -38,12 +38,25 @@ def padding(tokenizer: Tokenizer) -> int:
 
 
 def cut(tokenizer: Tokenizer, texts: list[str]) -> tuple[Tokenizer, list[int] | None]:
-    """The cut tokenizer, and for each of its ids the id that the piece had before; None where nothing is cut."""
+    """The cut tokenizer, and for each of its ids the id that the piece had before; None where nothing is cut. Texts are
+    looked at in full length; both tokenizers cut them off afterwards where the given one did."""
+    truncation = tokenizer.truncation
+    tokenizer.no_truncation()
+    try:
+        result, pieces = cut_whole_texts(tokenizer, texts)
+    finally:
+        if truncation:
+            tokenizer.enable_truncation(**truncation)
+    if truncation:
+        result.enable_truncation(**truncation)
+    return result, pieces
+
+
+def cut_whole_texts(tokenizer: Tokenizer, texts: list[str]) -> tuple[Tokenizer, list[int] | None]:
     content = json.loads(tokenizer.to_str())
     needed = {"WordPiece": word_pieces, "BPE": merged_pieces, "Unigram": likely_pieces}.get(content["model"]["type"])
     if needed is None:
         return tokenizer, None
-    tokenizer.no_truncation()
     before = [encoding.tokens for encoding in tokenizer.encode_batch(texts)]
     used = {i for encoding in tokenizer.encode_batch(texts) for i in encoding.ids}
     old = tokenizer.get_vocab()

@@ -35,6 +35,13 @@ class Cut(unittest.TestCase):
             self.assertEqual(cut.encode("noise").tokens, ["[CLS]", "[UNK]", "[SEP]"])
             self.assertEqual(vocabulary.padding(cut), 0)
 
+    def test_texts_that_are_cut_off_keep_their_pieces_too(self):
+        whole = vocabulary.prepare(word_piece(TEMPLATE), 3)
+        cut, before = vocabulary.cut(whole, ["good food good food", "a"])
+        self.assertIsNotNone(before)
+        for tokenizer in (whole, cut):
+            self.assertEqual(tokenizer.encode("good food").tokens, ["[CLS]", "good", "[SEP]"])
+
     def test_other_vocabularies_stay_whole(self):
         tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
         same, before = vocabulary.cut(tokenizer, ["a"])

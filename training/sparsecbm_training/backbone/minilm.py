@@ -33,7 +33,9 @@ class Source:
         config = json.loads((self.folder / "config.json").read_text())
         if not 1 <= layers <= config["num_hidden_layers"]:
             raise ValueError(f"all-MiniLM-L6-v2 has {config['num_hidden_layers']} layers, {layers} cannot be used")
-        config |= {"num_hidden_layers": layers, "vocab_size": len(pieces), "max_position_embeddings": positions}
+        config |= {"num_hidden_layers": layers, "max_position_embeddings": positions}
+        if pieces is not None:
+            config["vocab_size"] = len(pieces)
         for key in ("_name_or_path", "gradient_checkpointing", "transformers_version", "use_cache"):
             config.pop(key, None)
         stored = load_file(self.folder / "model.safetensors")
@@ -43,7 +45,8 @@ class Source:
             for key, value in stored.items()
             if key.startswith(kept) and not key.endswith("position_ids")
         }
-        weights[MiniLm.word_table] = weights[MiniLm.word_table][pieces].clone()
+        if pieces is not None:
+            weights[MiniLm.word_table] = weights[MiniLm.word_table][pieces].clone()
         table = "embeddings.position_embeddings.weight"
         weights[table] = weights[table][:positions].clone()
         return MiniLm(config), weights
