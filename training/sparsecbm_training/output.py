@@ -119,7 +119,7 @@ def find_command() -> list[str] | None:
     if there := [str(path) for path in built if path.is_file()]:
         return there[:1]
     if shutil.which("cargo") and MANIFEST.is_file():
-        return ["cargo", "run", "--quiet", "--release", "--manifest-path", str(MANIFEST), "-p", "sparsecbm-exporter", "--"]
+        return ["cargo", "run", "--quiet", "--release", "--manifest-path", str(MANIFEST), "-p", "sparsecbm-cli", "--"]
     return None
 
 
