@@ -1,6 +1,7 @@
 use serde::Serialize;
 use sparsecbm::explain::{Explanation, Faithfulness, WhatIf};
 use sparsecbm::{ConceptPrediction, Prediction, Question, Schema};
+use sparsecbm_bench::eval::argmax;
 
 use super::highlight::{Segment, segments};
 use super::shading;
@@ -207,8 +208,7 @@ fn concept_view(
     concept: ConceptPrediction,
 ) -> ConceptView {
     // Words speak for or against what the model itself read, whatever the overrides.
-    let own = (0..concept.logits.len())
-        .fold(0, |best, c| if concept.logits[c] > concept.logits[best] { c } else { best });
+    let own = argmax(concept.logits);
     let text = explanation.text.as_deref();
     let evidence = &explanation.evidence;
     let occlusion = explanation.occlusion.as_ref();
