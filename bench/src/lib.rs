@@ -5,3 +5,4 @@ pub mod bench;
 mod charts;
 pub mod eval;
 pub mod study;
+pub mod variants;

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 write_line(&mut out, "probabilities", &probabilities)?;
                 let name = &model.schema().concepts[k].name;
                 let value = ConceptValue::Probabilities(probabilities);
-                prediction = prediction.overridden(question, [(name, value)])?;
+                prediction = prediction.overridden([(question, name, value)])?;
             }
             write_outputs(&mut out, &prediction)?;
         }

@@ -175,7 +175,7 @@ unsafe fn override_concept(
     // SAFETY: as the caller promises.
     unsafe {
         change(prediction, changed, |prediction| {
-            Ok(prediction.overridden(question, [(name()?, value()?)])?)
+            Ok(prediction.overridden([(question, name()?, value()?)])?)
         })
     }
 }

@@ -1,7 +1,8 @@
 use std::ffi::{c_char, c_void};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
-use sparsecbm::EngineChoice;
+use sparsecbm::{EngineChoice, OrtOptions, SparseOptions};
 
 use crate::arguments::{Out, array, string};
 use crate::model::Model;
@@ -109,10 +110,11 @@ pub unsafe extern "C" fn scbm_model_from_memory(
 pub(crate) unsafe fn load_options(
     options: *const LoadOptions,
 ) -> Result<sparsecbm::LoadOptions, Failure> {
-    let mut chosen = sparsecbm::LoadOptions::default();
     // SAFETY: as the caller promises.
-    let Some(given) = unsafe { known(options) }? else { return Ok(chosen) };
-    chosen.engine = match given.engine {
+    let Some(given) = unsafe { known(options) }? else {
+        return Ok(sparsecbm::LoadOptions::default());
+    };
+    let engine = match given.engine {
         SCBM_ENGINE_AUTO => EngineChoice::Auto,
         SCBM_ENGINE_TRACT => EngineChoice::Tract,
         SCBM_ENGINE_ORT_CPU => EngineChoice::OrtCpu,
@@ -124,24 +126,28 @@ pub(crate) unsafe fn load_options(
         }
     };
     let number = |value: u32| NonZeroUsize::new(value as usize);
-    chosen.sparse.threads = number(given.threads);
-    chosen.ort.threads = number(given.ort_threads);
-    chosen.ort.sessions = number(given.ort_sessions);
-    chosen.ort.cuda_memory_limit =
-        number(given.cuda_memory_mib).map(|mib| mib.get().saturating_mul(1 << 20));
-    chosen.ort.cuda_tf32 = match given.cuda_tf32 {
+    let memory = number(given.cuda_memory_mib).map(|mib| mib.get().saturating_mul(1 << 20));
+    let tf32 = match given.cuda_tf32 {
         0 => false,
         1 => true,
         other => {
             return Err(Failure::argument("options: cuda_tf32", other.to_string(), "0 or 1"));
         }
     };
+    let mut ort = OrtOptions::default()
+        .with_threads(number(given.ort_threads))
+        .with_sessions(number(given.ort_sessions))
+        .with_cuda_memory_limit(memory)
+        .with_cuda_tf32(tf32);
     if !given.ort_library.is_null() {
         // SAFETY: a string that ends in a zero byte, as the caller promises.
         let library = unsafe { string(given.ort_library, "options: ort_library") }?;
-        chosen.ort.library = Some(library.into());
+        ort = ort.with_library(PathBuf::from(library));
     }
-    Ok(chosen)
+    Ok(sparsecbm::LoadOptions::default()
+        .with_engine(engine)
+        .with_sparse(SparseOptions::default().with_threads(number(given.threads)))
+        .with_ort(ort))
 }
 
 /// The number of the engine that is called `name`, which may name a device after a colon.

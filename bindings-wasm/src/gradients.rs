@@ -64,8 +64,7 @@ struct Done {
 impl Loader {
     /// The gradients of `model`, where the bytes are its file of gradients; the loader is used up.
     pub fn gradients(self, model: &RawModel) -> Result<RawGradients, JsValue> {
-        let mut options = LoadOptions::default();
-        options.engine = EngineChoice::Tract;
+        let options = LoadOptions::default().with_engine(EngineChoice::Tract);
         let gradients = Gradients::from_bytes(self.bytes, &model.model, &options).map_err(to_js)?;
         Ok(RawGradients { gradients })
     }

@@ -37,8 +37,7 @@ impl Loader {
 
     /// The model; the loader is used up.
     pub fn finish(self) -> Result<RawModel, JsValue> {
-        let mut options = LoadOptions::default();
-        options.engine = EngineChoice::Sparse;
+        let options = LoadOptions::default().with_engine(EngineChoice::Sparse);
         let model = Model::from_bytes(self.bytes, &options).map_err(to_js)?;
         Ok(RawModel { model })
     }

@@ -59,15 +59,6 @@ impl RawPrediction {
     pub(crate) fn new(prediction: Prediction) -> RawPrediction {
         RawPrediction { prediction }
     }
-
-    fn overridden(
-        &self,
-        question: Question,
-        overrides: &JsValue,
-    ) -> Result<RawPrediction, JsValue> {
-        let overrides = overrides::read(overrides)?;
-        self.prediction.overridden(question, overrides).map(RawPrediction::new).map_err(to_js)
-    }
 }
 
 #[wasm_bindgen]
@@ -112,12 +103,14 @@ impl RawPrediction {
 
     /// The prediction as it would be if these concepts were so.
     pub fn suppose(&self, overrides: &JsValue) -> Result<RawPrediction, JsValue> {
-        self.overridden(Question::Suppose, overrides)
+        let overrides = overrides::read(overrides)?;
+        self.prediction.suppose(overrides).map(RawPrediction::new).map_err(to_js)
     }
 
     /// The prediction where these concepts are so and the model misread them.
     pub fn correct(&self, overrides: &JsValue) -> Result<RawPrediction, JsValue> {
-        self.overridden(Question::Correct, overrides)
+        let overrides = overrides::read(overrides)?;
+        self.prediction.correct(overrides).map(RawPrediction::new).map_err(to_js)
     }
 
     /// The prediction without the override of `concept`, or without any.

@@ -1,10 +1,10 @@
 //! What an exported file says of its model, apart from the graph and the tokenizer.
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::metadata;
 use crate::masks::MaskStatistics;
 use crate::onnx::{self, ModelProto};
 use crate::schema::{self, Schema};
-use crate::{Error, ErrorKind, Result};
 
 /// The metadata of an exported file.
 pub(crate) struct Exported {

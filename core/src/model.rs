@@ -7,14 +7,16 @@ use ndarray::ArrayView2;
 
 use crate::concept_layer::{ConceptLayer, softmax};
 use crate::engine::{self, Device, Encoded, Engine, LoadOptions, Sequence};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exported::{Exported, Origin};
 use crate::format::metadata;
 use crate::masks::{MaskPatch, MaskSet, MaskStatistics, StoredMasks};
 use crate::onnx::ModelProto;
-use crate::prediction::Encoding;
-use crate::schema::Pooling;
+use crate::prediction::{Encoding, Prediction};
+use crate::schema::{Pooling, Schema};
+use crate::sparse::PlannedProduct;
 use crate::tokenizer::{Tokenizer, Tokens};
-use crate::{Error, ErrorKind, PlannedProduct, Prediction, Result, Schema, masks, onnx};
+use crate::{masks, onnx};
 
 /// A loaded model. Cheap to clone; may be shared by threads.
 #[derive(Clone)]

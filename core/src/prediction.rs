@@ -5,8 +5,10 @@ use serde::Serialize;
 
 use crate::concept_layer::{ConceptValue, Forward, Override, Question, softmax};
 use crate::engine::Encoded;
+use crate::error::Result;
+use crate::model::Model;
+use crate::schema::Schema;
 use crate::tokenizer::{Token, Tokens};
-use crate::{Model, Result, Schema};
 
 /// What a model says of one text, with the overrides that were made since.
 ///
@@ -114,7 +116,7 @@ impl Prediction {
         N: AsRef<str>,
         V: Into<ConceptValue>,
     {
-        self.overridden(Question::Suppose, values)
+        self.overridden(asking(Question::Suppose, values))
     }
 
     /// The prediction once it is known that these concepts are so, on top of the overrides there are: the text
@@ -127,7 +129,7 @@ impl Prediction {
         N: AsRef<str>,
         V: Into<ConceptValue>,
     {
-        self.overridden(Question::Correct, values)
+        self.overridden(asking(Question::Correct, values))
     }
 
     /// [`Prediction::suppose`] by its older name.
@@ -142,14 +144,14 @@ impl Prediction {
         self.suppose(values)
     }
 
-    /// The prediction with these concepts overridden, asking `question`.
+    /// The prediction with these concepts overridden, each for its own question: [`Prediction::suppose`] and
+    /// [`Prediction::correct`] in one.
     ///
     /// # Errors
     /// As [`Prediction::suppose`].
     pub fn overridden<N, V>(
         &self,
-        question: Question,
-        values: impl IntoIterator<Item = (N, V)>,
+        values: impl IntoIterator<Item = (Question, N, V)>,
     ) -> Result<Prediction>
     where
         N: AsRef<str>,
@@ -157,7 +159,7 @@ impl Prediction {
     {
         let schema = self.schema();
         let mut all = self.overrides.clone();
-        for (name, value) in values {
+        for (question, name, value) in values {
             let k = schema.concept_index(name.as_ref())?;
             let mut probabilities = value.into().probabilities(&schema.concepts[k])?;
             probabilities.resize(schema.class_count(), 0.0);
@@ -326,6 +328,14 @@ impl std::fmt::Debug for Prediction {
             .field("concepts", &concepts)
             .finish()
     }
+}
+
+/// Values that all ask the same.
+fn asking<N, V>(
+    question: Question,
+    values: impl IntoIterator<Item = (N, V)>,
+) -> impl Iterator<Item = (Question, N, V)> {
+    values.into_iter().map(move |(name, value)| (question, name, value))
 }
 
 /// The index of the largest value, the first of equals.

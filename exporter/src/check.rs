@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ndarray::{ArrayView, ArrayView1, Dimension};
 use serde::Serialize;
+use sparsecbm::format::tensors;
 use sparsecbm::schema::Pooling;
 use sparsecbm::{
     EngineChoice, Error, ErrorKind, HeadGraph, LoadOptions, Model, Prediction, Question, Result,
@@ -49,10 +50,10 @@ impl Differences {
     /// Each output's name with its difference.
     pub fn by_output(&self) -> [(&'static str, f32); 4] {
         [
-            ("concept_logits", self.concept_logits),
-            ("concept_values", self.concept_values),
-            ("label_logits", self.label_logits),
-            ("token_evidence", self.token_evidence),
+            (tensors::CONCEPT_LOGITS, self.concept_logits),
+            (tensors::CONCEPT_VALUES, self.concept_values),
+            (tensors::LABEL_LOGITS, self.label_logits),
+            (tensors::TOKEN_EVIDENCE, self.token_evidence),
         ]
     }
 
@@ -269,14 +270,11 @@ fn overridden(
     prediction: &Prediction,
     overrides: &Overrides,
 ) -> Result<Prediction> {
-    let mut overridden = prediction.clone();
-    for (concept, given) in checkpoint.schema.concepts.iter().zip(overrides) {
-        if let Some((question, probabilities)) = given {
-            let probabilities = &probabilities[..concept.classes.len()];
-            overridden = overridden.overridden(*question, [(&concept.name, probabilities)])?;
-        }
-    }
-    Ok(overridden)
+    let concepts = checkpoint.schema.concepts.iter().zip(overrides);
+    prediction.overridden(concepts.filter_map(|(concept, given)| {
+        let (question, probabilities) = given.as_ref()?;
+        Some((*question, &concept.name, &probabilities[..concept.classes.len()]))
+    }))
 }
 
 /// The input as the graph reads it: padded to the maximum length where the mean goes over padding.

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sparsecbm::format::tensors;
 use sparsecbm::schema::Variable;
 use sparsecbm::{Error, ErrorKind, Result, Schema};
 
@@ -71,16 +72,16 @@ fn config(schema: &Schema) -> String {
     };
     let of_concepts = ", label_filename: \"concepts.txt\"";
     let inputs = [
-        tensor("input_ids", "TYPE_INT64", &[-1], ""),
-        tensor("attention_mask", "TYPE_INT64", &[-1], ""),
-        tensor("concept_override", "TYPE_FP32", &[k, c], ""),
-        tensor("concept_override_mask", "TYPE_FP32", &[k], ""),
+        tensor(tensors::INPUT_IDS, "TYPE_INT64", &[-1], ""),
+        tensor(tensors::ATTENTION_MASK, "TYPE_INT64", &[-1], ""),
+        tensor(tensors::CONCEPT_OVERRIDE, "TYPE_FP32", &[k, c], ""),
+        tensor(tensors::CONCEPT_OVERRIDE_MASK, "TYPE_FP32", &[k], ""),
     ];
     let outputs = [
-        tensor("concept_logits", "TYPE_FP32", &[k, c], of_concepts),
-        tensor("concept_values", "TYPE_FP32", &[k, c], of_concepts),
-        tensor("label_logits", "TYPE_FP32", &[l], ", label_filename: \"label.txt\""),
-        tensor("token_evidence", "TYPE_FP32", &[k, c, -1], ""),
+        tensor(tensors::CONCEPT_LOGITS, "TYPE_FP32", &[k, c], of_concepts),
+        tensor(tensors::CONCEPT_VALUES, "TYPE_FP32", &[k, c], of_concepts),
+        tensor(tensors::LABEL_LOGITS, "TYPE_FP32", &[l], ", label_filename: \"label.txt\""),
+        tensor(tensors::TOKEN_EVIDENCE, "TYPE_FP32", &[k, c, -1], ""),
     ];
     format!(
         "# Written by sparsecbm export. Token ids come from the tokenizer in the model's metadata.

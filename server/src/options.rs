@@ -106,8 +106,9 @@ impl Options {
 
     /// How the model is to be loaded.
     pub fn loading(&self) -> LoadOptions {
-        let mut ort = OrtOptions::default().with_threads(self.threads);
-        ort.library.clone_from(&self.ort_library);
+        let ort = OrtOptions::default()
+            .with_library(self.ort_library.clone())
+            .with_threads(self.threads);
         LoadOptions::default()
             .with_engine(self.engine)
             .with_ort(ort)

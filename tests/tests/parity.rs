@@ -110,10 +110,9 @@ fn token_ids_and_texts_give_the_golden_outputs() {
 fn check_token_ids(model: &Model, case: &Case, place: &str) {
     for row in 0..case.rows() {
         let overridden = |prediction: Prediction| {
-            let mut overrides = case.overrides(row, &classes(model)).into_iter();
-            overrides.try_fold(prediction, |prediction, (k, question, probabilities)| {
-                prediction.overridden(question, [(&model.schema().concepts[k].name, probabilities)])
-            })
+            let overrides = case.overrides(row, &classes(model)).into_iter();
+            let name = |k: usize| &model.schema().concepts[k].name;
+            prediction.overridden(overrides.map(|(k, question, p)| (question, name(k), p)))
         };
         let prediction = model
             .predict_tokens(&case.token_ids(row))

@@ -6,14 +6,13 @@ use sparsecbm::edit::LayerPatch;
 use sparsecbm::onnx::ModelProto;
 use sparsecbm::{EngineChoice, ErrorKind, LoadOptions, MaskPatch, Model, Prediction};
 use sparsecbm_exporter::{ExportOptions, MaskForm};
-use sparsecbm_tests::{exported, graph_engine, hostile, known_to_sparse, largest_difference};
+use sparsecbm_tests::{
+    exported, graph_engine, hostile, known_to_sparse, largest_difference, unknown_to_sparse,
+};
 
 const TINY: &str = "tests/models/tiny";
 const EXECUTED: &str = "tests/models/tiny-executed";
 const SHIPPED: &str = "examples/models/cebab";
-/// Some that the sparse kernels do not know.
-const OTHERS: [&str; 3] =
-    ["tests/models/gpt2-rows", "tests/models/modernbert", "tests/models/bilstm"];
 const TEXT: &str = "The movie was very good, but so loud that we could not hear each other.";
 /// The largest difference between engines.
 const TOLERANCE: f32 = 1e-4;
@@ -99,7 +98,7 @@ fn outputs(prediction: &Prediction) -> Vec<f32> {
 #[test]
 fn a_patch_does_what_the_same_bits_in_the_file_do() {
     let known = known_to_sparse().map(|name| (name, true));
-    for (name, sparse) in known.chain(OTHERS.map(|name| (name, false))) {
+    for (name, sparse) in known.chain(unknown_to_sparse().map(|name| (name, false))) {
         let bytes = packed(name);
         let (patch, patched_bytes) = flips(&bytes, 1, 3);
         let mut engines = vec![graph_engine()];

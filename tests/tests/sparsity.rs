@@ -2,6 +2,9 @@
 
 use sparsecbm::sparse::Layout;
 use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct};
+use sparsecbm_bench::variants::{
+    in_single_weights, one_dense_pass, with_concepts, with_masks_at_random,
+};
 use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
 use sparsecbm_tests::{exported, graph_engine, known_to_sparse, largest_difference, repository};
 
@@ -94,7 +97,7 @@ fn concepts_taken_in_turns_say_what_the_first_ones_say() {
     let own = predict(&open());
     let concepts = own.concepts().len();
     for count in [1, concepts, 2 * concepts + 1] {
-        let grown = predict(&open().with_concepts(count).expect("its heads are read"));
+        let grown = predict(&with_concepts(open(), count).expect("its heads are read"));
         assert_eq!(grown.concepts().len(), count);
         for k in 0..count {
             let (found, expected) = (grown.concept_logits(), own.concept_logits());
@@ -129,8 +132,9 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
 fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
     for (block_rows, layout) in [(4, Layout::Blocks), (1, Layout::Rows)] {
         let checkpoint = Checkpoint::open(repository().join("examples/models/cebab"));
-        let checkpoint =
-            checkpoint.and_then(|c| c.with_masks_by_chance(0.95, block_rows)).expect("its weights");
+        let checkpoint = checkpoint
+            .and_then(|c| with_masks_at_random(c, 0.95, block_rows))
+            .expect("its weights");
         for mask in checkpoint.mask_statistics().expect("masks can be read").layers {
             assert_eq!(mask.block_rows, block_rows, "{}", mask.name);
             for density in mask.density {
@@ -147,7 +151,7 @@ fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
 #[test]
 fn masks_of_single_weights_keep_as_many_in_the_same_heads_and_neurons() {
     let open = || Checkpoint::open(repository().join("examples/models/cebab")).expect("it opens");
-    let single = open().in_single_weights().expect("its masks and weights");
+    let single = in_single_weights(open()).expect("its masks and weights");
     let statistics =
         |checkpoint: &Checkpoint| checkpoint.mask_statistics().expect("masks can be read").layers;
     for (own, single) in statistics(&open()).iter().zip(statistics(&single)) {
@@ -170,7 +174,7 @@ fn one_dense_pass_multiplies_every_weight_once() {
     let checkpoint = Checkpoint::open(repository().join("tests/models/tiny")).expect("it opens");
     let layers = checkpoint.mask_statistics().expect("masks can be read").layers;
     let weights: usize = layers.iter().map(|layer| layer.rows * layer.columns).sum();
-    let dense = checkpoint.into_one_dense_pass().expect("its weights are read");
+    let dense = one_dense_pass(checkpoint).expect("its weights are read");
     let model = exported_unchecked(&dense, MaskForm::Folded);
     let backbone: usize = backbone(model.plan()).map(|product| product.weights).sum();
     assert_eq!(backbone, weights);

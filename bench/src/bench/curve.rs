@@ -8,6 +8,7 @@ use super::load::{exported, one_thread};
 use super::model::{Encode, LENGTHS, predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::charts::{Area, Line, lines_chart, write_charts};
+use crate::variants::{in_single_weights, one_dense_pass, with_masks_at_random};
 use sparsecbm_exporter::{Checkpoint, MaskForm};
 
 const SPARSITIES: [f64; 6] = [0.0, 0.5, 0.7, 0.8, 0.9, 0.95];
@@ -38,9 +39,9 @@ pub struct CurveReport {
 pub enum CurveMasks {
     /// The checkpoint's own.
     Own,
-    /// As many weights, but single ones ([`Checkpoint::in_single_weights`]).
+    /// As many weights, but single ones ([`in_single_weights`]).
     OwnInSingleWeights,
-    /// By chance ([`Checkpoint::with_masks_by_chance`]).
+    /// At random ([`with_masks_at_random`]).
     ByChance(MaskShape),
 }
 
@@ -116,14 +117,14 @@ pub fn bench_curve(
     for masks in own.chain(shapes().map(CurveMasks::ByChance)) {
         let checkpoint = match masks {
             CurveMasks::Own => open(),
-            CurveMasks::OwnInSingleWeights => open()?.in_single_weights(),
+            CurveMasks::OwnInSingleWeights => in_single_weights(open()?),
             CurveMasks::ByChance(shape) => {
-                open()?.with_masks_by_chance(shape.sparsity, shape.block_rows)
+                with_masks_at_random(open()?, shape.sparsity, shape.block_rows)
             }
         };
         models.push((masks, sparse(&checkpoint?)?));
     }
-    let dense = exported(&open()?.into_one_dense_pass()?, MaskForm::Folded)?;
+    let dense = exported(&one_dense_pass(open()?)?, MaskForm::Folded)?;
     let dense = one_thread(dense, EngineChoice::OrtCpu, options)?;
     let longest = dense.schema().max_length;
     let lengths: Vec<usize> = LENGTHS.into_iter().filter(|&n| n <= longest).collect();

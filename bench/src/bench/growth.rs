@@ -8,6 +8,7 @@ use super::load::{exported, one_thread};
 use super::model::{predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
 use crate::charts::{Area, Line, lines_chart, write_charts};
+use crate::variants::{one_dense_pass, with_concepts};
 use sparsecbm_exporter::{Checkpoint, MaskForm};
 
 const CONCEPTS: [usize; 6] = [1, 2, 4, 8, 12, 16];
@@ -60,13 +61,13 @@ pub fn bench_growth(
     };
     let own = open()?;
     let own_models = both(&own)?;
-    let dense = load(&own.into_one_dense_pass()?, EngineChoice::OrtCpu, MaskForm::Folded)?;
+    let dense = load(&one_dense_pass(own)?, EngineChoice::OrtCpu, MaskForm::Folded)?;
     let longest = dense.schema().max_length;
     let tokens = USUAL_LENGTH.min(longest);
     let lengths: Vec<usize> = LENGTHS.into_iter().filter(|&n| n <= longest).collect();
     let grown = CONCEPTS
         .iter()
-        .map(|&count| both(&open()?.with_concepts(count)?))
+        .map(|&count| both(&with_concepts(open()?, count)?))
         .collect::<Result<Vec<_>>>()?;
 
     let mut points: Vec<([&Model; 3], Vec<u32>)> = Vec::new();

@@ -1,3 +1,4 @@
+use crate::variants::one_dense_pass;
 use serde::Serialize;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Model, Result};
@@ -78,7 +79,7 @@ pub fn bench_sparse(
     let checkpoint = open()?;
     let packed = exported(&checkpoint, MaskForm::Packed)?;
     let folded = exported(&checkpoint, MaskForm::Folded)?;
-    let dense = exported(&checkpoint.into_one_dense_pass()?, MaskForm::Folded)?;
+    let dense = exported(&one_dense_pass(checkpoint)?, MaskForm::Folded)?;
     let counted = load(dense.clone(), EngineChoice::Sparse)?;
     let ours = load(packed.clone(), EngineChoice::Sparse)?;
     let models = [

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use sparsecbm::{EngineChoice, LoadOptions};
+use sparsecbm::{EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 
 /// What runs the model.
 #[derive(Args)]
@@ -27,14 +27,15 @@ pub struct EngineArguments {
 impl EngineArguments {
     /// How the model is to be loaded.
     pub fn options(&self) -> LoadOptions {
-        let mut options = LoadOptions::default();
-        options.engine = self.engine;
-        options.ort.library = self.ort_library.clone();
-        options.ort.threads = self.threads;
-        options.ort.cuda_memory_limit =
-            self.cuda_memory.map(|mib| mib.get().saturating_mul(1 << 20));
-        options.ort.cuda_tf32 = self.cuda_tf32;
-        options.sparse.threads = self.threads;
-        options
+        let memory = self.cuda_memory.map(|mib| mib.get().saturating_mul(1 << 20));
+        let ort = OrtOptions::default()
+            .with_library(self.ort_library.clone())
+            .with_threads(self.threads)
+            .with_cuda_memory_limit(memory)
+            .with_cuda_tf32(self.cuda_tf32);
+        LoadOptions::default()
+            .with_engine(self.engine)
+            .with_sparse(SparseOptions::default().with_threads(self.threads))
+            .with_ort(ort)
     }
 }

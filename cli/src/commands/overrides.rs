@@ -62,11 +62,7 @@ impl Overrides {
 
     /// The prediction with these overrides.
     pub fn of(&self, prediction: &Prediction) -> Result<Prediction> {
-        let mut overridden = prediction.clone();
-        for (question, concept, value) in &self.0 {
-            overridden = overridden.overridden(*question, [(concept, value.clone())])?;
-        }
-        Ok(overridden)
+        prediction.overridden(self.0.iter().cloned())
     }
 }
 

@@ -1,4 +1,4 @@
-use super::heads::Answers;
+use super::answers::Answers;
 use super::{ConceptLayer, Override, difference, softmax};
 
 /// The label logits taken apart: `baseline` plus every concept's `total` plus `rest`, `[L]` each.
@@ -24,7 +24,7 @@ impl ConceptLayer {
         let concepts = overrides.iter().enumerate().map(|(k, given)| {
             let own = self.through_label_head(
                 k,
-                &difference(&logits[self.row(k)], &self.mean_logits[self.row(k)]),
+                &difference(&logits[self.shape.row(k)], &self.mean_logits[self.shape.row(k)]),
             );
             let Some(given) = given else { return ConceptShare { total: own, by_override: None } };
             let change = self.change(k, given, logits);
@@ -48,10 +48,12 @@ impl ConceptLayer {
     fn baseline(&self) -> Vec<f64> {
         let temperature = f64::from(self.temperature);
         let mut logits: Vec<f64> = self.heads.label_bias.iter().map(|&b| f64::from(b)).collect();
-        for k in 0..self.concepts {
+        for k in 0..self.shape.concepts {
             let mean: Vec<f64> =
-                self.mean_logits[self.row(k)].iter().map(|&m| f64::from(m)).collect();
-            for (logit, share) in logits.iter_mut().zip(self.product(&self.heads.label, k, &mean)) {
+                self.mean_logits[self.shape.row(k)].iter().map(|&m| f64::from(m)).collect();
+            for (logit, share) in
+                logits.iter_mut().zip(self.shape.product(&self.heads.label, k, &mean))
+            {
                 *logit += share;
             }
         }
@@ -60,36 +62,31 @@ impl ConceptLayer {
 
     /// What an override of concept k changes in the label logits.
     fn change(&self, k: usize, given: &Override, logits: &[f32]) -> Vec<f64> {
-        let own = &logits[self.row(k)];
+        let own = &logits[self.shape.row(k)];
         match &self.heads.answers {
-            Answers::Effect { weight } => {
-                self.product(weight, k, &difference(&given.probabilities, &softmax(own)))
+            Answers::Effect(weight) => {
+                let change = difference(&given.probabilities, &softmax(own));
+                self.shape.product(weight, k, &change)
             }
-            Answers::Replace { .. } => {
-                let fed = self.replaced(k, &given.probabilities);
+            Answers::Replace(class_logits) => {
+                let fed = class_logits.fed(self.shape, k, &given.probabilities);
                 self.through_label_head(k, &difference(&fed, own))
             }
-            Answers::SupposeCorrect { .. } => self.answer(k, given, logits),
+            Answers::SupposeCorrect(answers) => answers.change(self.shape, k, given, logits),
         }
     }
 
     /// What probabilities of concept k are worth by the suppose head, against its mean probabilities and whatever
     /// the text says of it; `None` for models of one answer.
     fn worth(&self, k: usize, probabilities: &[f32], logits: &[f32]) -> Option<Vec<f64>> {
-        let Answers::SupposeCorrect { suppose, hidden, .. } = &self.heads.answers else {
-            return None;
-        };
-        let mean = &self.mean_probabilities[self.row(k)];
-        let mut worth = self.product(suppose, k, &difference(probabilities, mean));
-        if let Some(hidden) = hidden {
-            hidden.add_change(&mut worth, logits, self.row(k), probabilities, mean);
-        }
-        Some(worth)
+        let Answers::SupposeCorrect(answers) = &self.heads.answers else { return None };
+        let mean = &self.mean_probabilities[self.shape.row(k)];
+        Some(answers.supposed(self.shape, k, probabilities, mean, logits))
     }
 
     fn through_label_head(&self, k: usize, change: &[f64]) -> Vec<f64> {
         let temperature = f64::from(self.temperature);
-        let product = self.product(&self.heads.label, k, change);
+        let product = self.shape.product(&self.heads.label, k, change);
         product.into_iter().map(|v| v / temperature).collect()
     }
 }

@@ -1,28 +1,37 @@
 //! The concept layer: from concept logits and overrides to the label, for every engine. The formulas are those
 //! of `docs/checkpoint.md`.
 
+mod answers;
 mod contributions;
 mod heads;
 mod value;
 
-use heads::{Answers, Heads};
+use answers::Answers;
+use heads::Heads;
 pub(crate) use value::Override;
 pub use value::{ConceptValue, Question};
 
+use crate::error::Result;
 use crate::onnx::ModelProto;
-use crate::{Result, Schema};
+use crate::schema::Schema;
 
 /// The heads above the concept logits. Arrays are row-major, a concept's row C wide (see [`Schema::class_count`]).
 pub(crate) struct ConceptLayer {
     heads: Heads,
-    concepts: usize,
-    classes: usize,
+    shape: Shape,
     /// T: the label head's logits are divided by it.
     temperature: f32,
     /// `[K, C]`: the baseline of contributions.
     mean_logits: Vec<f32>,
     /// `[K, C]`
     mean_probabilities: Vec<f32>,
+}
+
+/// How concepts and their classes lie in arrays `[K, C]`.
+#[derive(Clone, Copy)]
+struct Shape {
+    concepts: usize,
+    classes: usize,
 }
 
 /// What the concept layer says of one text; row-major.
@@ -40,15 +49,14 @@ impl ConceptLayer {
     /// # Errors
     /// `Model` where a head is missing or is not of the schema's shape.
     pub fn read(model: &ModelProto, schema: &Schema) -> Result<ConceptLayer> {
-        let classes = schema.class_count();
+        let shape = Shape::of(schema);
         let calibration = &schema.calibration;
         Ok(ConceptLayer {
             heads: Heads::read(model, schema)?,
-            concepts: schema.concept_count(),
-            classes,
+            shape,
             temperature: calibration.temperature,
-            mean_logits: padded(&calibration.mean_concept_logits, classes),
-            mean_probabilities: padded(&calibration.mean_concept_probabilities, classes),
+            mean_logits: padded(&calibration.mean_concept_logits, shape.classes),
+            mean_probabilities: padded(&calibration.mean_concept_probabilities, shape.classes),
         })
     }
 
@@ -61,29 +69,31 @@ impl ConceptLayer {
     pub fn forward(&self, logits: &[f32], overrides: &[Option<Override>]) -> Forward {
         let mut own = Vec::with_capacity(logits.len());
         let mut values = Vec::with_capacity(logits.len());
-        for (row, given) in logits.chunks(self.classes).zip(overrides) {
+        for (row, given) in logits.chunks(self.shape.classes).zip(overrides) {
             let probabilities = softmax(row);
             values.extend_from_slice(given.as_ref().map_or(&*probabilities, |o| &o.probabilities));
             own.extend(probabilities);
         }
         let label_logits = match &self.heads.answers {
-            Answers::Replace { .. } => {
+            Answers::Replace(class_logits) => {
                 let mut fed = logits.to_vec();
                 for (k, given) in overridden(overrides) {
-                    fed[self.row(k)].copy_from_slice(&self.replaced(k, &given.probabilities));
+                    let row = class_logits.fed(self.shape, k, &given.probabilities);
+                    fed[self.shape.row(k)].copy_from_slice(&row);
                 }
                 self.label(&fed)
             }
-            Answers::Effect { weight } => {
+            Answers::Effect(weight) => {
                 let change: Vec<f32> =
                     values.iter().zip(&own).map(|(after, before)| after - before).collect();
                 let effects = weight.chunks(change.len()).map(|row| dot(row, &change));
                 self.label(logits).into_iter().zip(effects).map(|(a, b)| a + b).collect()
             }
-            Answers::SupposeCorrect { .. } => {
+            Answers::SupposeCorrect(answers) => {
                 let mut label = self.label(logits);
                 for (k, given) in overridden(overrides) {
-                    for (logit, change) in label.iter_mut().zip(self.answer(k, given, logits)) {
+                    let change = answers.change(self.shape, k, given, logits);
+                    for (logit, change) in label.iter_mut().zip(change) {
                         *logit += change as f32;
                     }
                 }
@@ -98,49 +108,29 @@ impl ConceptLayer {
         let rows = self.heads.label.chunks(fed.len()).zip(&self.heads.label_bias);
         rows.map(|(row, bias)| (dot(row, fed) + bias) / self.temperature).collect()
     }
+}
 
-    /// `[L]`: what an override of concept k changes in the label logits of a model that supposes and corrects.
-    fn answer(&self, k: usize, given: &Override, logits: &[f32]) -> Vec<f64> {
-        let Answers::SupposeCorrect { suppose, correct, hidden } = &self.heads.answers else {
-            unreachable!("models of one answer have formulas of their own")
-        };
-        let own = softmax(&logits[self.row(k)]);
-        match given.question {
-            Question::Correct => self.product(correct, k, &difference(&given.probabilities, &own)),
-            Question::Suppose => {
-                let mut change = self.product(suppose, k, &difference(&given.probabilities, &own));
-                if let Some(hidden) = hidden {
-                    hidden.add_change(&mut change, logits, self.row(k), &given.probabilities, &own);
-                }
-                change
-            }
-        }
+impl Shape {
+    fn of(schema: &Schema) -> Shape {
+        Shape { concepts: schema.concept_count(), classes: schema.class_count() }
     }
 
-    /// `[C]`: the logits that a `replace` model feeds its label head for these probabilities.
-    fn replaced(&self, k: usize, probabilities: &[f32]) -> Vec<f32> {
-        let Answers::Replace { class_logits } = &self.heads.answers else {
-            unreachable!("only `replace` models feed other logits")
-        };
-        let of_concept = &class_logits[k * self.classes * self.classes..];
-        let logit = |c: usize| {
-            let of_class = of_concept.chunks(self.classes).map(|logits| logits[c]);
-            probabilities.iter().zip(of_class).map(|(p, logit)| p * logit).sum()
-        };
-        (0..self.classes).map(logit).collect()
+    /// K · C.
+    fn width(self) -> usize {
+        self.concepts * self.classes
+    }
+
+    /// Where concept k stands.
+    fn row(self, k: usize) -> std::ops::Range<usize> {
+        k * self.classes..(k + 1) * self.classes
     }
 
     /// `[L]`: concept k's columns of a head `[L, K * C]` times a vector `[C]`.
-    fn product(&self, head: &[f32], k: usize, vector: &[f64]) -> Vec<f64> {
+    fn product(self, head: &[f32], k: usize, vector: &[f64]) -> Vec<f64> {
         let row = |row: &[f32]| {
             row[self.row(k)].iter().zip(vector).map(|(&weight, v)| f64::from(weight) * v).sum()
         };
-        head.chunks(self.concepts * self.classes).map(row).collect()
-    }
-
-    /// Where concept k stands in arrays `[K, C]`.
-    fn row(&self, k: usize) -> std::ops::Range<usize> {
-        k * self.classes..(k + 1) * self.classes
+        head.chunks(self.width()).map(row).collect()
     }
 }
 

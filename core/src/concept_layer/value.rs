@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use super::softmax;
+use crate::error::{Error, ErrorKind, Result};
 use crate::schema::Variable;
-use crate::{Error, ErrorKind, Result};
 
 /// What a person who overrides a concept asks.
 ///

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// When a search is to end.
 pub(super) struct Deadline(Option<Instant>);

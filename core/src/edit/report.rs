@@ -2,10 +2,10 @@ use serde::Serialize;
 
 use super::task::EditTask;
 use crate::concept_layer::softmax;
+use crate::error::Result;
 use crate::gradients::MaskEditor;
 use crate::masks::MaskPatch;
-use crate::prediction::argmax;
-use crate::{Prediction, Result};
+use crate::prediction::{Prediction, argmax};
 
 /// How the search for an edit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -6,10 +6,11 @@ use super::rank::{Pair, rank};
 use super::report::{Edit, EditOutcome};
 use super::task::EditTask;
 use crate::concept_layer::softmax;
+use crate::error::{Error, ErrorKind, Result};
 use crate::gradients::{Gradients, MaskEditor};
 use crate::pauses::{at_once, without_pauses};
 use crate::prediction::argmax;
-use crate::{Error, ErrorKind, Result, Tokens};
+use crate::tokenizer::Tokens;
 
 /// By how much the logit of the class that is wanted must be above all others: engines differ by less.
 const MARGIN: f32 = 1e-3;

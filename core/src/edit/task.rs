@@ -1,4 +1,6 @@
-use crate::{Error, ErrorKind, Model, Prediction, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Model;
+use crate::prediction::Prediction;
 
 /// What an edit of one concept's mask is to bring about: classes of examples that are to change, and texts
 /// whose class is to stay.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Which engine is to run a model; as text `auto`, `sparse`, `tract`, `ort-cpu`, `ort-cuda` or `ort-cuda:N`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 //! A graph as it is, run on named inputs: for gradient files, which are not cut into encoder and concept layer.
 
 use super::{Device, EngineChoice, LoadOptions};
+use crate::error::{ErrorKind, Result};
 use crate::onnx::ModelProto;
-use crate::{ErrorKind, Result};
 
 /// A loaded graph.
 pub(crate) trait Graph: Send + Sync {

@@ -2,8 +2,9 @@ use bytes::Bytes;
 
 use super::LoadOptions;
 use super::graph::{Graph, Input, Values, load_graph};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::tensors;
-use crate::{Result, onnx};
+use crate::onnx;
 
 /// The concept layer as a file's graph has it for other runtimes, run to be compared with this crate's own.
 pub struct HeadGraph(Box<dyn Graph>);
@@ -35,7 +36,9 @@ impl HeadGraph {
             input(&[1, concepts, classes], Values::Float(given)),
             input(&[1, concepts], Values::Float(mask)),
         ])?;
-        let mut outputs = outputs.into_iter();
-        Ok([outputs.next().unwrap_or_default(), outputs.next().unwrap_or_default()])
+        outputs.try_into().map_err(|outputs: Vec<_>| {
+            let found = format!("{} outputs", outputs.len());
+            Error::new(ErrorKind::Engine, "concept layer graph", found, "two outputs")
+        })
     }
 }

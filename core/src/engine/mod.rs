@@ -20,11 +20,12 @@ pub(crate) use self::graph::{Graph, Input, Values, load_graph};
 pub use self::head::HeadGraph;
 pub use self::options::{LoadOptions, OrtOptions, SparseOptions};
 #[cfg(not(all(feature = "ort", feature = "tract")))]
-use crate::Error;
-use crate::PlannedProduct;
+use crate::error::Error;
+use crate::error::{ErrorKind, Result};
 use crate::format::tensors;
 use crate::onnx::{self, ModelProto};
-use crate::{ErrorKind, Result, Schema};
+use crate::schema::Schema;
+use crate::sparse::PlannedProduct;
 
 /// Runs a model's backbone and says where.
 pub(crate) trait Engine: Send + Sync {

@@ -93,10 +93,10 @@ pub struct OrtOptions {
 }
 
 impl OrtOptions {
-    /// The same with this library.
+    /// The same with this library, or with the one that is found.
     #[must_use]
-    pub fn with_library(self, library: impl Into<PathBuf>) -> OrtOptions {
-        OrtOptions { library: Some(library.into()), ..self }
+    pub fn with_library(self, library: impl Into<Option<PathBuf>>) -> OrtOptions {
+        OrtOptions { library: library.into(), ..self }
     }
 
     /// The same with so many threads of a run.

@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use super::{Device, Encoded, Engine, LoadOptions, Sequence};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::tensors;
 use crate::onnx::ModelProto;
-use crate::sparse::{Encoder, InstructionSet};
-use crate::{Error, ErrorKind, PlannedProduct, Result, Schema};
+use crate::schema::Schema;
+use crate::sparse::{Encoder, InstructionSet, PlannedProduct};
 
 /// Runs a model on our own kernels alone, without any library that runs graphs.
 pub(crate) struct SparseEngine {

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::Prediction;
+use crate::prediction::Prediction;
 
 /// What each concept adds to each label logit, against the mean of the training examples.
 ///

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
-use crate::{ConceptPrediction, Prediction, Question};
+use crate::concept_layer::Question;
+use crate::prediction::{ConceptPrediction, Prediction};
 
 /// The label under every class of one concept, the other concepts as they are.
 #[derive(Debug, Clone, PartialEq, Serialize)]

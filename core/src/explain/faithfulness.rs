@@ -1,7 +1,8 @@
 use serde::Serialize;
 
 use crate::concept_layer::softmax;
-use crate::{Error, ErrorKind, Prediction, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::prediction::Prediction;
 
 /// How deletion and insertion curves are made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -26,7 +26,8 @@ pub use subnetworks::{
 pub use suggest::{Policy, SuggestOptions, Suggestion};
 pub use words::{ConceptEvidence, Word, WordEvidence, descending};
 
-use crate::{Prediction, Result};
+use crate::error::Result;
+use crate::prediction::Prediction;
 
 /// What an explanation is to hold beyond what is free.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,8 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 
 use super::words::{Word, support};
-use crate::{Error, ErrorKind, Prediction, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::prediction::Prediction;
 
 /// How many texts are given to the engine at once.
 const BATCH: usize = 16;

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::WhatIf;
-use crate::error::named;
-use crate::{Error, ErrorKind, Prediction, Question, Result};
+use crate::concept_layer::Question;
+use crate::error::{Error, ErrorKind, Result, named};
+use crate::prediction::Prediction;
 
 /// By what concepts are ranked: the larger, the sooner a person is asked about one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

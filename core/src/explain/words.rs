@@ -3,7 +3,8 @@ use std::ops::Range;
 use serde::Serialize;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::{Prediction, Token};
+use crate::prediction::Prediction;
+use crate::tokenizer::Token;
 
 /// One word of a text (Unicode's word boundaries, UAX #29; a punctuation mark is a word too) and the
 /// positions that stand for it.

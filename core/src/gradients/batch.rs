@@ -1,8 +1,8 @@
 use super::parts::Part;
 use super::{GradientFile, Point};
 use crate::engine::{Input, Values};
+use crate::error::{Error, ErrorKind, Result};
 use crate::masks::Mask;
-use crate::{Error, ErrorKind, Result};
 
 /// The most positions, padding included, of one run: what a run holds at once grows with them, and on the way
 /// back everything on the way there is held.

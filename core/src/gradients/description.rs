@@ -1,10 +1,11 @@
 use serde::Deserialize;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::metadata;
 use crate::masks::Mask;
+use crate::model::Model;
 use crate::onnx::{self, ModelProto};
-use crate::schema::check_version;
-use crate::{Error, ErrorKind, Model, Result, Schema};
+use crate::schema::{Schema, check_version};
 
 /// What a gradient file says of itself.
 pub(super) struct Description {

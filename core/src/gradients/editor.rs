@@ -1,6 +1,8 @@
 use super::{Gradients, Point};
+use crate::error::{Error, ErrorKind, Result};
 use crate::masks::{LayerPatch, Mask, MaskPatch};
-use crate::{Error, ErrorKind, Model, Result, Tokens};
+use crate::model::Model;
+use crate::tokenizer::Tokens;
 
 /// One concept's mask that can be changed and looked at bit by bit, without a new model.
 #[derive(Clone)]

@@ -2,8 +2,10 @@ use bytes::Bytes;
 
 use super::description::Description;
 use super::parts::{Part, Parts};
+use crate::engine::{Device, LoadOptions};
+use crate::error::Result;
 use crate::onnx::{self, ModelProto};
-use crate::{Device, LoadOptions, Result, Schema};
+use crate::schema::Schema;
 
 /// A gradient file on an engine, without the model that it belongs to: masks are given with every call. To
 /// check such a file against another evaluation; [`Gradients`](super::Gradients) is it with its model.

@@ -14,13 +14,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+#[doc(hidden)]
 pub use self::batch::EmbeddingGradient;
 use self::description::Description;
+#[doc(hidden)]
 pub use self::editor::MaskEditor;
+#[doc(hidden)]
 pub use self::file::GradientFile;
+#[doc(hidden)]
 pub use self::point::Point;
+use crate::engine::{Device, LoadOptions};
+use crate::error::Result;
+use crate::model::Model;
 use crate::onnx::{self, ModelProto};
-use crate::{Device, LoadOptions, Model, Result};
 
 /// A loaded gradient file. Cheap to clone; may be shared by threads.
 #[derive(Clone)]
@@ -81,6 +87,7 @@ impl Gradients {
     }
 
     /// What computes them.
+    #[doc(hidden)]
     pub fn file(&self) -> &GradientFile {
         &self.inner.file
     }

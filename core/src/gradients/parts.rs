@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::description::Description;
-use crate::engine::{Graph, load_graph};
+use crate::engine::{Graph, LoadOptions, load_graph};
+use crate::error::Result;
 use crate::format::tensors;
 use crate::onnx::{self, ModelProto};
-use crate::{LoadOptions, Result};
 
 /// What a gradient file can be asked for. Each is a part of its graph, loaded when it is first needed, so that
 /// nothing is computed that was not asked for.

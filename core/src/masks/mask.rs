@@ -32,6 +32,17 @@ impl Mask {
         fits.then(|| Mask { layer: layer.into(), rows, columns, block_rows, bits })
     }
 
+    /// The bits of masks whose blocks are `kept` or not, row by row of `columns`.
+    ///
+    /// # Panics
+    /// Where there are no columns.
+    pub fn pack(kept: &[bool], columns: usize) -> Vec<u8> {
+        let byte = |kept: &[bool]| {
+            kept.iter().enumerate().fold(0, |byte, (bit, &kept)| byte | u8::from(kept) << bit)
+        };
+        kept.chunks(columns).flat_map(|row| row.chunks(8).map(byte)).collect()
+    }
+
     /// The linear layer's name in the backbone.
     pub fn layer(&self) -> &str {
         &self.layer

@@ -5,9 +5,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Mask, StoredMasks};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::nodes;
 use crate::schema::{Schema, check_version};
-use crate::{Error, ErrorKind, Result};
 
 /// Version of the patch file's format: `docs/edits.md`.
 const PATCH_VERSION: &str = "1.0";

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Mask, MaskSet};
-use crate::Result;
+use crate::error::Result;
 
 /// How dense a model's masks are and how much they share: `sparsecbm.masks` in an exported file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,10 +2,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem::size_of;
 
 use super::{LayerMasks, MaskSet};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{nodes, tensors};
 use crate::onnx::{self, DataType, ModelProto, TensorProto};
 use crate::schema::{Schema, Semantics};
-use crate::{Error, ErrorKind, Result};
 
 /// The masks of one matrix, and how a file holds them.
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
 use super::{DataType, GraphProto, NodeProto, TensorProto};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Checks what later code relies on, for a file may come from a stranger: every constant that is inside the
 /// file has as many elements as its shape says; and the graph holds no other graphs, so that it runs once

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::{GraphProto, ModelProto, ValueInfoProto};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The part of a model that computes `outputs` from `inputs`, as a model of its own.
 ///

@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 
 use super::check::{check_tensor, is_outside};
 use super::{ModelProto, TensorProto, read_bytes};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Brings in the elements that lie in files beside the model, which is in `folder`.
 ///

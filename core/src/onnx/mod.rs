@@ -16,7 +16,7 @@ use prost::Message;
 pub use cut::cut;
 pub use messages::*;
 
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Reads a model. Tensors in the result share `bytes`. Every constant inside the file has as
 /// many elements as its shape says; constants in other files are left there.

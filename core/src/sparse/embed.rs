@@ -1,7 +1,7 @@
 use super::branch::Text;
 use super::kernel::{Buffer, InstructionSet};
 use super::lower::{Embedding, Rows};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 impl Embedding {
     /// Panels of what it gives for `ids`, in `buffer`; zeros beyond the sequence.

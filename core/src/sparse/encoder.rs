@@ -6,9 +6,9 @@ use super::build::{Builder, PackedBlock, PackedLayer};
 use super::kernel::{InstructionSet, Tokens};
 use super::lower::{self, Embedding, EncoderSpec, LayerSpec, Matched};
 use super::plan::PlannedProduct;
+use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
-use crate::{Error, ErrorKind, Result};
 
 /// The encoder of a model on the sparse kernels: the embedding once, then each branch on its own.
 pub(crate) struct Encoder {

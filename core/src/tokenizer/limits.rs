@@ -1,7 +1,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How many times longer than a text the rules of a tokenizer may make it, all of them together. Those of real
 /// models stay below a hundred.

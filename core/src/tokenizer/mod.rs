@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokenizers::TruncationDirection;
 
 use crate::caught::caught;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// One position of the model's input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

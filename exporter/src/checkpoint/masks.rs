@@ -120,7 +120,7 @@ fn listed(tensors: &Tensors, layer: &LinearLayer, k: usize) -> Result<Vec<u8>> {
     let name = names::mask_list(&layer.name, k);
     tensors.expect_shape(&name, &layer.stored_shape())?;
     let kept = layer.as_out_in(tensors.zeros_and_ones(&name)?);
-    Ok(pack_rows(&kept, layer.columns).collect())
+    Ok(Mask::pack(&kept, layer.columns))
 }
 
 fn set(layer: &LinearLayer, block_rows: usize, count: usize, bits: Vec<u8>) -> MaskSet {
@@ -128,71 +128,10 @@ fn set(layer: &LinearLayer, block_rows: usize, count: usize, bits: Vec<u8>) -> M
         .expect("as many bits as the layer's sizes say")
 }
 
-/// A mask for each concept that leaves out the share `sparsity` of the blocks of `block_rows` outputs by one
-/// input, those that `random` says.
-pub(super) fn at_random(
-    layer: &LinearLayer,
-    sparsity: f64,
-    block_rows: usize,
-    concepts: usize,
-    random: &mut fastrand::Rng,
-) -> MaskSet {
-    let LinearLayer { rows, columns, .. } = *layer;
-    let blocks = rows / block_rows * columns;
-    let count = ((1.0 - sparsity) * blocks as f64).round() as usize;
-    let mut kept: Vec<bool> = (0..blocks).map(|block| block < count).collect();
-    let mut bits = Vec::new();
-    for _ in 0..concepts {
-        random.shuffle(&mut kept);
-        bits.extend(pack_rows(&kept, columns));
-    }
-    set(layer, block_rows, concepts, bits)
-}
-
-/// For each concept as many weights as it keeps in `masks`, but single ones: at random, in the rows and columns of which
-/// it keeps something.
-pub(super) fn in_single_weights(
-    layer: &LinearLayer,
-    masks: &MaskSet,
-    random: &mut fastrand::Rng,
-) -> MaskSet {
-    let LinearLayer { rows, columns, .. } = *layer;
-    let mut bits = Vec::new();
-    for mask in masks.masks() {
-        let own: Vec<bool> =
-            mask.apply(vec![1.0; rows * columns]).into_iter().map(|w| w != 0.0).collect();
-        let in_column = |column: usize| own[column..].iter().step_by(columns).any(|&kept| kept);
-        let live_columns: Vec<usize> = (0..columns).filter(|&column| in_column(column)).collect();
-        let live_rows = (0..rows).filter(|row| own[row * columns..][..columns].contains(&true));
-        let mut indices: Vec<usize> = live_rows
-            .flat_map(|row| live_columns.iter().map(move |column| row * columns + column))
-            .collect();
-        random.shuffle(&mut indices);
-        indices.truncate(own.iter().filter(|&&kept| kept).count());
-        let mut kept = vec![false; rows * columns];
-        indices.into_iter().for_each(|index| kept[index] = true);
-        bits.extend(pack_rows(&kept, columns));
-    }
-    set(layer, 1, masks.count(), bits)
-}
-
-/// `count` masks of `layer` that keep everything.
-pub(super) fn whole(layer: &LinearLayer, block_rows: usize, count: usize) -> MaskSet {
-    let kept = vec![true; layer.rows / block_rows * layer.columns];
-    let one: Vec<u8> = pack_rows(&kept, layer.columns).collect();
-    set(layer, block_rows, count, one.repeat(count))
-}
-
-/// Of `masks` those that `chosen` numbers, in that order.
-pub(super) fn taken(layer: &LinearLayer, masks: &MaskSet, chosen: &[usize]) -> MaskSet {
-    let bits = chosen.iter().flat_map(|&k| masks.mask(k).bits().to_vec()).collect();
-    set(layer, masks.block_rows(), chosen.len(), bits)
-}
-
-/// Puts `masks` in the place of those of `layer` in `tensors`.
-pub(super) fn replace(masks: &MaskSet, tensors: &mut Tensors, layer: &LinearLayer) {
+/// Puts `masks` in the place of those of their layer in `tensors`.
+pub(super) fn replace(masks: &MaskSet, tensors: &mut Tensors) {
     for k in 0.. {
-        let listed = names::mask_list(&layer.name, k);
+        let listed = names::mask_list(masks.layer(), k);
         if !tensors.contains(&listed) {
             break;
         }
@@ -200,17 +139,7 @@ pub(super) fn replace(masks: &MaskSet, tensors: &mut Tensors, layer: &LinearLaye
     }
     let blocks = masks.rows() / masks.block_rows();
     let shape = vec![masks.count(), blocks, masks.columns().div_ceil(8)];
-    tensors.replace_bytes(&names::mask_bits(&layer.name), shape, masks.bits().to_vec());
-}
-
-/// The bytes of some rows, each with a last one filled up.
-fn pack_rows(kept: &[bool], columns: usize) -> impl Iterator<Item = u8> {
-    kept.chunks(columns).flat_map(|row| row.chunks(8).map(pack))
-}
-
-/// Up to eight values as a byte, the first as its lowest bit.
-fn pack(values: &[bool]) -> u8 {
-    values.iter().enumerate().fold(0, |byte, (bit, &kept)| byte | u8::from(kept) << bit)
+    tensors.replace_bytes(&names::mask_bits(masks.layer()), shape, masks.bits().to_vec());
 }
 
 /// The bits of a row's last byte that stand for no column.

@@ -3,11 +3,11 @@
 mod digest;
 mod heads;
 mod masks;
+mod replace;
 mod shard;
 mod survey;
 mod tensors;
 mod tokenizer;
-mod variants;
 
 use std::path::{Path, PathBuf};
 

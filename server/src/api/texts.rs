@@ -40,11 +40,7 @@ pub struct Read(Vec<(Question, String, ConceptValue)>);
 impl Read {
     /// The prediction with these overrides.
     pub fn of(&self, prediction: &Prediction) -> sparsecbm::Result<Prediction> {
-        let mut overridden = prediction.clone();
-        for (question, concept, value) in &self.0 {
-            overridden = overridden.overridden(*question, [(concept, value.clone())])?;
-        }
-        Ok(overridden)
+        prediction.overridden(self.0.iter().cloned())
     }
 }
 

@@ -42,11 +42,7 @@ pub async fn infer(
     let predictions = predictions
         .into_iter()
         .zip(overrides)
-        .map(|(prediction, overrides)| {
-            overrides.into_iter().try_fold(prediction, |prediction, (question, concept, value)| {
-                prediction.overridden(question, [(concept, value)])
-            })
-        })
+        .map(|(prediction, overrides)| prediction.overridden(overrides))
         .collect::<Result<Vec<_>, Error>>()?;
     let outputs = outputs(&request, &predictions, positions);
     Ok(wire::write(&app.options.name, VERSION, request.id.as_deref(), &outputs))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use clap::{Args, Subcommand};
-use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Result};
+use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, OrtOptions, Result};
 use sparsecbm_bench::bench::{
     Accuracy, CurveMasks, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow,
     SparseReport, Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse,
@@ -84,9 +84,8 @@ impl Measured {
     }
 
     fn options(&self) -> LoadOptions {
-        let mut options = LoadOptions::default();
-        options.ort.library = self.ort_library.clone();
-        options
+        let ort = OrtOptions::default().with_library(self.ort_library.clone());
+        LoadOptions::default().with_ort(ort)
     }
 }
 
@@ -128,10 +127,10 @@ impl Command {
                 if *json { print_json(&report) } else { print(&describe_kernel(&report)) }
             }
             Command::Resident { model, engine, ort_library } => {
-                let mut options = LoadOptions::default();
-                options.engine = *engine;
-                options.ort.library = ort_library.clone();
-                options.ort.threads = Some(NonZeroUsize::MIN);
+                let ort = OrtOptions::default()
+                    .with_library(ort_library.clone())
+                    .with_threads(NonZeroUsize::MIN);
+                let options = LoadOptions::default().with_engine(*engine).with_ort(ort);
                 print_json(&resident(model, &options)?)
             }
         }

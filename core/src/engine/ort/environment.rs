@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 use ort::environment::{Environment, EnvironmentBuilder, GlobalThreadPoolOptions};
 
 use super::library;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// ONNX Runtime in this process: it allows one environment of one library, ever.
 #[derive(Clone)]

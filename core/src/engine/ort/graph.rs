@@ -7,9 +7,9 @@ use prost::Message;
 use super::pool::Pool;
 use super::session::{Place, Sessions};
 use super::{device, environment};
-use crate::Result;
 use crate::engine::graph::{Graph, Input, Values};
 use crate::engine::{Device, EngineChoice, OrtOptions};
+use crate::error::Result;
 use crate::onnx::ModelProto;
 
 /// A whole graph on ONNX Runtime.

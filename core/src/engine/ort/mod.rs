@@ -19,8 +19,10 @@ pub(super) use self::graph::OrtGraph;
 use self::pool::Pool;
 use self::session::{Place, Sessions};
 use super::{Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::tensors;
 use crate::onnx::ModelProto;
-use crate::{Error, ErrorKind, Result, Schema};
+use crate::schema::Schema;
 
 /// Runs a model on ONNX Runtime: a batch in as few runs as fit, several batches at a time.
 pub(crate) struct OrtEngine {
@@ -75,8 +77,8 @@ impl OrtEngine {
         let shape = [rows, positions];
         let layer = self.concepts * self.classes;
         let read = |outputs: &SessionOutputs<'_>| {
-            let logits = floats(outputs, "concept_logits", rows * layer)?;
-            let evidence = floats(outputs, "token_evidence", rows * layer * positions)?;
+            let logits = floats(outputs, tensors::CONCEPT_LOGITS, rows * layer)?;
+            let evidence = floats(outputs, tensors::TOKEN_EVIDENCE, rows * layer * positions)?;
             let of_row = |(row, sequence): (usize, &&Sequence)| Encoded {
                 concept_logits: logits[row * layer..(row + 1) * layer].to_vec(),
                 token_evidence: evidence[row * layer * positions..(row + 1) * layer * positions]
@@ -91,9 +93,9 @@ impl OrtEngine {
             let ids = TensorRef::from_array_view((shape, &*ids))?;
             let mask = TensorRef::from_array_view((shape, &*mask))?;
             match self.place {
-                Place::Cpu => read(
-                    &session.run(ort::inputs! { "input_ids" => ids, "attention_mask" => mask })?,
-                ),
+                Place::Cpu => read(&session.run(
+                    ort::inputs! { tensors::INPUT_IDS => ids, tensors::ATTENTION_MASK => mask },
+                )?),
                 Place::Cuda { .. } => binding::run(session, ids, mask, read),
             }
         })

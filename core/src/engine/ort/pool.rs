@@ -8,7 +8,7 @@ use ort::session::builder::PrepackedWeights;
 
 use super::assignment;
 use super::session::Sessions;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Sessions of one graph, made when they are first needed: a session serves one run at a time.
 pub(super) struct Pool {

@@ -7,7 +7,7 @@ use ort::session::Session;
 use ort::session::builder::{AutoDevicePolicy, PrepackedWeights, SessionBuilder};
 
 use crate::engine::{EngineChoice, OrtOptions};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What ONNX Runtime calls its CUDA provider.
 pub(super) const CUDA_PROVIDER: &str = "CUDAExecutionProvider";

@@ -6,8 +6,8 @@ use tract_onnx::prelude::*;
 use super::{device, failed, plan, run};
 use crate::engine::Device;
 use crate::engine::graph::{Graph, Input, Values};
+use crate::error::{ErrorKind, Result};
 use crate::onnx::{DataType, DimensionValue, ModelProto, ValueInfoProto};
-use crate::{ErrorKind, Result};
 
 /// A whole graph on tract.
 pub(crate) struct TractGraph {

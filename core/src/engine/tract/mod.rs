@@ -8,8 +8,9 @@ use tract_onnx::prelude::*;
 pub(super) use self::graph::TractGraph;
 use super::{Device, Encoded, Engine, Sequence};
 use crate::caught::caught;
+use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::ModelProto;
-use crate::{Error, ErrorKind, Result, Schema};
+use crate::schema::Schema;
 
 /// Runs a model on tract, one sequence at a time: on a processor a batch gains nothing there, and
 /// nothing is spent on padding.

@@ -11,9 +11,10 @@ use self::quadrature::gauss_legendre;
 use super::occlusion::Progress;
 use super::words::{Word, support};
 use crate::engine::Sequence;
+use crate::error::{Error, ErrorKind, Result};
 use crate::gradients::{Gradients, MaskEditor, Point};
 use crate::pauses::{at_once, without_pauses};
-use crate::{Error, ErrorKind, Prediction, Result};
+use crate::prediction::Prediction;
 
 /// How integrated gradients are computed.
 #[derive(Debug, Clone)]

@@ -9,10 +9,12 @@ use bytes::Bytes;
 pub use report::{LayerSubnetworks, SubnetworkReport, Units};
 pub use responsibility::{Loss, Responsibility, SwitchedOff};
 
+use crate::error::Result;
 use crate::exported::Exported;
 use crate::masks::{Mask, MaskSet, StoredMasks};
+use crate::model::Model;
 use crate::onnx::{self, ModelProto};
-use crate::{Model, Result, Schema};
+use crate::schema::Schema;
 
 /// The masks of a model: [`Model::subnetworks`].
 pub struct Subnetworks {

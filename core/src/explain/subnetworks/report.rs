@@ -1,8 +1,8 @@
 use serde::Serialize;
 
 use super::{Subnetworks, split};
+use crate::error::{Error, ErrorKind, Result};
 use crate::masks::{Mask, MaskSet, fraction};
-use crate::{Error, ErrorKind, Result};
 
 /// How dense the subnetworks are, what they share and what each has to itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,8 +3,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::split;
+use crate::error::Result;
 use crate::format::nodes;
-use crate::{Model, Result};
+use crate::model::Model;
 
 /// Which part of a concept's subnetwork is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,5 +1,5 @@
+use crate::error::{Error, ErrorKind};
 use crate::onnx::NodeProto;
-use crate::{Error, ErrorKind};
 
 /// Where a graph is not what the sparse kernels run.
 #[derive(Debug, Clone, PartialEq, Eq)]
