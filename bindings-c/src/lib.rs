@@ -10,6 +10,7 @@
 mod arguments;
 mod correct;
 mod edit;
+mod engine;
 mod explain;
 mod explanation;
 mod gradients;
@@ -32,6 +33,7 @@ mod words;
 
 pub use correct::*;
 pub use edit::*;
+pub use engine::*;
 pub use explain::*;
 pub use explanation::*;
 pub use gradients::*;

@@ -5,24 +5,13 @@ use std::path::PathBuf;
 use sparsecbm::{EngineChoice, OrtOptions, SparseOptions};
 
 use crate::arguments::{Out, array, string};
+use crate::engine::{
+    Engine, SCBM_ENGINE_AUTO, SCBM_ENGINE_ORT_CPU, SCBM_ENGINE_ORT_CUDA, SCBM_ENGINE_SPARSE,
+    SCBM_ENGINE_TRACT,
+};
 use crate::model::Model;
 use crate::options::{Options, known};
 use crate::status::{Failure, Status, entry};
-
-/// Which engine runs a model: one of the `SCBM_ENGINE_…`.
-pub type Engine = i32;
-
-/// The best engine there is; `scbm_model_get_info` says which it was. Never a GPU: one is asked for.
-pub const SCBM_ENGINE_AUTO: Engine = 0;
-/// tract: on any processor, no other library needed.
-pub const SCBM_ENGINE_TRACT: Engine = 1;
-/// ONNX Runtime on the processor, in libraries that were built with it.
-pub const SCBM_ENGINE_ORT_CPU: Engine = 2;
-/// ONNX Runtime on an NVIDIA GPU, in libraries that were built with it. Never falls back to the processor.
-pub const SCBM_ENGINE_ORT_CUDA: Engine = 3;
-/// The library's own kernels, whose products cost what the kept weights cost: on any processor, but only
-/// for the encoders that they know.
-pub const SCBM_ENGINE_SPARSE: Engine = 4;
 
 /// How a model is to be loaded. Set it to zero and `struct_size` to its size, then what you want:
 /// `scbm_load_options options = {0}; options.struct_size = sizeof options;`
@@ -148,16 +137,4 @@ pub(crate) unsafe fn load_options(
         .with_engine(engine)
         .with_sparse(SparseOptions::default().with_threads(number(given.threads)))
         .with_ort(ort))
-}
-
-/// The number of the engine that is called `name`, which may name a device after a colon.
-pub(crate) fn engine_number(name: &str) -> Result<Engine, Failure> {
-    Ok(match name.parse::<EngineChoice>()? {
-        EngineChoice::Tract => SCBM_ENGINE_TRACT,
-        EngineChoice::OrtCpu => SCBM_ENGINE_ORT_CPU,
-        EngineChoice::OrtCuda { .. } => SCBM_ENGINE_ORT_CUDA,
-        EngineChoice::Sparse => SCBM_ENGINE_SPARSE,
-        // The crate may learn engines before this table does.
-        _ => SCBM_ENGINE_AUTO,
-    })
 }

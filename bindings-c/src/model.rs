@@ -2,7 +2,7 @@ use std::ffi::{CString, c_char};
 use std::sync::{Arc, OnceLock};
 
 use crate::arguments::{Out, element, reference, string};
-use crate::load::{Engine, engine_number};
+use crate::engine::{Engine, engine_number};
 use crate::names::{self, Names, VariableNames, c_string, made_once};
 use crate::status::{Failure, Status, entry, free};
 

@@ -1,13 +1,11 @@
 use js_sys::{Array, JSON, Uint8Array};
-use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
 use sparsecbm::explain::Subnetworks;
 use sparsecbm::{EngineChoice, LoadOptions, MaskPatch, Model};
 use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
 use crate::prediction::RawPrediction;
-use crate::report::report;
+use crate::report::{plain, report};
 
 /// Takes an exported file piece by piece, so that WebAssembly's memory holds it once and JavaScript's
 /// not at all.
@@ -111,9 +109,4 @@ fn patch(given: &JsValue) -> Result<MaskPatch, JsValue> {
         None => JSON::stringify(given).ok().and_then(|text| text.as_string()).unwrap_or_default(),
     };
     MaskPatch::from_json(text.as_bytes()).map_err(to_js)
-}
-
-/// As JavaScript's own objects, arrays and numbers, with the names that it has in JSON: what is the file's own.
-pub(crate) fn plain(value: &impl Serialize) -> Result<JsValue, JsValue> {
-    value.serialize(&Serializer::json_compatible()).map_err(JsValue::from)
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-use crate::model::plain;
+use crate::report::plain;
 
 /// Something that takes seconds, step by step: so the scripts can hear messages between two steps.
 #[wasm_bindgen]

@@ -4,9 +4,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::to_js;
 use crate::explain;
-use crate::model::plain;
 use crate::overrides;
-use crate::report::report;
+use crate::report::{plain, report};
 
 /// A prediction and its overrides.
 #[wasm_bindgen]

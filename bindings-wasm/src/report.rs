@@ -12,6 +12,11 @@ pub(crate) fn report(value: &impl Serialize) -> Result<JsValue, JsValue> {
     Ok(in_camel_case(value.serialize(&serializer)?))
 }
 
+/// As JavaScript's own objects, arrays and numbers, with the names that it has in JSON: what is the file's own.
+pub(crate) fn plain(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    value.serialize(&Serializer::json_compatible()).map_err(JsValue::from)
+}
+
 fn in_camel_case(value: JsValue) -> JsValue {
     if let Some(array) = value.dyn_ref::<Array>() {
         return array.iter().map(in_camel_case).collect::<Array>().into();

@@ -43,7 +43,6 @@
 //! Shapes are written with K concepts of up to C classes, L label classes, S positions (tokens with their
 //! special tokens) and W words.
 
-mod caught;
 mod concept_layer;
 pub mod edit;
 mod engine;
@@ -57,6 +56,7 @@ mod masks;
 mod model;
 #[doc(hidden)]
 pub mod onnx;
+mod panic;
 mod pauses;
 mod prediction;
 pub mod schema;

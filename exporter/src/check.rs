@@ -11,7 +11,7 @@ use sparsecbm::{
 
 use crate::checkpoint::Checkpoint;
 use crate::options::ExportOptions;
-use crate::reference::{Decided, Encoded, Input, Override, Reference};
+use crate::reference::{ConceptLayerOutputs, EncoderOutputs, Input, Override, Reference};
 use crate::weights::WeightForm;
 
 /// The inputs are random but always the same.
@@ -57,28 +57,28 @@ impl Differences {
         ]
     }
 
-    fn add_encoded(&mut self, found: &Found, expected: &Encoded) {
+    fn add_encoder(&mut self, found: &Outputs, expected: &EncoderOutputs) {
         raise(&mut self.concept_logits, found.concept_logits, expected.concept_logits.view());
         raise(&mut self.token_evidence, found.token_evidence, expected.token_evidence.view());
     }
 
-    fn add_decided(&mut self, found: &Found, expected: &Decided) {
+    fn add_concept_layer(&mut self, found: &Outputs, expected: &ConceptLayerOutputs) {
         raise(&mut self.concept_values, found.concept_values, expected.concept_values.view());
         raise(&mut self.label_logits, found.label_logits, expected.label_logits.view());
     }
 }
 
 /// The outputs of one run.
-struct Found<'a> {
+struct Outputs<'a> {
     concept_logits: ArrayView<'a, f32, ndarray::Ix2>,
     token_evidence: ArrayView<'a, f32, ndarray::Ix3>,
     concept_values: ArrayView<'a, f32, ndarray::Ix2>,
     label_logits: ArrayView1<'a, f32>,
 }
 
-impl<'a> Found<'a> {
-    fn by_file(prediction: &'a Prediction) -> Found<'a> {
-        Found {
+impl<'a> Outputs<'a> {
+    fn by_file(prediction: &'a Prediction) -> Outputs<'a> {
+        Outputs {
             concept_logits: prediction.concept_logits(),
             token_evidence: prediction.token_evidence(),
             concept_values: prediction.concept_values(),
@@ -86,12 +86,12 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn by_reference(encoded: &'a Encoded, decided: &'a Decided) -> Found<'a> {
-        Found {
+    fn by_reference(encoded: &'a EncoderOutputs, forward: &'a ConceptLayerOutputs) -> Outputs<'a> {
+        Outputs {
             concept_logits: encoded.concept_logits.view(),
             token_evidence: encoded.token_evidence.view(),
-            concept_values: decided.concept_values.view(),
-            label_logits: decided.label_logits.view(),
+            concept_values: forward.concept_values.view(),
+            label_logits: forward.label_logits.view(),
         }
     }
 }
@@ -128,19 +128,19 @@ pub(crate) fn check(
         let prediction = model.predict_tokens(ids)?;
         for overrides in &overrides {
             let overridden = overridden(checkpoint, &prediction, overrides)?;
-            let found = Found::by_file(&overridden);
-            differences.add_encoded(&found, expected);
-            let expected = stored.decide(&expected.concept_logits, overrides);
-            differences.add_decided(&found, &expected);
+            let found = Outputs::by_file(&overridden);
+            differences.add_encoder(&found, expected);
+            let expected = stored.concept_layer(&expected.concept_logits, overrides);
+            differences.add_concept_layer(&found, &expected);
             let Some(head) = &head else { continue };
             let [values, label] = by_head(head, &found, overrides)?;
             let shape = found.concept_values.raw_dim();
-            let by_graph = Found {
+            let by_graph = Outputs {
                 concept_values: ArrayView::from_shape(shape, &values).map_err(wrong_shape)?,
                 label_logits: ArrayView1::from(&label),
                 ..found
             };
-            differences.add_decided(&by_graph, &expected);
+            differences.add_concept_layer(&by_graph, &expected);
         }
     }
     let too_large = |value: f32| value.is_nan() || value > options.atol;
@@ -183,7 +183,7 @@ fn on(engine: EngineChoice) -> LoadOptions {
 }
 
 /// `concept_values` and `label_logits` as the file's own graph makes them from the same concept logits.
-fn by_head(head: &HeadGraph, found: &Found<'_>, overrides: &Overrides) -> Result<[Vec<f32>; 2]> {
+fn by_head(head: &HeadGraph, found: &Outputs<'_>, overrides: &Overrides) -> Result<[Vec<f32>; 2]> {
     let logits: Vec<f32> = found.concept_logits.iter().copied().collect();
     let classes = found.concept_logits.ncols();
     let none = vec![0.0; classes];
@@ -205,7 +205,7 @@ fn wrong_shape(error: ndarray::ShapeError) -> Error {
 fn rounding(
     checkpoint: &Checkpoint,
     stored: &Reference,
-    by_stored: &[Encoded],
+    by_stored: &[EncoderOutputs],
     inputs: &[Input],
     overrides: &[Overrides],
 ) -> Result<Differences> {
@@ -213,10 +213,13 @@ fn rounding(
     let mut differences = Differences::default();
     for (found, expected) in by_stored.iter().zip(exact.encode(inputs)?) {
         for overrides in overrides {
-            let decided = stored.decide(&found.concept_logits, overrides);
-            let found = Found::by_reference(found, &decided);
-            differences.add_encoded(&found, &expected);
-            differences.add_decided(&found, &exact.decide(&expected.concept_logits, overrides));
+            let forward = stored.concept_layer(&found.concept_logits, overrides);
+            let found = Outputs::by_reference(found, &forward);
+            differences.add_encoder(&found, &expected);
+            differences.add_concept_layer(
+                &found,
+                &exact.concept_layer(&expected.concept_logits, overrides),
+            );
         }
     }
     Ok(differences)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sparsecbm_tests::repository;
 
 /// Crates of the map.
-const CRATES: [&str; 4] = ["core", "exporter", "cli", "bench"];
+const CRATES: [&str; 6] = ["core", "exporter", "cli", "bench", "bindings-c", "bindings-wasm"];
 
 /// A builder and what it builds may know each other: a model makes predictions, which keep it.
 const BUILDERS: [(&str, &str, &str); 1] = [("core", "prediction", "model")];

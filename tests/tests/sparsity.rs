@@ -1,6 +1,6 @@
 //! What the sparse engine makes of the shipped model: small, and chosen by its masks.
 
-use sparsecbm::sparse::Layout;
+use sparsecbm::sparse::PackLayout;
 use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct};
 use sparsecbm_bench::variants::{
     in_single_weights, one_dense_pass, with_concepts, with_masks_at_random,
@@ -80,7 +80,7 @@ fn every_form_of_every_known_backbone_gives_what_the_graph_engine_gives() {
 #[test]
 fn the_shipped_masks_run_in_blocks_and_cost_less_than_dense() {
     for product in backbone(&plan(WeightForm::F16, MaskForm::Packed)) {
-        assert_eq!(product.layout, Layout::Blocks, "{}", product.name);
+        assert_eq!(product.layout, PackLayout::Blocks, "{}", product.name);
         assert!(product.microseconds < product.dense_microseconds, "{}", product.name);
         assert!(product.multiplied >= product.weights, "{}", product.name);
     }
@@ -130,7 +130,7 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
 /// The checkpoints that `bench curve` measures.
 #[test]
 fn masks_by_chance_keep_their_share_in_blocks_and_alone() {
-    for (block_rows, layout) in [(4, Layout::Blocks), (1, Layout::Rows)] {
+    for (block_rows, layout) in [(4, PackLayout::Blocks), (1, PackLayout::Rows)] {
         let checkpoint = Checkpoint::open(repository().join("examples/models/cebab"));
         let checkpoint = checkpoint
             .and_then(|c| with_masks_at_random(c, 0.95, block_rows))
@@ -162,7 +162,7 @@ fn masks_of_single_weights_keep_as_many_in_the_same_heads_and_neurons() {
     let single = exported_unchecked(&single, MaskForm::Packed);
     for (own, single) in backbone(own.plan()).zip(backbone(single.plan())) {
         if single.name.ends_with("intermediate.dense") {
-            assert_eq!(single.layout, Layout::Rows, "{}", single.name);
+            assert_eq!(single.layout, PackLayout::Rows, "{}", single.name);
         }
         assert!(single.rows <= own.rows && single.columns <= own.columns, "{}", single.name);
         assert!(single.rows * 2 > own.rows, "{}: {} of {}", own.name, single.rows, own.rows);

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use sparsecbm::Result;
-use sparsecbm::sparse::{CostTrials, Fit, InstructionSet, Layout, TOKENS};
+use sparsecbm::sparse::{CostTrials, Fit, InstructionSet, PackLayout, TOKENS};
 
 use super::timing::{Case, Clock, take_turns};
 
@@ -35,7 +35,7 @@ pub struct Peak {
 pub fn bench_kernel(rounds: usize) -> Result<KernelReport> {
     let mut report = KernelReport { tokens: TOKENS, fits: Vec::new(), peaks: Vec::new() };
     for set in InstructionSet::available() {
-        for layout in Layout::ALL {
+        for layout in PackLayout::ALL {
             report.fits.push(fit(set, layout, rounds)?);
         }
         let giga_multiply_adds = peak(set, rounds)?;
@@ -57,7 +57,7 @@ pub(super) fn peak(set: InstructionSet, rounds: usize) -> Result<f64> {
     Ok(count as f64 / timing.fastest_us / 1e3)
 }
 
-fn fit(set: InstructionSet, layout: Layout, rounds: usize) -> Result<Fit> {
+fn fit(set: InstructionSet, layout: PackLayout, rounds: usize) -> Result<Fit> {
     let mut random = fastrand::Rng::with_seed(SEED);
     let mut trials = CostTrials::new(layout, set, || random.f64());
     let mut cases: Vec<Case> = trials

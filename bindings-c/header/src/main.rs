@@ -6,9 +6,10 @@ use std::path::Path;
 use cbindgen::{Builder, Config};
 
 /// The source files that export something, in the header's order.
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "version",
     "status",
+    "engine",
     "load",
     "model",
     "tokens",

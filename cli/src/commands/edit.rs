@@ -10,7 +10,7 @@ use sparsecbm::{Error, ErrorKind, Model, Result};
 
 use super::gradients::GradientArguments;
 use super::load::LoadArguments;
-use super::overrides::{self, Override};
+use super::overrides::{self, OverrideArgument};
 use super::{input, print, print_json, tables};
 
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// of one concept. For another concept make another edit, on top of the saved one by --patch.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = overrides::parse)]
     #[arg(required = true)]
-    corrections: Vec<Override>,
+    corrections: Vec<OverrideArgument>,
     /// Texts whose class of the concept is to stay as the model reads it: lines as --input of `predict`
     /// takes them.
     #[arg(long, value_name = "FILE")]
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     spinner.finish_and_clear();
     let mut edit = edit?;
     let seconds = start.elapsed().as_secs_f64();
-    let Override { concept, value: class } = correction;
+    let OverrideArgument { concept, value: class } = correction;
     edit.patch.note = Some(format!("{concept}={class} for {}", arguments.texts.join(" | ")));
     if let Some(path) = &arguments.save {
         edit.patch.save(path)?;
@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The one `--set`.
-fn correction(arguments: &Arguments) -> Result<&Override> {
+fn correction(arguments: &Arguments) -> Result<&OverrideArgument> {
     let [correction] = &*arguments.corrections else {
         let given = arguments.corrections.iter().map(|c| format!("{}={}", c.concept, c.value));
         return Err(Error::new(
@@ -106,8 +106,8 @@ fn correction(arguments: &Arguments) -> Result<&Override> {
     Ok(correction)
 }
 
-fn task(arguments: &Arguments, correction: &Override, model: &Model) -> Result<EditTask> {
-    let Override { concept, value: class } = correction;
+fn task(arguments: &Arguments, correction: &OverrideArgument, model: &Model) -> Result<EditTask> {
+    let OverrideArgument { concept, value: class } = correction;
     let mut task = EditTask::new(model, concept).map_err(|e| e.within("--set"))?;
     for text in &arguments.texts {
         task.example(&model.predict(text)?, class).map_err(|e| e.within("--set"))?;

@@ -10,7 +10,7 @@ use sparsecbm_exporter::{
     Checkpoint, ExportOptions, ExportReport, GradientReport, export, export_gradients,
 };
 
-use super::forms::{Layout, MaskForm, WeightForm};
+use super::forms::{LayoutChoice, MaskForm, WeightForm};
 use super::measure::{Measured, measure};
 use super::{print, print_json};
 
@@ -32,7 +32,7 @@ pub struct Arguments {
     masks: MaskForm,
     /// How the graph runs the backbone under each mask: batched is for GPUs.
     #[arg(long, value_enum, default_value_t)]
-    layout: Layout,
+    layout: LayoutChoice,
     /// The largest difference between the file's outputs and the checkpoint's, with the weights as the
     /// file stores them.
     #[arg(long, default_value_t = ExportOptions::default().atol)]

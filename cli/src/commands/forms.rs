@@ -43,7 +43,7 @@ impl From<MaskForm> for sparsecbm_exporter::MaskForm {
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
-pub enum Layout {
+pub enum LayoutChoice {
     /// One branch a concept: for processors, and the only layout that the engine `sparse` knows.
     #[default]
     Branches,
@@ -52,11 +52,11 @@ pub enum Layout {
     Batched,
 }
 
-impl From<Layout> for sparsecbm_exporter::Layout {
-    fn from(layout: Layout) -> Self {
+impl From<LayoutChoice> for sparsecbm_exporter::Layout {
+    fn from(layout: LayoutChoice) -> Self {
         match layout {
-            Layout::Branches => Self::Branches,
-            Layout::Batched => Self::Batched,
+            LayoutChoice::Branches => Self::Branches,
+            LayoutChoice::Batched => Self::Batched,
         }
     }
 }

@@ -10,15 +10,15 @@ pub struct OverrideArguments {
     /// classes (noise=0.1,0.8,0.1). The label follows as it does when a person edits the text. May be given several
     /// times.
     #[arg(long = "set", value_name = "CONCEPT=CLASS", value_parser = parse)]
-    suppose: Vec<Override>,
+    suppose: Vec<OverrideArgument>,
     /// Correct a concept that the model misread: the text is as it is. Values as for --set. May be given several times.
     #[arg(long, value_name = "CONCEPT=CLASS", value_parser = parse)]
-    correct: Vec<Override>,
+    correct: Vec<OverrideArgument>,
 }
 
 /// What one of these options says.
 #[derive(Debug, Clone)]
-pub struct Override {
+pub struct OverrideArgument {
     /// The concept's name.
     pub concept: String,
     /// What is said of it, as it was written.
@@ -30,10 +30,10 @@ pub struct Override {
 pub struct Overrides(Vec<(Question, String, ConceptValue)>);
 
 /// Reads the argument of one such option.
-pub fn parse(argument: &str) -> std::result::Result<Override, String> {
+pub fn parse(argument: &str) -> std::result::Result<OverrideArgument, String> {
     let (concept, value) =
         argument.split_once('=').ok_or("expected CONCEPT=CLASS, such as noise=positive")?;
-    Ok(Override { concept: concept.trim().into(), value: value.trim().into() })
+    Ok(OverrideArgument { concept: concept.trim().into(), value: value.trim().into() })
 }
 
 impl OverrideArguments {
@@ -67,7 +67,7 @@ impl Overrides {
 }
 
 /// The value that an override gives its concept.
-pub fn value(given: &Override, schema: &Schema) -> Result<ConceptValue> {
+pub fn value(given: &OverrideArgument, schema: &Schema) -> Result<ConceptValue> {
     let variable = &schema.concepts[schema.concept_index(&given.concept)?];
     let value = &given.value;
     let numbers: Option<Vec<f32>> = value.split(',').map(|p| p.trim().parse().ok()).collect();

@@ -196,7 +196,7 @@ struct State {
 }
 
 /// How a walk along one ranking ended.
-enum Found {
+enum WalkEnd {
     /// All aims are met.
     Met,
     /// They are not, but so many pairs have the smallest loss.
@@ -219,10 +219,10 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
             }
             let pairs = self.rank(&state)?;
             match self.walk(&pairs, state.loss).await? {
-                Found::Met => return Ok(EditOutcome::Turned),
-                Found::Stopped => return Ok(EditOutcome::Stopped),
-                Found::Nothing => break,
-                Found::Better(count, better) => {
+                WalkEnd::Met => return Ok(EditOutcome::Turned),
+                WalkEnd::Stopped => return Ok(EditOutcome::Stopped),
+                WalkEnd::Nothing => break,
+                WalkEnd::Better(count, better) => {
                     self.room -= count;
                     state = better;
                 }
@@ -246,7 +246,7 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
 
     /// Flips the smallest number of pairs that meets all aims, else the number with the smallest loss, if that
     /// is below `loss`, which is that of none.
-    async fn walk(&mut self, pairs: &[Pair], loss: f32) -> Result<Found> {
+    async fn walk(&mut self, pairs: &[Pair], loss: f32) -> Result<WalkEnd> {
         let mut walk = Walk { pairs, flipped: 0 };
         let mut best: Option<(usize, State)> = None;
         // Numbers of pairs that do not meet the aims, and that do.
@@ -262,7 +262,7 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
             }
             if self.is_over(&state).await {
                 walk.go(&mut self.editor, best.map_or(0, |(count, _)| count), &mut self.flips);
-                return Ok(Found::Stopped);
+                return Ok(WalkEnd::Stopped);
             }
             let promised: f32 = pairs[..next].iter().map(|pair| pair.gain).sum();
             bent = loss - state.loss < KEPT_PROMISE * promised;
@@ -277,7 +277,9 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
                 best.as_ref().map_or(0, |(count, _)| *count),
                 &mut self.flips,
             );
-            return Ok(best.map_or(Found::Nothing, |(count, state)| Found::Better(count, state)));
+            return Ok(
+                best.map_or(WalkEnd::Nothing, |(count, state)| WalkEnd::Better(count, state))
+            );
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -292,7 +294,7 @@ impl<P: AsyncFnMut(EditProgress) -> ControlFlow<()>> Search<'_, P> {
             }
         }
         walk.go(&mut self.editor, high, &mut self.flips);
-        Ok(Found::Met)
+        Ok(WalkEnd::Met)
     }
 
     fn measure(&mut self) -> Result<State> {

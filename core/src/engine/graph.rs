@@ -11,7 +11,7 @@ pub(crate) trait Graph: Send + Sync {
     fn run(&self, inputs: &[Input]) -> Result<Vec<Vec<f32>>>;
 
     /// The most rows of a batch that one run takes.
-    fn most_rows(&self) -> usize {
+    fn max_batch(&self) -> usize {
         usize::MAX
     }
 

@@ -188,14 +188,14 @@ impl Parts<'_> {
     }
 
     #[cfg(feature = "ort")]
-    fn on_ort(&self, place: EngineChoice, options: &OrtOptions) -> Result<Box<dyn Engine>> {
-        let engine = ort::OrtEngine::load(&self.encoder, self.schema, place, options)?;
+    fn on_ort(&self, choice: EngineChoice, options: &OrtOptions) -> Result<Box<dyn Engine>> {
+        let engine = ort::OrtEngine::load(&self.encoder, self.schema, choice, options)?;
         Ok(Box::new(engine))
     }
 
     #[cfg(not(feature = "ort"))]
-    fn on_ort(&self, place: EngineChoice, _options: &OrtOptions) -> Result<Box<dyn Engine>> {
-        Err(without_ort(place))
+    fn on_ort(&self, choice: EngineChoice, _options: &OrtOptions) -> Result<Box<dyn Engine>> {
+        Err(without_ort(choice))
     }
 }
 
@@ -206,8 +206,8 @@ fn without_tract() -> Error {
 }
 
 #[cfg(not(feature = "ort"))]
-fn without_ort(place: EngineChoice) -> Error {
+fn without_ort(choice: EngineChoice) -> Error {
     let found = "a build without ONNX Runtime";
-    let place = format!("engine {place}");
+    let place = format!("engine {choice}");
     Error::new(ErrorKind::Unavailable, place, found, "the crate's feature `ort`")
 }

@@ -138,7 +138,7 @@ impl GradientFile {
     /// The indices of points in runs of as many as fit; neighbours in length share a run, so that little of it
     /// is padding.
     fn batches(&self, part: Part, points: &[Point]) -> Result<Vec<Vec<usize>>> {
-        let most_rows = self.parts.get(part)?.most_rows();
+        let max_batch = self.parts.get(part)?.max_batch();
         let length = |&index: &usize| points[index].ids.len();
         let mut order: Vec<usize> = (0..points.len()).collect();
         order.sort_by_key(length);
@@ -146,7 +146,7 @@ impl GradientFile {
         for index in order {
             // The next is the longest so far.
             let fits = |batch: &Vec<usize>| {
-                batch.len() < most_rows && (batch.len() + 1) * length(&index) <= POSITIONS
+                batch.len() < max_batch && (batch.len() + 1) * length(&index) <= POSITIONS
             };
             match batches.last_mut().filter(|batch| fits(batch)) {
                 Some(batch) => batch.push(index),

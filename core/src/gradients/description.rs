@@ -25,12 +25,12 @@ pub(super) struct Written {
     /// Size of a word's embedding.
     pub embedding_size: usize,
     /// The layers whose masks are inputs, in the order of the inputs.
-    pub layers: Vec<MaskedLayer>,
+    pub layers: Vec<MaskInput>,
 }
 
 /// A layer whose mask is an input.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct MaskedLayer {
+pub(super) struct MaskInput {
     pub name: String,
     pub rows: usize,
     pub columns: usize,
@@ -89,7 +89,7 @@ impl Description {
             let expected = format!("the model's {} of {}", of_model.0, of_model.1);
             return Err(Error::new(ErrorKind::Model, metadata::SCHEMA, found, expected));
         }
-        let layers = model.masks().layers.iter().map(|layer| MaskedLayer {
+        let layers = model.masks().layers.iter().map(|layer| MaskInput {
             name: layer.name.clone(),
             rows: layer.rows,
             columns: layer.columns,
@@ -110,7 +110,7 @@ impl Description {
     /// `Input` where they are not.
     pub fn check_masks(&self, masks: &[Mask]) -> Result<()> {
         let layers = &self.written.layers;
-        let of = |mask: &Mask| MaskedLayer {
+        let of = |mask: &Mask| MaskInput {
             name: mask.layer().into(),
             rows: mask.rows(),
             columns: mask.columns(),

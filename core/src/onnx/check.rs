@@ -8,19 +8,19 @@ pub(super) fn check(graph: &GraphProto) -> Result<()> {
     for tensor in &graph.initializer {
         check_tensor(tensor).map_err(|e| e.within("initializer"))?;
     }
-    let check = |node| check_node(node, Place::Outside).map_err(|e: Error| e.within("node"));
+    let check = |node| check_node(node, Location::Outside).map_err(|e: Error| e.within("node"));
     graph.node.iter().try_for_each(check)
 }
 
 /// Where a node stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Location {
     Outside,
     /// In the body of a scan.
     Body,
 }
 
-fn check_node(node: &NodeProto, place: Place) -> Result<()> {
+fn check_node(node: &NodeProto, location: Location) -> Result<()> {
     let wrong = |what: &str, found: &str, expected: &str| {
         Err(Error::new(ErrorKind::Model, format!("'{}': {what}", node.name), found, expected))
     };
@@ -29,14 +29,15 @@ fn check_node(node: &NodeProto, place: Place) -> Result<()> {
     }
     for attribute in &node.attribute {
         if let Some(body) = &attribute.g {
-            if node.op_type != "Scan" || place == Place::Body {
+            if node.op_type != "Scan" || location == Location::Body {
                 let expected = "a graph without inner graphs, apart from bodies of scans";
                 return wrong(&attribute.name, "a graph", expected);
             }
             if !body.initializer.is_empty() {
                 return wrong(&attribute.name, "constants in a body", "constants outside of it");
             }
-            let check = |node| check_node(node, Place::Body).map_err(|e: Error| e.within("node"));
+            let check =
+                |node| check_node(node, Location::Body).map_err(|e: Error| e.within("node"));
             body.node.iter().try_for_each(check).map_err(|e| e.within(&node.name))?;
         }
         if let Some(tensor) = &attribute.t {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::build::{PackedBlock, PackedHead, PackedLayer};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, Tokens};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, TokenPanels};
 use super::lower::{Norm, NormOrder};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
@@ -23,7 +23,7 @@ pub(super) struct PackedBranch {
 /// The tokens of a text, and which of them count.
 #[derive(Clone, Copy)]
 pub(super) struct Text {
-    pub(super) tokens: Tokens,
+    pub(super) tokens: TokenPanels,
     /// How many, from the first on, are attended to.
     pub(super) attended: usize,
     /// How many, from the first on, the mean goes over.
@@ -95,7 +95,7 @@ impl PackedBranch {
         &self,
         set: InstructionSet,
         embedded: Embedded,
-        tokens: Tokens,
+        tokens: TokenPanels,
         buffers: &mut Buffers,
     ) -> usize {
         let Buffers { hidden, scratch, .. } = buffers;
@@ -170,7 +170,7 @@ impl Norm {
         set: InstructionSet,
         x: &mut [f32],
         residual: Option<&[f32]>,
-        tokens: Tokens,
+        tokens: TokenPanels,
     ) {
         let Norm { weight, bias, epsilon, .. } = self;
         AddNorm { x, residual, weight, bias, epsilon: *epsilon, tokens }.run(set);

@@ -5,7 +5,7 @@ use super::kernel::{BLOCK_ROWS, InstructionSet};
 /// How the entries of a packed matrix are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub enum PackLayout {
     /// Every column of four rows, without indices.
     Dense,
     /// Columns that at least one of four rows keeps, an index for each.
@@ -14,24 +14,24 @@ pub enum Layout {
     Rows,
 }
 
-impl Layout {
+impl PackLayout {
     /// All of them.
-    pub const ALL: [Layout; 3] = [Layout::Dense, Layout::Blocks, Layout::Rows];
+    pub const ALL: [PackLayout; 3] = [PackLayout::Dense, PackLayout::Blocks, PackLayout::Rows];
 
     /// Its name, for people.
     pub fn name(self) -> &'static str {
         match self {
-            Layout::Dense => "dense",
-            Layout::Blocks => "blocks",
-            Layout::Rows => "rows",
+            PackLayout::Dense => "dense",
+            PackLayout::Blocks => "blocks",
+            PackLayout::Rows => "rows",
         }
     }
 
     /// Rows of a group: those that share their columns.
     pub(crate) fn height(self) -> usize {
         match self {
-            Layout::Dense | Layout::Blocks => BLOCK_ROWS,
-            Layout::Rows => 1,
+            PackLayout::Dense | PackLayout::Blocks => BLOCK_ROWS,
+            PackLayout::Rows => 1,
         }
     }
 }
@@ -62,24 +62,24 @@ pub(crate) struct PackCount {
 
 impl PackCount {
     /// The layout that is estimated to cost least.
-    pub(crate) fn cheapest(self, set: InstructionSet) -> Layout {
-        let cost = |layout: &Layout| self.microseconds(*layout, set);
-        let layouts = Layout::ALL.into_iter();
+    pub(crate) fn cheapest(self, set: InstructionSet) -> PackLayout {
+        let cost = |layout: &PackLayout| self.microseconds(*layout, set);
+        let layouts = PackLayout::ALL.into_iter();
         layouts.min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("there are layouts")
     }
 
     /// Entries and groups of the packed matrix.
-    pub(crate) fn entries(self, layout: Layout) -> (usize, usize) {
+    pub(crate) fn entries(self, layout: PackLayout) -> (usize, usize) {
         let groups = self.rows.div_ceil(layout.height());
         match layout {
-            Layout::Dense => (groups * self.channels, groups),
-            Layout::Blocks => (self.blocks, groups),
-            Layout::Rows => (self.weights, groups),
+            PackLayout::Dense => (groups * self.channels, groups),
+            PackLayout::Blocks => (self.blocks, groups),
+            PackLayout::Rows => (self.weights, groups),
         }
     }
 
     /// Estimated time of a product for [`TOKENS`] tokens.
-    pub(crate) fn microseconds(self, layout: Layout, set: InstructionSet) -> f64 {
+    pub(crate) fn microseconds(self, layout: PackLayout, set: InstructionSet) -> f64 {
         let cost = set.cost(layout);
         let (entries, groups) = self.entries(layout);
         (cost.entry * entries as f64 + cost.group * groups as f64) / 1000.0

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::branch::{Buffers, Embedded, PackedBranch, Text};
 use super::build::{Builder, PackedBlock, PackedLayer};
-use super::kernel::{InstructionSet, Tokens};
+use super::kernel::{InstructionSet, TokenPanels};
 use super::lower::{self, Embedding, EncoderSpec, LayerSpec, Matched};
 use super::plan::PlannedProduct;
 use crate::error::{Error, ErrorKind, Result};
@@ -164,7 +164,7 @@ impl Encoder {
             let found = format!("{} positions, all of them padding", ids.len());
             return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
         }
-        let tokens = Tokens::new(ids.len(), self.set);
+        let tokens = TokenPanels::new(ids.len(), self.set);
         let pooled = match self.pooling {
             Pooling::MaskedMean => attended,
             Pooling::PaddedMean => ids.len(),

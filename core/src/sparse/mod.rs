@@ -20,7 +20,7 @@ mod plan;
 mod tests;
 mod trial;
 
-pub use cost::{Cost, Layout, TOKENS};
+pub use cost::{Cost, PackLayout, TOKENS};
 pub(crate) use encoder::Encoder;
 pub use kernel::InstructionSet;
 pub use plan::PlannedProduct;

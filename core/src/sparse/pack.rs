@@ -1,6 +1,6 @@
 //! From a masked weight to what the kernel reads.
 
-use super::cost::{Layout, PackCount};
+use super::cost::{PackCount, PackLayout};
 use super::half::half_bits;
 use super::kernel::{BLOCK_ROWS, Columns, InstructionSet, Product, Values};
 use super::masked::{Masked, Weights};
@@ -58,7 +58,7 @@ pub(crate) fn pack(
         multiplied: count.entries(layout).0 * layout.height(),
         bytes: product.bytes(),
         microseconds: count.microseconds(layout, set),
-        dense_microseconds: count.microseconds(Layout::Dense, set),
+        dense_microseconds: count.microseconds(PackLayout::Dense, set),
     };
     (product, planned)
 }
@@ -121,13 +121,13 @@ fn union(lines: &[Line], channels: usize) -> Vec<usize> {
 }
 
 /// Lines in a given layout.
-pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, form: Form) -> Product {
+pub(super) fn assemble(lines: &[Line], channels: usize, layout: PackLayout, form: Form) -> Product {
     let height = layout.height();
     let (mut counts, mut indices, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for group in lines.chunks(height) {
         let own = match layout {
-            Layout::Dense => (0..channels).collect(),
-            Layout::Blocks | Layout::Rows => union(group, channels),
+            PackLayout::Dense => (0..channels).collect(),
+            PackLayout::Blocks | PackLayout::Rows => union(group, channels),
         };
         let first = values.len();
         values.resize(first + own.len() * height, 0.0);
@@ -146,8 +146,8 @@ pub(super) fn assemble(lines: &[Line], channels: usize, layout: Layout, form: Fo
         indices.extend(own.iter().map(|&channel| channel as u16));
     }
     let indices = match layout {
-        Layout::Dense => Columns::All,
-        Layout::Blocks | Layout::Rows => Columns::Listed(indices),
+        PackLayout::Dense => Columns::All,
+        PackLayout::Blocks | PackLayout::Rows => Columns::Listed(indices),
     };
     let values = match form {
         Form::Single => Values::Single(values),

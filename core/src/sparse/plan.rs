@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::cost::Layout;
+use super::cost::PackLayout;
 
 /// How one product of a model is run, and what it is estimated to cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -9,7 +9,7 @@ pub struct PlannedProduct {
     /// The concept and the linear layer; several of one input are named together.
     pub name: String,
     /// How the weights are grouped.
-    pub layout: Layout,
+    pub layout: PackLayout,
     /// Outputs that are computed: those that a mask kills are left out.
     pub rows: usize,
     /// Inputs that are read.

@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 
-use super::cost::{Layout, PackCount};
+use super::cost::{PackCount, PackLayout};
 use super::half::{finite_half, half_bits};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Tokens};
+use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, TokenPanels};
 use super::masked::{Masked, Weights};
 use super::pack::{self, Line, Part, assemble, lines};
 use crate::masks::Mask;
@@ -126,7 +126,7 @@ impl Case {
 }
 
 /// Where a token's channel lies among panels of `channels`.
-fn at(tokens: Tokens, channels: usize, channel: usize, token: usize) -> usize {
+fn at(tokens: TokenPanels, channels: usize, channel: usize, token: usize) -> usize {
     let (first, step) = tokens.place(token, channels);
     first + channel * step
 }
@@ -170,9 +170,9 @@ proptest! {
             (0..case.columns).map(|column| columns.binary_search(&column).ok()).collect();
         let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
         for set in InstructionSet::available() {
-            let tokens = Tokens::new(case.tokens, set);
+            let tokens = TokenPanels::new(case.tokens, set);
             let input = random.many(columns.len() * tokens.count());
-            for layout in Layout::ALL {
+            for layout in PackLayout::ALL {
                 let own: Vec<Line> = lines(&part).collect();
                 let form = match case.form {
                     Form::Single | Form::Folded => pack::Form::Single,
@@ -221,7 +221,7 @@ proptest! {
         let (heads, value_heads) = (bounds(|pair| pair.0), bounds(|pair| pair.1));
         let (channels, values) = (heads[sizes.len()], value_heads[sizes.len()]);
         for set in InstructionSet::available() {
-            let tokens = Tokens::new(count, set);
+            let tokens = TokenPanels::new(count, set);
             let all = 2 * channels + values;
             let read = random.many(all * tokens.count());
             let mut output = vec![f32::NAN; values * tokens.count()];
@@ -261,7 +261,7 @@ proptest! {
     ) {
         let random = &mut Random(seed);
         for set in InstructionSet::available() {
-            let tokens = Tokens::new(count, set);
+            let tokens = TokenPanels::new(count, set);
             let before = random.many(channels * tokens.count());
             let residual = random.many(channels * tokens.count());
             let (weight, bias) = (random.many(channels), random.many(channels));
@@ -312,10 +312,14 @@ fn the_layout_follows_the_mask() {
     let groups = rows / 4 * channels;
     for set in InstructionSet::available() {
         // Nothing masked; a tenth in blocks of four; a fiftieth, each weight apart from the others.
-        assert_eq!(count(4 * groups, groups).cheapest(set), Layout::Dense, "{set:?}");
-        assert_eq!(count(4 * groups / 10, groups / 10).cheapest(set), Layout::Blocks, "{set:?}");
+        assert_eq!(count(4 * groups, groups).cheapest(set), PackLayout::Dense, "{set:?}");
+        assert_eq!(
+            count(4 * groups / 10, groups / 10).cheapest(set),
+            PackLayout::Blocks,
+            "{set:?}"
+        );
         let apart = 4 * groups / 50;
         let chosen = count(apart, apart).cheapest(set);
-        assert_eq!(chosen, Layout::Rows, "{set:?}");
+        assert_eq!(chosen, PackLayout::Rows, "{set:?}");
     }
 }

@@ -3,10 +3,10 @@
 
 use serde::Serialize;
 
-use super::cost::{Cost, Layout, PackCount, TOKENS};
+use super::cost::{Cost, PackCount, PackLayout, TOKENS};
 use super::half::finite_half;
 use super::kernel::{
-    Activation, BLOCK_ROWS, Buffer, InstructionSet, MultiplyAdds, Product, Tokens,
+    Activation, BLOCK_ROWS, Buffer, InstructionSet, MultiplyAdds, Product, TokenPanels,
 };
 use super::pack::{Form, Line, assemble};
 
@@ -24,7 +24,7 @@ struct TrialShape {
 pub struct ProductTrial {
     set: InstructionSet,
     product: Product,
-    tokens: Tokens,
+    tokens: TokenPanels,
     input: Buffer,
     output: Buffer,
     scratch: Buffer,
@@ -35,7 +35,7 @@ impl ProductTrial {
     /// For texts of `tokens` tokens; `random` gives numbers in 0 to 1.
     fn new(
         shape: TrialShape,
-        layout: Layout,
+        layout: PackLayout,
         set: InstructionSet,
         tokens: usize,
         mut random: impl FnMut() -> f64,
@@ -56,7 +56,7 @@ impl ProductTrial {
             });
         }
         let count = PackCount::of(&lines, columns);
-        let tokens = Tokens::new(tokens, set);
+        let tokens = TokenPanels::new(tokens, set);
         ProductTrial {
             set,
             product: assemble(&lines, columns, layout, Form::Half),
@@ -85,7 +85,7 @@ const DENSITIES: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.4, 0.7];
 /// Products of many shapes and densities in one layout: what a [`Cost`] is fitted to.
 pub struct CostTrials {
     set: InstructionSet,
-    layout: Layout,
+    layout: PackLayout,
     /// Each to be timed.
     pub trials: Vec<ProductTrial>,
 }
@@ -96,7 +96,7 @@ pub struct Fit {
     /// The instructions.
     pub instructions: &'static str,
     /// The layout.
-    pub layout: Layout,
+    pub layout: PackLayout,
     /// How many products it is fitted to.
     pub products: usize,
     /// Fitted here and now.
@@ -111,9 +111,13 @@ pub struct Fit {
 
 impl CostTrials {
     /// `random` gives numbers in 0 to 1.
-    pub fn new(layout: Layout, set: InstructionSet, mut random: impl FnMut() -> f64) -> CostTrials {
-        let block_rows = if layout == Layout::Blocks { BLOCK_ROWS } else { 1 };
-        let densities = if layout == Layout::Dense { &DENSITIES[2..3] } else { &DENSITIES[..] };
+    pub fn new(
+        layout: PackLayout,
+        set: InstructionSet,
+        mut random: impl FnMut() -> f64,
+    ) -> CostTrials {
+        let block_rows = if layout == PackLayout::Blocks { BLOCK_ROWS } else { 1 };
+        let densities = if layout == PackLayout::Dense { &DENSITIES[2..3] } else { &DENSITIES[..] };
         let mut trials = Vec::new();
         for (rows, columns) in SHAPES {
             for &density in densities {

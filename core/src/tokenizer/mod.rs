@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde::Serialize;
 use tokenizers::TruncationDirection;
 
-use crate::caught::caught;
 use crate::error::{Error, ErrorKind, Result};
+use crate::panic::catch_panic;
 
 /// One position of the model's input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,7 +52,7 @@ impl Tokenizer {
         let broken =
             |found: String| Error::new(ErrorKind::Format, place, found, "a Hugging Face tokenizer");
         limits::check(json, place)?;
-        let mut inner = caught(|| tokenizers::Tokenizer::from_bytes(json))
+        let mut inner = catch_panic(|| tokenizers::Tokenizer::from_bytes(json))
             .map_err(broken)?
             .map_err(|e| broken(e.to_string()).caused_by(e))?;
         let own_padding = inner.get_padding().map_or(0, |padding| padding.pad_id);
@@ -171,7 +171,7 @@ impl Tokenizer {
 
 /// What the library gives; its panics are errors too.
 fn run<T>(call: impl FnOnce() -> tokenizers::Result<T>, place: &str) -> Result<T> {
-    caught(call).unwrap_or_else(|message| Err(message.into())).map_err(|e| failed(e, place))
+    catch_panic(call).unwrap_or_else(|message| Err(message.into())).map_err(|e| failed(e, place))
 }
 
 fn failed(error: tokenizers::Error, place: &str) -> Error {

@@ -5,7 +5,8 @@ use super::Body;
 use super::config::Config;
 use super::parts::{LinearLayer, Norm, Table};
 use super::transformer::{
-    Attention, FeedForward, Layer, NormPlace, Positions, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
+    TransformerLayer,
 };
 
 /// BERT (and MiniLM): learned positions, a norm after each block.
@@ -32,8 +33,8 @@ pub(super) fn encoder(config: &Config) -> Result<Transformer> {
         let name = format!("encoder.layer.{i}");
         let linear =
             |part: &str, rows, columns| LinearLayer::new(format!("{name}.{part}"), rows, columns);
-        Layer {
-            attention: Attention {
+        TransformerLayer {
+            attention: AttentionBlock {
                 name: format!("{name}.attention.self"),
                 projections: Projections::Separate {
                     query: linear("attention.self.query", d, d),

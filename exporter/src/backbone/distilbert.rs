@@ -4,7 +4,8 @@ use super::Body;
 use super::config::Config;
 use super::parts::{LinearLayer, Norm, Table};
 use super::transformer::{
-    Attention, FeedForward, Layer, NormPlace, Positions, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
+    TransformerLayer,
 };
 
 /// What the code, not the configuration, says.
@@ -25,8 +26,8 @@ pub(super) fn read(config: &Config) -> Result<Body> {
         let name = format!("transformer.layer.{i}");
         let linear =
             |part: &str, rows, columns| LinearLayer::new(format!("{name}.{part}"), rows, columns);
-        Layer {
-            attention: Attention {
+        TransformerLayer {
+            attention: AttentionBlock {
                 name: format!("{name}.attention"),
                 projections: Projections::Separate {
                     query: linear("attention.q_lin", d, d),

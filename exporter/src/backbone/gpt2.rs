@@ -5,7 +5,8 @@ use super::Body;
 use super::config::Config;
 use super::parts::{LinearLayer, Norm, Orientation, Table};
 use super::transformer::{
-    Attention, FeedForward, Layer, NormPlace, Positions, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
+    TransformerLayer,
 };
 
 /// GPT-2: each position sees those before it; weights are stored `[in, out]`, and one layer gives query, key
@@ -29,8 +30,8 @@ pub(super) fn read(config: &Config) -> Result<Body> {
         let linear = |part: &str, rows, columns| {
             LinearLayer::new(format!("{name}.{part}"), rows, columns).stored(Orientation::InOut)
         };
-        Layer {
-            attention: Attention {
+        TransformerLayer {
+            attention: AttentionBlock {
                 name: format!("{name}.attn"),
                 projections: Projections::Joined(linear("attn.c_attn", d.saturating_mul(3), d)),
                 output: linear("attn.c_proj", d, d),

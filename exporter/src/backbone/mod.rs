@@ -19,7 +19,7 @@ pub(crate) use self::bilstm::BiLstm;
 use self::config::Config;
 pub(crate) use self::parts::{Activation, LinearLayer, Norm, Table};
 pub(crate) use self::transformer::{
-    Attention, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
 };
 
 /// Reads a configuration.

@@ -7,7 +7,7 @@ use super::Body;
 use super::config::Config;
 use super::parts::{LinearLayer, Norm, Table};
 use super::transformer::{
-    Attention, FeedForward, Layer, NormPlace, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Projections, Reach, Transformer, TransformerLayer,
 };
 
 /// The kind of attention of a layer.
@@ -56,8 +56,8 @@ pub(super) fn read(config: &Config) -> Result<Body> {
             Kind::FullAttention => (Reach::All, full),
             Kind::SlidingAttention => (Reach::Near(window), sliding),
         };
-        Layer {
-            attention: Attention {
+        TransformerLayer {
+            attention: AttentionBlock {
                 name: format!("{name}.attn"),
                 projections: Projections::Joined(linear(
                     "attn.Wqkv",

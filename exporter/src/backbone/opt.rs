@@ -5,7 +5,8 @@ use super::Body;
 use super::config::Config;
 use super::parts::{LinearLayer, Norm, Table};
 use super::transformer::{
-    Attention, FeedForward, Layer, NormPlace, Positions, Projections, Reach, Transformer,
+    AttentionBlock, FeedForward, NormPlace, Positions, Projections, Reach, Transformer,
+    TransformerLayer,
 };
 
 /// The first rows of the position table are left free.
@@ -44,8 +45,8 @@ pub(super) fn read(config: &Config) -> Result<Body> {
         let linear = |part: &str, rows, columns| {
             LinearLayer::new(format!("{name}.{part}"), rows, columns).with_bias(bias)
         };
-        Layer {
-            attention: Attention {
+        TransformerLayer {
+            attention: AttentionBlock {
                 name: format!("{name}.self_attn"),
                 projections: Projections::Separate {
                     query: linear("self_attn.q_proj", d, d),

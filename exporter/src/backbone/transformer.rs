@@ -11,7 +11,7 @@ pub(crate) struct Transformer {
     pub(crate) segments: Option<Table>,
     pub(crate) embedding_norm: Option<Norm>,
     pub(crate) norm_place: NormPlace,
-    pub(crate) layers: Vec<Layer>,
+    pub(crate) layers: Vec<TransformerLayer>,
     pub(crate) final_norm: Option<Norm>,
     /// From the size of the layers to that of the last hidden state.
     pub(crate) project_out: Option<LinearLayer>,
@@ -41,9 +41,9 @@ pub(crate) enum NormPlace {
 
 /// An attention block and a feed-forward block.
 #[derive(Debug, Clone)]
-pub(crate) struct Layer {
+pub(crate) struct TransformerLayer {
     pub(crate) name: String,
-    pub(crate) attention: Attention,
+    pub(crate) attention: AttentionBlock,
     pub(crate) attention_norm: Option<Norm>,
     pub(crate) feed_forward: FeedForward,
     pub(crate) feed_forward_norm: Option<Norm>,
@@ -51,7 +51,7 @@ pub(crate) struct Layer {
 
 /// Multi-head self-attention.
 #[derive(Debug, Clone)]
-pub(crate) struct Attention {
+pub(crate) struct AttentionBlock {
     /// What its own nodes are called.
     pub(crate) name: String,
     pub(crate) projections: Projections,
@@ -110,7 +110,7 @@ impl Transformer {
     }
 
     pub(super) fn linear_layers(&self) -> Vec<LinearLayer> {
-        let of_layer = |layer: &Layer| {
+        let of_layer = |layer: &TransformerLayer| {
             let mut layers = layer.attention.projections.layers();
             layers.extend([
                 &layer.attention.output,

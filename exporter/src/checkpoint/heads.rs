@@ -9,18 +9,22 @@ use crate::backbone::Backbone;
 const PADDING_BIAS: f32 = -1e4;
 
 /// The sizes of the heads that the schema does not tell.
-pub(crate) struct Heads {
+pub(crate) struct HeadSizes {
     /// Outputs of the first layer of each concept head, where the heads have two.
     pub(crate) expansion: Option<usize>,
     /// Units of the hidden layer of what supposing does, where there is one.
     pub(crate) suppose_hidden: Option<usize>,
 }
 
-impl Heads {
+impl HeadSizes {
     /// Reads the sizes and checks every head.
-    pub(crate) fn read(tensors: &Tensors, backbone: &Backbone, schema: &Schema) -> Result<Heads> {
+    pub(crate) fn read(
+        tensors: &Tensors,
+        backbone: &Backbone,
+        schema: &Schema,
+    ) -> Result<HeadSizes> {
         let heads =
-            Heads {
+            HeadSizes {
                 expansion: size(tensors, names::CONCEPT_EXPANSION_WEIGHT, "[K, E, d]", |shape| {
                     match *shape {
                         [_, size, _] => Some(size),

@@ -15,7 +15,7 @@ use sparsecbm::format::tensors::masked_layer;
 use sparsecbm::{Error, ErrorKind, Mask, MaskSet, MaskStatistics, Result, Schema};
 
 pub(crate) use self::digest::hexadecimal;
-pub(crate) use self::heads::Heads;
+pub(crate) use self::heads::HeadSizes;
 pub(crate) use self::survey::MaskSurvey;
 pub(crate) use self::tensors::Tensors;
 pub(crate) use self::tokenizer::Vocabulary;
@@ -32,7 +32,7 @@ pub struct Checkpoint {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) backbone: Backbone,
     pub(crate) tensors: Tensors,
-    pub(crate) heads: Heads,
+    pub(crate) heads: HeadSizes,
     /// The backbone's masked layers in order.
     pub(crate) layers: Vec<MaskedLayer>,
 }
@@ -76,7 +76,7 @@ impl Checkpoint {
         }
         let tensors = Tensors::read(&folder)?;
         let layers = read_layers(&tensors, &backbone, &schema)?;
-        let heads = Heads::read(&tensors, &backbone, &schema)?;
+        let heads = HeadSizes::read(&tensors, &backbone, &schema)?;
         Ok(Checkpoint {
             folder,
             schema,

@@ -118,7 +118,7 @@ fn input(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> Input {
 }
 
 /// What a gradient file says of one text.
-struct Found {
+struct GradientOutputs {
     /// `[C]`
     concept_logits: Vec<f32>,
     /// `[S, E]`
@@ -134,7 +134,7 @@ fn evaluated(
     input: &Input,
     concept: usize,
     logit_gradient: &[f32],
-) -> Result<Found> {
+) -> Result<GradientOutputs> {
     let on_tract = LoadOptions::default().with_engine(EngineChoice::Tract);
     let file = GradientFile::from_bytes(bytes.clone(), &on_tract)?;
     let mask = checkpoint.schema.mask_of(concept);
@@ -149,7 +149,7 @@ fn evaluated(
     let given = [logit_gradient.to_vec()];
     let mut logits = file.logits(concept, &masks, &points)?;
     let mut embeddings = file.embedding_gradients(concept, &masks, &points, &given)?;
-    Ok(Found {
+    Ok(GradientOutputs {
         concept_logits: logits.swap_remove(0),
         embedding_gradient: embeddings.swap_remove(0).gradient,
         mask_gradients: file.mask_gradients(concept, &masks, &points, &given)?,

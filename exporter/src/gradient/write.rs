@@ -48,23 +48,23 @@ struct Description<'a> {
     opset: i64,
     backbone: &'a str,
     embedding_size: usize,
-    layers: Vec<MaskedLayer<'a>>,
+    layers: Vec<MaskInput<'a>>,
 }
 
 /// A layer whose mask is an input.
 #[derive(Serialize)]
-struct MaskedLayer<'a> {
+struct MaskInput<'a> {
     name: &'a str,
     rows: usize,
     columns: usize,
     block_rows: usize,
 }
 
-impl MaskedLayer<'_> {
+impl MaskInput<'_> {
     fn of(
         checkpoint::MaskedLayer { layer, block_rows }: &checkpoint::MaskedLayer,
-    ) -> MaskedLayer<'_> {
-        MaskedLayer {
+    ) -> MaskInput<'_> {
+        MaskInput {
             name: &layer.name,
             rows: layer.rows,
             columns: layer.columns,
@@ -89,7 +89,7 @@ pub fn export_gradients<'a>(
         opset: OPSET,
         backbone: checkpoint.backbone(),
         embedding_size: checkpoint.backbone.word_table().columns,
-        layers: checkpoint.layers.iter().map(MaskedLayer::of).collect(),
+        layers: checkpoint.layers.iter().map(MaskInput::of).collect(),
     };
     let entries = [
         (metadata::GRADIENTS_VERSION, metadata::GRADIENTS_FORMAT.into()),

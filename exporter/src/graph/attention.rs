@@ -4,7 +4,7 @@ use sparsecbm::format::{blocks, nodes, tensors};
 use super::builder::{Builder, integer, integers};
 use super::dense::cast;
 use super::writer::{Branch, MaskScope, Writer};
-use crate::backbone::{Attention, Projections, Reach};
+use crate::backbone::{AttentionBlock, Projections, Reach};
 
 impl Writer<'_> {
     /// 0 where a position is seen, a large negative number where it is not: `[batch, 1, 1, sequence]` where
@@ -100,7 +100,12 @@ impl Writer<'_> {
 impl Branch<'_, '_> {
     /// Multi-head self-attention: softmax(q kᵀ / √head_size + bias) v
     /// (Vaswani et al., *Attention Is All You Need*, 2017).
-    pub(super) fn attention(&mut self, about: &Attention, x: &str, bias: &str) -> Result<String> {
+    pub(super) fn attention(
+        &mut self,
+        about: &AttentionBlock,
+        x: &str,
+        bias: &str,
+    ) -> Result<String> {
         let scope = self.scope(&about.name);
         let [query, key, value] = self.projected(about, &scope, x)?;
         let angles = about.rotary.map(|theta| self.writer.rotary(theta, about.head_size));
@@ -141,7 +146,7 @@ impl Branch<'_, '_> {
 
     /// What shapes divide a branch's values by heads, `[texts, sequence, heads, head_size]`, and put them
     /// together again. Under all masks the texts are there K times.
-    fn head_shapes(&mut self, about: &Attention) -> (String, String) {
+    fn head_shapes(&mut self, about: &AttentionBlock) -> (String, String) {
         let split = blocks::split_heads(about.heads, about.head_size);
         let joined = blocks::joined_heads(about.heads, about.head_size);
         let joined = joined.expect("a backbone's heads can be counted");
@@ -170,7 +175,7 @@ impl Branch<'_, '_> {
     }
 
     /// Query, key and value: each position's `heads · head_size` numbers.
-    fn projected(&mut self, about: &Attention, scope: &str, x: &str) -> Result<[String; 3]> {
+    fn projected(&mut self, about: &AttentionBlock, scope: &str, x: &str) -> Result<[String; 3]> {
         match &about.projections {
             Projections::Separate { query, key, value } => Ok([
                 self.masked_linear(query, x)?,

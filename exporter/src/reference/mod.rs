@@ -20,10 +20,10 @@ use crate::weights::{MaskForm, WeightForm};
 pub(crate) struct Reference<'a> {
     checkpoint: &'a Checkpoint,
     rounding: Option<(WeightForm, MaskForm)>,
-    heads: Heads,
+    heads: ReferenceHeads,
 }
 
-struct Heads {
+struct ReferenceHeads {
     /// Of each concept, weight `[E, d]` and bias `[E]` of the layer before, where there is one.
     expansions: Option<Vec<(Array2<f32>, Array1<f32>)>>,
     /// Of each concept, `[C, d]`.
@@ -70,7 +70,7 @@ struct Read<'a> {
 }
 
 /// What the backbone and the concept heads say of an input.
-pub(crate) struct Encoded {
+pub(crate) struct EncoderOutputs {
     /// `[K, C]`
     pub(crate) concept_logits: Array2<f32>,
     /// `[K, C, S]`
@@ -78,7 +78,7 @@ pub(crate) struct Encoded {
 }
 
 /// What the concept layer says.
-pub(crate) struct Decided {
+pub(crate) struct ConceptLayerOutputs {
     /// `[K, C]`
     pub(crate) concept_values: Array2<f32>,
     /// `[L]`
@@ -141,7 +141,7 @@ impl<'a> Reference<'a> {
             },
             _ => Answers::Replace,
         };
-        let heads = Heads {
+        let heads = ReferenceHeads {
             expansions,
             concept_weights: concept_heads.chunks(size).map(|w| matrix(c, w.to_vec())).collect(),
             concept_bias: matrix(k, floats(tensors::CONCEPT_HEAD_BIAS)?),
@@ -154,12 +154,12 @@ impl<'a> Reference<'a> {
 
     /// Runs the backbone under every mask. The masks are the outer loop, so that only one masked copy
     /// of the weights exists at a time.
-    pub(crate) fn encode(&self, inputs: &[Input]) -> Result<Vec<Encoded>> {
+    pub(crate) fn encode(&self, inputs: &[Input]) -> Result<Vec<EncoderOutputs>> {
         let schema = &self.checkpoint.schema;
         let shape = |input: &Input| (schema.concept_count(), schema.class_count(), input.ids.len());
-        let mut results: Vec<Encoded> = inputs
+        let mut results: Vec<EncoderOutputs> = inputs
             .iter()
-            .map(|input| Encoded {
+            .map(|input| EncoderOutputs {
                 concept_logits: self.heads.concept_bias.clone(),
                 token_evidence: Array3::zeros(shape(input)),
             })
@@ -212,11 +212,11 @@ impl<'a> Reference<'a> {
     }
 
     /// The label from concept logits, with each concept's override, if it has one.
-    pub(crate) fn decide(
+    pub(crate) fn concept_layer(
         &self,
         concept_logits: &Array2<f32>,
         overrides: &[Option<Override>],
-    ) -> Decided {
+    ) -> ConceptLayerOutputs {
         let schema = &self.checkpoint.schema;
         let own = row_softmax(concept_logits);
         let mut values = own.clone();
@@ -251,7 +251,7 @@ impl<'a> Reference<'a> {
                 }
             }
         }
-        Decided { concept_values: values, label_logits: label }
+        ConceptLayerOutputs { concept_values: values, label_logits: label }
     }
 }
 

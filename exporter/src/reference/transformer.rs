@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, Axis, Slice, s};
 use super::parameters::Parameters;
 use super::{Read, row_softmax};
 use crate::backbone::{
-    Activation, Attention, FeedForward, Norm, NormPlace, Projections, Reach, Transformer,
+    Activation, AttentionBlock, FeedForward, Norm, NormPlace, Projections, Reach, Transformer,
 };
 
 /// `[S, d]`: what the last layer gives.
@@ -87,7 +87,7 @@ fn seen(reach: Reach, read: &Read) -> Array2<f32> {
 }
 
 fn attention(
-    about: &Attention,
+    about: &AttentionBlock,
     parameters: &Parameters,
     seen: &Array2<f32>,
     x: &Array2<f32>,

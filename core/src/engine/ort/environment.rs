@@ -46,12 +46,12 @@ pub(super) fn loaded(option: Option<&Path>) -> Result<Loaded> {
 /// Loads the first library of the look-up that is an ONNX Runtime of an accepted version.
 fn open(option: Option<&Path>) -> Result<(EnvironmentBuilder, String)> {
     let mut report = Vec::new();
-    for place in library::places(option) {
-        let candidates = match library::candidates(&place) {
+    for step in library::search_steps(option) {
+        let candidates = match library::candidates(&step) {
             Ok(candidates) => candidates,
-            Err(error) if place.asked => return Err(error),
+            Err(error) if step.asked => return Err(error),
             Err(error) => {
-                report.push(format!("{}: {}", place.what, error.found()));
+                report.push(format!("{}: {}", step.what, error.found()));
                 continue;
             }
         };
@@ -59,11 +59,11 @@ fn open(option: Option<&Path>) -> Result<(EnvironmentBuilder, String)> {
             match ort::init_from(&candidate) {
                 Ok(builder) => return Ok((builder, candidate.display().to_string())),
                 Err(error) => {
-                    let error = library::refused(&place, &candidate, &error);
-                    if place.asked {
+                    let error = library::refused(&step, &candidate, &error);
+                    if step.asked {
                         return Err(error);
                     }
-                    report.push(format!("{}: {}", place.what, error.found()));
+                    report.push(format!("{}: {}", step.what, error.found()));
                 }
             }
         }

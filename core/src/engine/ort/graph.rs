@@ -5,7 +5,7 @@ use ort::value::TensorRef;
 use prost::Message;
 
 use super::pool::Pool;
-use super::session::{Place, Sessions};
+use super::session::{ExecutionProvider, Sessions};
 use super::{device, environment};
 use crate::engine::graph::{Graph, Input, Values};
 use crate::engine::{Device, EngineChoice, OrtOptions};
@@ -23,16 +23,16 @@ impl OrtGraph {
     pub(crate) fn load(
         model: &ModelProto,
         name: &'static str,
-        place: EngineChoice,
+        choice: EngineChoice,
         options: &OrtOptions,
     ) -> Result<OrtGraph> {
         let loaded = environment::loaded(options.library.as_deref())?;
-        let place = Place::new(place, options);
+        let provider = ExecutionProvider::new(choice, options);
         let sessions = Sessions {
             environment: loaded.environment.clone(),
             graph: model.encode_to_vec(),
             name,
-            place,
+            provider,
             threads: options.threads,
         };
         let (pool, nodes) = Pool::new(sessions, options.sessions)?;
@@ -40,7 +40,7 @@ impl OrtGraph {
         Ok(OrtGraph {
             pool,
             inputs: inputs.map(|input| input.name.clone()).collect(),
-            device: device(place, nodes, &loaded.library)?,
+            device: device(provider, nodes, &loaded.library)?,
         })
     }
 }

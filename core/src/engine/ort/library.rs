@@ -9,7 +9,7 @@ use super::elf;
 use crate::error::{Error, ErrorKind, Result};
 
 /// One step of the look-up.
-pub(super) struct Place {
+pub(super) struct SearchStep {
     /// What the step is, for people.
     pub what: String,
     /// A file, a folder, or a bare name for the loader; `None` where the step has nothing to look at.
@@ -19,21 +19,21 @@ pub(super) struct Place {
 }
 
 /// The steps, in order.
-pub(super) fn places(option: Option<&Path>) -> Vec<Place> {
+pub(super) fn search_steps(option: Option<&Path>) -> Vec<SearchStep> {
     if let Some(path) = option {
-        return vec![Place { what: "option".into(), path: Some(path.into()), asked: true }];
+        return vec![SearchStep { what: "option".into(), path: Some(path.into()), asked: true }];
     }
     let variable = |name: &str| {
         let path = env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Place { what: name.into(), asked: path.is_some(), path }
+        SearchStep { what: name.into(), asked: path.is_some(), path }
     };
     let folder =
-        |what: &str, path: Option<PathBuf>| Place { what: what.into(), path, asked: false };
+        |what: &str, path: Option<PathBuf>| SearchStep { what: what.into(), path, asked: false };
     let executable = env::current_exe().ok().and_then(|file| file.parent().map(Path::to_path_buf));
     let python = ["VIRTUAL_ENV", "CONDA_PREFIX"]
         .into_iter()
         .find_map(|name| env::var_os(name).filter(|value| !value.is_empty()));
-    let mut places = vec![
+    let mut search_steps = vec![
         variable("SPARSECBM_ORT_LIB"),
         variable("ORT_DYLIB_PATH"),
         folder("beside the executable", executable.clone()),
@@ -43,12 +43,12 @@ pub(super) fn places(option: Option<&Path>) -> Vec<Place> {
             python.and_then(|root| python_package(Path::new(&root))),
         ),
     ];
-    places.extend(LOADER_NAMES.iter().map(|name| Place {
+    search_steps.extend(LOADER_NAMES.iter().map(|name| SearchStep {
         what: format!("the loader's path for {name}"),
         path: Some(name.into()),
         asked: false,
     }));
-    places
+    search_steps
 }
 
 #[cfg(windows)]
@@ -69,13 +69,13 @@ fn python_package(root: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// `Unavailable` where it offers none.
-pub(super) fn candidates(place: &Place) -> Result<Vec<PathBuf>> {
+pub(super) fn candidates(step: &SearchStep) -> Result<Vec<PathBuf>> {
     let nothing = |found: String| {
-        let where_ = place.path.as_ref().map(|path| path.display().to_string());
-        let where_ = where_.map_or(place.what.clone(), |path| format!("{}: {path}", place.what));
+        let where_ = step.path.as_ref().map(|path| path.display().to_string());
+        let where_ = where_.map_or(step.what.clone(), |path| format!("{}: {path}", step.what));
         Err(Error::new(ErrorKind::Unavailable, where_, found, "ONNX Runtime's library"))
     };
-    let Some(path) = &place.path else {
+    let Some(path) = &step.path else {
         return nothing("nothing set".into());
     };
     if path.is_dir() {
@@ -133,13 +133,13 @@ fn version(path: &Path) -> Vec<u32> {
 /// Whether `file` is one of those that asking for `asked` would load, or would have loaded: a library that is
 /// loaded serves on when its file is gone.
 pub(super) fn holds(asked: &Path, file: &Path) -> bool {
-    let place = Place { what: String::new(), path: Some(asked.into()), asked: true };
-    candidates(&place).is_ok_and(|files| files.iter().any(|candidate| candidate == file))
+    let step = SearchStep { what: String::new(), path: Some(asked.into()), asked: true };
+    candidates(&step).is_ok_and(|files| files.iter().any(|candidate| candidate == file))
         || (!file.exists() && file.starts_with(asked))
 }
 
 /// Why `candidate` is not the library that is needed.
-pub(super) fn refused(place: &Place, candidate: &Path, error: &ort::LoadDynamicError) -> Error {
+pub(super) fn refused(step: &SearchStep, candidate: &Path, error: &ort::LoadDynamicError) -> Error {
     use ort::LoadDynamicError as Reason;
     let file = candidate.display();
     let (found, expected) = match error {
@@ -161,7 +161,7 @@ pub(super) fn refused(place: &Place, candidate: &Path, error: &ort::LoadDynamicE
             }
         }
     };
-    Error::new(ErrorKind::Unavailable, &place.what, found, expected)
+    Error::new(ErrorKind::Unavailable, &step.what, found, expected)
 }
 
 /// The library that the loader's message misses, where that is another than `candidate`.

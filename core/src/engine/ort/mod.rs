@@ -17,7 +17,7 @@ use prost::Message;
 
 pub(super) use self::graph::OrtGraph;
 use self::pool::Pool;
-use self::session::{Place, Sessions};
+use self::session::{ExecutionProvider, Sessions};
 use super::{Device, Encoded, Engine, EngineChoice, OrtOptions, Sequence};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::tensors;
@@ -27,7 +27,7 @@ use crate::schema::Schema;
 /// Runs a model on ONNX Runtime: a batch in as few runs as fit, several batches at a time.
 pub(crate) struct OrtEngine {
     encoder: Pool,
-    place: Place,
+    provider: ExecutionProvider,
     device: Device,
     concepts: usize,
     classes: usize,
@@ -41,23 +41,23 @@ impl OrtEngine {
     pub(crate) fn load(
         encoder: &ModelProto,
         schema: &Schema,
-        place: EngineChoice,
+        choice: EngineChoice,
         options: &OrtOptions,
     ) -> Result<OrtEngine> {
         let loaded = environment::loaded(options.library.as_deref())?;
-        let place = Place::new(place, options);
+        let provider = ExecutionProvider::new(choice, options);
         let sessions = Sessions {
             environment: loaded.environment.clone(),
             graph: encoder.encode_to_vec(),
             name: "encoder graph",
-            place,
+            provider,
             threads: options.threads,
         };
         let (encoder, nodes) = Pool::new(sessions, options.sessions)?;
         Ok(OrtEngine {
             encoder,
-            place,
-            device: device(place, nodes, &loaded.library)?,
+            provider,
+            device: device(provider, nodes, &loaded.library)?,
             concepts: schema.concept_count(),
             classes: schema.class_count(),
         })
@@ -92,11 +92,11 @@ impl OrtEngine {
         self.encoder.with(|session| {
             let ids = TensorRef::from_array_view((shape, &*ids))?;
             let mask = TensorRef::from_array_view((shape, &*mask))?;
-            match self.place {
-                Place::Cpu => read(&session.run(
+            match self.provider {
+                ExecutionProvider::Cpu => read(&session.run(
                     ort::inputs! { tensors::INPUT_IDS => ids, tensors::ATTENTION_MASK => mask },
                 )?),
-                Place::Cuda { .. } => binding::run(session, ids, mask, read),
+                ExecutionProvider::Cuda { .. } => binding::run(session, ids, mask, read),
             }
         })
     }
@@ -128,11 +128,15 @@ impl Engine for OrtEngine {
 }
 
 /// What really runs where; an error where a GPU was asked for and runs nothing.
-fn device(place: Place, nodes: BTreeMap<String, usize>, library: &str) -> Result<Device> {
-    if let Place::Cuda { .. } = place
+fn device(
+    provider: ExecutionProvider,
+    nodes: BTreeMap<String, usize>,
+    library: &str,
+) -> Result<Device> {
+    if let ExecutionProvider::Cuda { .. } = provider
         && !nodes.contains_key(session::CUDA_PROVIDER)
     {
-        let place = place.to_string();
+        let place = provider.to_string();
         return Err(Error::new(
             ErrorKind::Unavailable,
             &place,
@@ -141,7 +145,7 @@ fn device(place: Place, nodes: BTreeMap<String, usize>, library: &str) -> Result
         ));
     }
     Ok(Device {
-        engine: place.to_string(),
+        engine: provider.to_string(),
         nodes,
         library: Some(library.into()),
         ..Device::default()

@@ -14,30 +14,30 @@ pub(super) const CUDA_PROVIDER: &str = "CUDAExecutionProvider";
 
 /// Where a graph is to run.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum ExecutionProvider {
     Cpu,
     Cuda { device: u32, memory_limit: Option<usize>, tf32: bool },
 }
 
-impl Place {
+impl ExecutionProvider {
     /// Where `choice`, which is one of ONNX Runtime's, asks to run.
-    pub(super) fn new(choice: EngineChoice, options: &OrtOptions) -> Place {
+    pub(super) fn new(choice: EngineChoice, options: &OrtOptions) -> ExecutionProvider {
         match choice {
-            EngineChoice::OrtCuda { device } => Place::Cuda {
+            EngineChoice::OrtCuda { device } => ExecutionProvider::Cuda {
                 device,
                 memory_limit: options.cuda_memory_limit,
                 tf32: options.cuda_tf32,
             },
-            _ => Place::Cpu,
+            _ => ExecutionProvider::Cpu,
         }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ExecutionProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Cpu => f.write_str("ort-cpu"),
-            Place::Cuda { device, .. } => write!(f, "ort-cuda:{device}"),
+            ExecutionProvider::Cpu => f.write_str("ort-cpu"),
+            ExecutionProvider::Cuda { device, .. } => write!(f, "ort-cuda:{device}"),
         }
     }
 }
@@ -49,7 +49,7 @@ pub(super) struct Sessions {
     pub graph: Vec<u8>,
     /// The graph's name in errors.
     pub name: &'static str,
-    pub place: Place,
+    pub provider: ExecutionProvider,
     /// Threads of each session's own; `None`: those of the environment.
     pub threads: Option<NonZeroUsize>,
 }
@@ -58,7 +58,7 @@ impl Sessions {
     /// A session. Those made with the same `weights` share what ONNX Runtime rearranges and can share.
     pub(super) fn create(&self, weights: &PrepackedWeights) -> Result<Session> {
         let mut builder = self.configure(weights).map_err(|e| self.failed(&e))?;
-        if let Place::Cuda { device, memory_limit, tf32 } = self.place {
+        if let ExecutionProvider::Cuda { device, memory_limit, tf32 } = self.provider {
             builder = self.on_cuda(builder, device, memory_limit, tf32)?;
         }
         builder.commit_from_memory(&self.graph).map_err(|e| self.failed(&e))
@@ -92,20 +92,20 @@ impl Sessions {
         let provider = provider.build().error_on_failure();
         builder.with_execution_providers([provider]).map_err(|e| {
             let expected = "a GPU, its driver, and an ONNX Runtime built for its CUDA version";
-            Error::new(ErrorKind::Unavailable, self.place.to_string(), e.message(), expected)
+            Error::new(ErrorKind::Unavailable, self.provider.to_string(), e.message(), expected)
                 .caused_by(ort::Error::<()>::from(e))
         })
     }
 
     fn failed(&self, error: &ort::Error) -> Error {
-        let place = format!("{} on {}", self.name, self.place);
+        let place = format!("{} on {}", self.name, self.provider);
         // A device that refuses a session, as for want of memory, does so here and with no code of its own.
-        let (kind, expected) = match self.place {
-            Place::Cuda { .. } => (
+        let (kind, expected) = match self.provider {
+            ExecutionProvider::Cuda { .. } => (
                 ErrorKind::Unavailable,
                 "enough memory on the GPU, and a graph that ONNX Runtime can run",
             ),
-            Place::Cpu => (ErrorKind::Model, "a graph that ONNX Runtime can run"),
+            ExecutionProvider::Cpu => (ErrorKind::Model, "a graph that ONNX Runtime can run"),
         };
         Error::new(kind, place, error.message(), expected)
     }

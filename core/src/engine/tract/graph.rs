@@ -13,7 +13,7 @@ use crate::onnx::{DataType, DimensionValue, ModelProto, ValueInfoProto};
 pub(crate) struct TractGraph {
     plan: Arc<TypedRunnableModel>,
     name: &'static str,
-    most_rows: usize,
+    max_batch: usize,
 }
 
 /// What the gradient file calls the size of a batch.
@@ -38,7 +38,7 @@ impl TractGraph {
             plan(model, symbols.clone(), facts)
         });
         let plan = plan.map_err(|e| failed(e, name, ErrorKind::Model))?;
-        Ok(TractGraph { plan, name, most_rows: if alone { 1 } else { usize::MAX } })
+        Ok(TractGraph { plan, name, max_batch: if alone { 1 } else { usize::MAX } })
     }
 
     fn run_once(&self, inputs: &[Input]) -> TractResult<Vec<Vec<f32>>> {
@@ -62,8 +62,8 @@ impl Graph for TractGraph {
         run(|| self.run_once(inputs)).map_err(|e| failed(e, self.name, ErrorKind::Engine))
     }
 
-    fn most_rows(&self) -> usize {
-        self.most_rows
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn device(&self) -> Device {

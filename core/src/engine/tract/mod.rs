@@ -7,9 +7,9 @@ use tract_onnx::prelude::*;
 
 pub(super) use self::graph::TractGraph;
 use super::{Device, Encoded, Engine, Sequence};
-use crate::caught::caught;
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::ModelProto;
+use crate::panic::catch_panic;
 use crate::schema::Schema;
 
 /// Runs a model on tract, one sequence at a time: on a processor a batch gains nothing there, and
@@ -92,7 +92,7 @@ fn plan(
 
 /// What tract gives; its panics are errors too.
 fn run<T>(call: impl FnOnce() -> TractResult<T>) -> TractResult<T> {
-    caught(call).unwrap_or_else(|message| Err(TractError::msg(message)))
+    catch_panic(call).unwrap_or_else(|message| Err(TractError::msg(message)))
 }
 
 /// The elements of an output, of which there must be `count`.

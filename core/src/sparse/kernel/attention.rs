@@ -1,6 +1,6 @@
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
-use super::tokens::{Panel, Tokens, at_width};
+use super::tokens::{Panel, TokenPanels, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
@@ -8,7 +8,7 @@ use super::{InstructionSet, Kernel};
 const BLOCK: usize = 4;
 
 /// The score of a key that a query does not see: so far below any other that after the softmax nothing is left.
-const HIDDEN: f32 = -1e9;
+const MASK_FILL: f32 = -1e9;
 
 /// Multi-head self-attention: softmax(scale · qᵀk) v, head by head; one whose keys are all alike costs hardly
 /// anything.
@@ -22,7 +22,7 @@ pub(crate) struct Attention<'a> {
     pub(crate) heads: &'a [usize],
     /// The same of value and output.
     pub(crate) value_heads: &'a [usize],
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: TokenPanels,
     /// How many tokens, from the first on, are attended to.
     pub(crate) attended: usize,
     /// Whether a token attends to none that comes after it.
@@ -194,7 +194,7 @@ impl Attention<'_> {
             }
             for key in clear..seen {
                 let row = scores.add(key * width);
-                std::slice::from_raw_parts_mut(row, key - clear).fill(HIDDEN);
+                std::slice::from_raw_parts_mut(row, key - clear).fill(MASK_FILL);
                 for (register, largest) in largest.iter_mut().enumerate() {
                     *largest = largest.max(V::load(known, row.add(register * V::LANES)));
                 }

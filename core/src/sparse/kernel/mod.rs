@@ -26,10 +26,10 @@ pub(crate) use functions::Activation;
 pub(crate) use norm::AddNorm;
 pub(crate) use peak::MultiplyAdds;
 pub(crate) use product::{BLOCK_ROWS, Columns, Product, Values};
-pub(crate) use tokens::Tokens;
+pub(crate) use tokens::TokenPanels;
 use vector::Vector;
 
-use super::cost::{Cost, Layout};
+use super::cost::{Cost, PackLayout};
 
 /// Something that can be compiled for any instruction set.
 trait Kernel {
@@ -99,7 +99,7 @@ impl InstructionSet {
     /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation, those of SIMD128
     /// in Node 20 on one of the third. NEON has not been measured: its are twice AVX2's, as its registers are half
     /// as wide.
-    pub fn cost(self, layout: Layout) -> Cost {
+    pub fn cost(self, layout: PackLayout) -> Cost {
         let [dense, blocks, rows] = match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => [(2.42, 0.0), (2.40, 12.8), (1.21, 9.9)],
@@ -112,9 +112,9 @@ impl InstructionSet {
             Kind::Portable => [(8.25, 64.5), (9.04, 24.2), (2.76, 9.2)],
         };
         let (entry, group) = match layout {
-            Layout::Dense => dense,
-            Layout::Blocks => blocks,
-            Layout::Rows => rows,
+            PackLayout::Dense => dense,
+            PackLayout::Blocks => blocks,
+            PackLayout::Rows => rows,
         };
         Cost { entry, group }
     }

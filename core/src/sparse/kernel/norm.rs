@@ -1,4 +1,4 @@
-use super::tokens::{Tokens, at_width};
+use super::tokens::{TokenPanels, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
@@ -18,7 +18,7 @@ pub(crate) struct AddNorm<'a> {
     /// One a channel.
     pub(crate) bias: &'a [f32],
     pub(crate) epsilon: f32,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: TokenPanels,
 }
 
 impl AddNorm<'_> {

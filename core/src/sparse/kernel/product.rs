@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::buffer::{Buffer, LINE};
 use super::functions::Activation;
 use super::tile::Tile;
-use super::tokens::{Panel, Tokens, at_width};
+use super::tokens::{Panel, TokenPanels, at_width};
 use super::vector::{MOST_LANES, Vector};
 use super::{InstructionSet, Kernel};
 
@@ -144,7 +144,7 @@ impl Product {
         &self,
         set: InstructionSet,
         activation: Activation,
-        tokens: Tokens,
+        tokens: TokenPanels,
         input: &[f32],
         output: &mut [f32],
         scratch: &mut Buffer,
@@ -164,7 +164,7 @@ impl Product {
 struct Run<'a> {
     product: &'a Product,
     activation: Activation,
-    tokens: Tokens,
+    tokens: TokenPanels,
     input: &'a [f32],
     output: &'a mut [f32],
     scratch: &'a mut [f32],

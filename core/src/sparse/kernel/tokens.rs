@@ -8,7 +8,7 @@ use super::InstructionSet;
 /// So what works on one panel after the other finds its input in the nearest cache, and channels that are read
 /// in any order never fight for the same places of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tokens {
+pub(crate) struct TokenPanels {
     /// Floats of a register.
     lanes: usize,
     /// Panels.
@@ -35,14 +35,14 @@ pub(super) struct Panel {
     lanes: usize,
 }
 
-impl Tokens {
+impl TokenPanels {
     /// Of a text of `length` tokens, one at least; the last register is filled up. Panels are of nearly one width,
     /// none wider than [`WIDEST`].
-    pub(crate) fn new(length: usize, set: InstructionSet) -> Tokens {
+    pub(crate) fn new(length: usize, set: InstructionSet) -> TokenPanels {
         let lanes = set.lanes();
         let vectors = length.div_ceil(lanes);
         let panels = vectors.div_ceil(WIDEST);
-        Tokens { lanes, panels, width: vectors / panels, wider: vectors % panels }
+        TokenPanels { lanes, panels, width: vectors / panels, wider: vectors % panels }
     }
 
     /// How many there are, those included that fill up the last register.
@@ -67,7 +67,7 @@ impl Tokens {
     /// An iterator, because a closure is compiled without the instruction set of the function around it:
     /// nothing that holds registers may be one.
     pub(super) fn panels(self) -> impl Iterator<Item = Panel> {
-        let Tokens { lanes, panels, width, wider } = self;
+        let TokenPanels { lanes, panels, width, wider } = self;
         (0..panels).map(move |index| Panel {
             first: (index * width + index.min(wider)) * lanes,
             width: width + usize::from(index < wider),

@@ -85,8 +85,8 @@ fn forwards(step: &mut Step, size: i64, weight: &str, recurrent: &str) -> Cell {
     let x = step.input(0);
     let mut product = |value: &str, matrix: &str| {
         let swapped = vec![integers("perm", &[1, 0])];
-        let turned = step.add_with("Transpose", &[matrix], swapped);
-        step.add("MatMul", &[value, &turned])
+        let transposed = step.add_with("Transpose", &[matrix], swapped);
+        step.add("MatMul", &[value, &transposed])
     };
     let parts = [product(x, weight), product(&y_before, recurrent)];
     let first = step.list(&[0]);

@@ -18,13 +18,13 @@ pub(super) fn product(step: &mut Step) -> Result<()> {
     }
     let gradient = step.gradient.clone();
     if step.wants(0) {
-        let turned = turned(step, step.input(1), b.len());
-        let part = step.add("MatMul", &[&gradient, &turned]);
+        let transposed = transposed(step, step.input(1), b.len());
+        let part = step.add("MatMul", &[&gradient, &transposed]);
         step.give(0, part);
     }
     if step.wants(1) {
-        let turned = turned(step, step.input(0), a.len());
-        let part = step.add("MatMul", &[&turned, &gradient]);
+        let transposed = transposed(step, step.input(0), a.len());
+        let part = step.add("MatMul", &[&transposed, &gradient]);
         step.give(1, part);
     }
     Ok(())
@@ -34,8 +34,8 @@ pub(super) fn product(step: &mut Step) -> Result<()> {
 fn by_matrix(step: &mut Step, a: &[Dim]) -> Result<()> {
     let gradient = step.gradient.clone();
     if step.wants(0) {
-        let turned = turned(step, step.input(1), 2);
-        let part = step.add("MatMul", &[&gradient, &turned]);
+        let transposed = transposed(step, step.input(1), 2);
+        let part = step.add("MatMul", &[&gradient, &transposed]);
         step.give(0, part);
     }
     if step.wants(1) {
@@ -47,15 +47,15 @@ fn by_matrix(step: &mut Step, a: &[Dim]) -> Result<()> {
             let shape = step.list(&[-1, columns as i64]);
             gradient = step.add("Reshape", &[&gradient, &shape]);
         }
-        let turned = turned(step, &rows, 2);
-        let part = step.add("MatMul", &[&turned, &gradient]);
+        let transposed = transposed(step, &rows, 2);
+        let part = step.add("MatMul", &[&transposed, &gradient]);
         step.give(1, part);
     }
     Ok(())
 }
 
 /// A value with its last two axes exchanged.
-fn turned(step: &mut Step, value: &str, rank: usize) -> String {
+fn transposed(step: &mut Step, value: &str, rank: usize) -> String {
     let mut order: Vec<i64> = (0..rank as i64).collect();
     order.swap(rank - 2, rank - 1);
     step.add_with("Transpose", &[value], vec![integers("perm", &order)])

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// must not be able to end the program.
 ///
 /// Only for calls that leave nothing half changed behind: what they were making is dropped with the panic.
-pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let message = panic.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| panic.downcast_ref::<&str>().copied());
