@@ -387,8 +387,8 @@ typedef struct scbm_explain_options {
    */
   size_t cost_count;
   /**
-   * For how many words, at most, it is measured what the model loses without them: one run of the model
-   * each, those with the most evidence first. 0: none; `UINT32_MAX`: every one.
+   * For how many words, at most, it is measured what the model loses without them: those with the most
+   * evidence. 0: none; `UINT32_MAX`: every one.
    */
   uint32_t occlusion_words;
   /**
@@ -406,6 +406,12 @@ typedef struct scbm_explain_options {
    * Points on that way at which they are taken, for each class of each concept; 0: 50.
    */
   uint32_t integrated_steps;
+  /**
+   * With `occlusion_words`: windows of so many words are masked out too, at every place, and a word has the mean of
+   * what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
+   * 0 or 1: single words alone.
+   */
+  uint32_t occlusion_window;
 } scbm_explain_options;
 
 /**

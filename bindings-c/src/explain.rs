@@ -36,8 +36,8 @@ pub struct ExplainOptions {
     pub costs: *const f32,
     /// K where there are costs, else 0.
     pub cost_count: usize,
-    /// For how many words, at most, it is measured what the model loses without them: one run of the model
-    /// each, those with the most evidence first. 0: none; `UINT32_MAX`: every one.
+    /// For how many words, at most, it is measured what the model loses without them: those with the most
+    /// evidence. 0: none; `UINT32_MAX`: every one.
     pub occlusion_words: u32,
     /// In how many steps, at most, the orders of words that evidence and, where they were asked for, occlusion
     /// (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept and order. 0: not
@@ -48,6 +48,10 @@ pub struct ExplainOptions {
     pub gradients: *const Gradients,
     /// Points on that way at which they are taken, for each class of each concept; 0: 50.
     pub integrated_steps: u32,
+    /// With `occlusion_words`: windows of so many words are masked out too, at every place, and a word has the mean of
+    /// what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
+    /// 0 or 1: single words alone.
+    pub occlusion_window: u32,
 }
 
 // SAFETY: numbers and a pointer; the first is a `u32`.
@@ -115,6 +119,10 @@ unsafe fn explain_options(
     if given.occlusion_words > 0 {
         let mut occlusion = OcclusionOptions::default();
         let every = given.occlusion_words == u32::MAX;
+        occlusion.windows = match given.occlusion_window {
+            0 | 1 => vec![1],
+            width => vec![width as usize, 1],
+        };
         occlusion.max_words = (!every).then_some(given.occlusion_words as usize);
         chosen.occlusion = Some(occlusion);
     }

@@ -59,7 +59,7 @@ export class Prediction {
 
   explain(options = {}) {
     only(options, ['policy', 'costs', 'occlusion', 'faithfulness'], 'explain: options')
-    only(options?.occlusion, ['maxWords'], 'explain: occlusion')
+    only(options?.occlusion, ['maxWords', 'windows'], 'explain: occlusion')
     return guarded(() => this[inner]().explain(options))
   }
 

@@ -21,13 +21,14 @@ struct Options {
 #[serde(rename_all = "camelCase")]
 struct Occlusion {
     max_words: Option<usize>,
+    windows: Option<Vec<usize>>,
 }
 
 /// The options in a JavaScript object.
 pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
     let read: Options = serde_wasm_bindgen::from_value(object).map_err(|e| {
         let expected =
-            "{policy, costs, occlusion: {maxWords}, faithfulness}, each of them optional";
+            "{policy, costs, occlusion: {maxWords, windows}, faithfulness}, each of them optional";
         wrong_input("explain: options", &e.to_string(), expected)
     })?;
     let mut options = ExplainOptions::default();
@@ -36,6 +37,7 @@ pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
     options.occlusion = read.occlusion.map(|occlusion| {
         let mut options = OcclusionOptions::default();
         options.max_words = occlusion.max_words;
+        options.windows = occlusion.windows.unwrap_or(options.windows);
         options
     });
     options.faithfulness = read.faithfulness.then(FaithfulnessOptions::default);

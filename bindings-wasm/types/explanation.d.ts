@@ -11,8 +11,11 @@ export interface SuggestOptions {
 }
 
 export interface ExplainOptions extends SuggestOptions {
-  /** Masks out one word at a time: one run of the model a word, those with the most evidence first. */
-  occlusion?: { maxWords?: number }
+  /**
+   * Masks out words, `windows` of them at a time, each number at every place of the text: a run of the model a place. By
+   * default [5, 1]. `maxWords`: only the words with the most evidence.
+   */
+  occlusion?: { maxWords?: number; windows?: number[] }
   /** Puts the orders of words to the test: many runs of the model. */
   faithfulness?: boolean
 }
@@ -125,7 +128,7 @@ export interface Occlusion {
   readonly concepts: readonly {
     readonly name: string
     readonly classes: readonly string[]
-    /** For each class, what its logit loses with each word. */
+    /** For each class, what its logit loses with each word, on average over the windows that hold it. */
     readonly logits: readonly (readonly number[])[]
   }[]
   readonly labelLogits: readonly (readonly number[])[]

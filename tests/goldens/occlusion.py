@@ -5,6 +5,9 @@
 A word of one token goes through captum.attr.Occlusion with a window of one position; one of several tokens
 through its base class FeatureAblation, with these positions as the feature. The baseline is the mask token, or
 the unknown token of a vocabulary without one.
+
+Windows of several words, which hang over the ends of the text, are masked out here: a word's value is the mean over the
+windows that hold it, then over the widths.
 """
 
 import functools
@@ -21,6 +24,9 @@ TEXTS = {
     "tests/models/tiny-executed": ["Die Suppe war nicht gut"],
     "examples/models/cebab": ["The food was excellent, but the service was painfully slow.", "Overcooked steak \U0001f44e"],
 }
+
+
+WIDTHS = [3, 1]
 
 
 def baseline(model):
@@ -65,12 +71,33 @@ def case(model, text):
         whole = FeatureAblation(outputs).attribute(ids, baselines=baseline(model), target=target, feature_mask=features)
         columns.append([(single if len(group) == 1 else whole)[0, group[0]].item() for group in groups])
     attributions = torch.tensor(columns)
+    windows = torch.stack([of_windows(of_ids, ids, groups, width, baseline(model)) for width in WIDTHS]).mean(0)
     return {
         "text": text,
         "words": [[group[0], group[-1] + 1] for group in groups],
         "concept_logits": numbers(attributions[:size].reshape(model.concepts, model.classes, -1)),
         "label_logits": numbers(attributions[size:]),
+        "windows": {
+            "widths": WIDTHS,
+            "concept_logits": numbers(windows[:size].reshape(model.concepts, model.classes, -1)),
+            "label_logits": numbers(windows[size:]),
+        },
     }
+
+
+def of_windows(of_ids, ids, groups, width, mask):
+    """[outputs, words]: what each output loses, on average over the windows of so many words that hold the word."""
+    width = min(width, len(groups))
+    losses = [[] for _ in groups]
+    for first in range(1 - width, len(groups)):
+        held = range(max(first, 0), min(first + width, len(groups)))
+        without = ids.clone()
+        for word in held:
+            without[0, groups[word]] = mask
+        lost = (of_ids(tuple(ids[0].tolist())) - of_ids(tuple(without[0].tolist())))[0]
+        for word in held:
+            losses[word].append(lost)
+    return torch.stack([torch.stack(some).mean(0) for some in losses], 1)
 
 
 def main():

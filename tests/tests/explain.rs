@@ -198,17 +198,37 @@ fn occluding_nothing_changes_nothing() {
 fn occlusion_can_be_ended_early_and_keeps_the_words_with_the_most_evidence() {
     let text = "good bad ".repeat(10);
     let prediction = model(TINY).predict(&text).expect("the text has an answer");
-    let mut heard = Vec::new();
-    let occlusion = prediction.occlusion(&OcclusionOptions::default(), |progress| {
-        heard.push(progress.done);
-        ControlFlow::Break(())
-    });
-    let occlusion = occlusion.expect("the model runs");
-    assert_eq!(heard, [16], "one batch of runs was done");
+    let ended_early = |windows: &[usize]| {
+        let mut options = OcclusionOptions::default();
+        options.windows = windows.into();
+        let mut heard = Vec::new();
+        let occlusion = prediction.occlusion(&options, |progress| {
+            heard.push(progress.done);
+            ControlFlow::Break(())
+        });
+        assert_eq!(heard, [16], "one batch of runs was done");
+        occlusion.expect("the model runs")
+    };
+    // Windows that lie side by side come first: every word has a value.
+    let by_windows = ended_early(&[5, 1]);
+    assert!(!by_windows.complete && by_windows.words.len() == 20);
+    let occlusion = ended_early(&[1]);
     assert!(!occlusion.complete && occlusion.words.len() == 16);
     assert!(
         occlusion.words.windows(2).all(|pair| pair[0].positions.end <= pair[1].positions.start)
     );
+}
+
+#[test]
+fn windows_of_no_word_are_refused() {
+    let prediction = model(TINY).predict(TEXTS[0]).expect("the text has an answer");
+    for windows in [vec![], vec![5, 0]] {
+        let mut options = OcclusionOptions::default();
+        options.windows = windows;
+        let error =
+            prediction.occlusion(&options, |_| ControlFlow::Continue(())).expect_err("refused");
+        assert_eq!((error.kind(), error.place()), (ErrorKind::Input, "windows of occlusion"));
+    }
 }
 
 #[test]
@@ -234,10 +254,19 @@ struct CaptumCase {
     words: Vec<(usize, usize)>,
     concept_logits: Tensor,
     label_logits: Tensor,
+    windows: WindowsCase,
+}
+
+/// By windows of several words.
+#[derive(Deserialize)]
+struct WindowsCase {
+    widths: Vec<usize>,
+    concept_logits: Tensor,
+    label_logits: Tensor,
 }
 
 #[test]
-fn occlusion_equals_captums() {
+fn occlusion_equals_captums_and_pytorchs() {
     let path = repository().join("tests/goldens/occlusion.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
     let sets: Vec<CaptumSet> =
@@ -247,25 +276,32 @@ fn occlusion_equals_captums() {
         let model = model(&set.model);
         for case in set.cases {
             let prediction = model.predict(&case.text).expect("the text has an answer");
-            let occlusion = prediction
-                .occlusion(&OcclusionOptions::default(), |_| ControlFlow::Continue(()))
-                .expect("the model runs");
-            let words: Vec<(usize, usize)> =
-                occlusion.words.iter().map(|w| (w.positions.start, w.positions.end)).collect();
-            assert_eq!(words, case.words, "words of {:?}", case.text);
-            let concepts: Vec<f32> =
-                occlusion.concepts.iter().flat_map(|c| c.logits.concat()).collect();
-            for (found, golden) in [
-                (concepts, &case.concept_logits),
-                (occlusion.label_logits.concat(), &case.label_logits),
+            let windows = &case.windows;
+            for (widths, concepts, label) in [
+                (vec![1], &case.concept_logits, &case.label_logits),
+                (windows.widths.clone(), &windows.concept_logits, &windows.label_logits),
             ] {
-                let difference = largest_difference(&found, &golden.data);
-                assert!(
-                    difference <= 1e-4,
-                    "{}: {:?} differs by {difference}",
-                    set.model,
-                    case.text
-                );
+                let mut options = OcclusionOptions::default();
+                options.windows = widths;
+                let occlusion = prediction
+                    .occlusion(&options, |_| ControlFlow::Continue(()))
+                    .expect("the model runs");
+                let words: Vec<(usize, usize)> =
+                    occlusion.words.iter().map(|w| (w.positions.start, w.positions.end)).collect();
+                assert_eq!(words, case.words, "words of {:?}", case.text);
+                let logits: Vec<f32> =
+                    occlusion.concepts.iter().flat_map(|c| c.logits.concat()).collect();
+                let label_logits = occlusion.label_logits.concat();
+                for (found, golden) in [(logits, concepts), (label_logits, label)] {
+                    let difference = largest_difference(&found, &golden.data);
+                    assert!(
+                        difference <= 1e-4,
+                        "{}: {:?} by {:?} differs by {difference}",
+                        set.model,
+                        case.text,
+                        options.windows
+                    );
+                }
             }
         }
     }

@@ -25,6 +25,39 @@ pub fn paper_macro_f1(predicted: &[usize], gold: &[usize], classes: usize) -> f6
     }))
 }
 
+/// Average precision of `scores` as an order, the largest first: the mean over the `right` ones of the share of right ones
+/// among those up to it. Right ones of equal scores all
+/// count as the last of them.
+pub fn average_precision(scores: &[f32], right: &[bool]) -> f64 {
+    let all = right.iter().filter(|&&right| right).count();
+    let (mut seen, mut found, mut sum) = (0, 0, 0.0);
+    for group in by_score(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let hits = group.iter().filter(|&&index| right[index]).count();
+        (seen, found) = (seen + group.len(), found + hits);
+        sum += hits as f64 * found as f64 / seen as f64;
+    }
+    sum / all as f64
+}
+
+/// Area under the ROC curve: how often a right one has a larger score than a wrong one, equal scores counting half.
+pub fn roc_area(scores: &[f32], right: &[bool]) -> f64 {
+    let all = right.iter().filter(|&&right| right).count();
+    let (mut found, mut area) = (0, 0.0);
+    for group in by_score(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+        let hits = group.iter().filter(|&&index| right[index]).count();
+        area += (group.len() - hits) as f64 * (found as f64 + hits as f64 / 2.0);
+        found += hits;
+    }
+    area / (all * (right.len() - all)) as f64
+}
+
+/// Indices, the largest score first.
+fn by_score(scores: &[f32]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    order
+}
+
 /// Pearson's correlation; `None` where either side does not vary or there are fewer than two values.
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
     let (mean_x, mean_y) = (mean(x.iter().copied()), mean(y.iter().copied()));
@@ -118,5 +151,19 @@ mod tests {
         assert!(close(pearson(&[1.0, 2.0, 3.0], &[0.0, 3.0, 1.0]).unwrap(), expected));
         assert_eq!(pearson(&[1.0, 1.0], &[0.0, 3.0]), None);
         assert_eq!(pearson(&[], &[]), None);
+    }
+
+    #[test]
+    fn orders_are_measured_by_hand_counted_figures() {
+        let right = [true, false, true, false];
+        // The order 0, 1, 2, 3: precision 1 and 2/3.
+        assert!(
+            (average_precision(&[4.0, 3.0, 2.0, 1.0], &right) - (1.0 + 2.0 / 3.0) / 2.0).abs()
+                < 1e-12
+        );
+        // Of four pairs of a right and a wrong one, three are in order.
+        assert!((roc_area(&[4.0, 3.0, 2.0, 1.0], &right) - 0.75).abs() < 1e-12);
+        assert_eq!(average_precision(&[0.0; 4], &right), 0.5);
+        assert_eq!(roc_area(&[0.0; 4], &right), 0.5);
     }
 }

@@ -11,7 +11,9 @@ mod run;
 
 pub use calibration::{Bin, Calibration};
 pub use edits::{EditFigures, EditOutcomes, HumanEdit, SupposeReport, human_edits};
-pub use metrics::{accuracy, argmax, macro_f1, paper_macro_f1, pearson};
+pub use metrics::{
+    accuracy, argmax, average_precision, macro_f1, paper_macro_f1, pearson, roc_area,
+};
 pub use policies::{PolicyCurve, policy_curves};
 pub use report::{CalibrationReport, ConceptReport, CorrectReport, Report};
 pub use reviews::{Review, read_reviews};

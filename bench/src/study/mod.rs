@@ -6,6 +6,7 @@ pub mod edits;
 mod faithfulness;
 mod figures;
 mod overrides;
+mod words;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use sparsecbm::{LoadOptions, Model, Prediction, Result};
 pub use faithfulness::{ConceptFaithfulness, MeanCurve, faithfulness};
 pub use figures::write_figures;
 pub use overrides::{OverrideEffect, override_effects};
+pub use words::{EditedWords, edited_words};
 
 use crate::eval::{PolicyCurve, Review, policy_curves};
 
@@ -54,6 +56,8 @@ pub struct Study {
     pub policies: Vec<PolicyCurve>,
     /// Whether the words named are those that matter.
     pub faithfulness: Vec<ConceptFaithfulness>,
+    /// Whether the words named are those that people changed; empty where the data has no edits.
+    pub edited_words: Vec<EditedWords>,
     /// What overrides foretell of human edits; empty where the data has none or the label's classes
     /// are not numbers.
     pub overrides: Vec<OverrideEffect>,
@@ -83,6 +87,7 @@ pub fn study(
     progress("masking out words");
     let chosen: Vec<&Prediction> = sample.iter().map(|&index| &predictions[index]).collect();
     let faithfulness = faithfulness(&chosen, options.seed)?;
+    let edited_words = edited_words(&predictions, &reviews, options.sample)?;
     progress("switching off subnetworks");
     let texts: Vec<&str> = sample.iter().map(|&index| reviews[index].text.as_str()).collect();
     let responsibility =
@@ -93,6 +98,7 @@ pub fn study(
         sample: sample.len(),
         policies,
         faithfulness,
+        edited_words,
         overrides,
         responsibility: model
             .schema()

@@ -27,10 +27,13 @@ pub struct Arguments {
     texts: TextArguments,
     #[command(flatten)]
     overrides: OverrideArguments,
-    /// Mask out at most so many words, one at a time: those with the most evidence, a run of the model
-    /// each; 0 for none. All by default.
+    /// Mask out at most so many words: those with the most evidence; 0 for none. All by default.
     #[arg(long, value_name = "N")]
     max_words: Option<usize>,
+    /// How many words at a time are masked out, a run of the model for each place of such a window; several widths
+    /// are averaged. 1: single words.
+    #[arg(long, value_name = "WIDTH,…", value_delimiter = ',', default_values_t = OcclusionOptions::default().windows)]
+    windows: Vec<usize>,
     /// Also integrate the gradient of each concept's logits over the way from a text without words: needs
     /// the file of gradients.
     #[arg(long)]
@@ -129,6 +132,7 @@ fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
     if arguments.max_words != Some(0) {
         let mut occlusion = OcclusionOptions::default();
         occlusion.max_words = arguments.max_words;
+        occlusion.windows.clone_from(&arguments.windows);
         options.occlusion = Some(occlusion);
     }
     if arguments.integrated {

@@ -79,7 +79,7 @@ impl Prediction {
         let steps = options.steps.min(words.len());
         let counts: Vec<usize> =
             (0..=steps).map(|step| (step * words.len()).div_ceil(steps.max(1))).collect();
-        let without = |out: &[usize]| self.ids_without(&words, out, replacement);
+        let without = |out: &[usize]| self.ids_without(&words, out.iter().copied(), replacement);
         let deleted = counts.iter().map(|&count| without(&order[..count]));
         let inserted = counts.iter().map(|&count| without(&order[count..]));
         let texts = deleted.chain(inserted).collect();

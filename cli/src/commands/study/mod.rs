@@ -86,6 +86,23 @@ fn describe(study: &Study) -> String {
     }
     parts.push(format!("{} of the reviews:\n{table}", study.sample));
     let mut table = tables::table([
+        "words that people changed, by",
+        "average precision",
+        "ROC area",
+        "runs of the model",
+        "edits",
+    ]);
+    for found in &study.edited_words {
+        table.add_row([
+            found.method.clone(),
+            format!("{:.3}", found.average_precision),
+            format!("{:.3}", found.roc_area),
+            format!("{:.0}", found.runs),
+            found.edits.to_string(),
+        ]);
+    }
+    parts.push(table.to_string());
+    let mut table = tables::table([
         "what people's edits do",
         "correlation",
         "right signs",
