@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod batcher;
 mod failure;
+mod listen;
 mod metrics;
 mod options;
 mod protocol;
@@ -15,6 +16,7 @@ use axum::Router;
 use sparsecbm::Model;
 
 use self::app::App;
+pub use self::listen::{Limits, bind, serve};
 pub use self::options::Options;
 
 /// A model that answers requests.

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use clap::Parser;
-use sparsecbm_server::{Options, Service};
+use sparsecbm_server::{Limits, Options, Service};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -25,30 +24,27 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let patience = Duration::from_secs(options.shutdown_seconds);
-    let place = options.listen;
+    let (place, limits) = (options.listen, options.limits());
     let Service { router, device } = sparsecbm_server::load(options)?;
-    let listener = TcpListener::bind(place).await.map_err(|e| format!("{place}: {e}"))?;
+    let listener = sparsecbm_server::bind(place).await?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("running on {device}");
     std::io::stdout().flush()?;
-    serve(listener, router, patience).await
+    serve(listener, router, limits, patience).await
 }
 
 /// Serves until the process is told to stop, then answers what it has begun: for as long as `patience`.
 async fn serve(
     listener: TcpListener,
     router: Router,
+    limits: Limits,
     patience: Duration,
 ) -> Result<(), Box<dyn Error>> {
-    // Answers are small: one must not wait for the next.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     let (tell, mut told) = watch::channel(false);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let stop = async move {
         asked_to_stop().await;
         tell.send_replace(true);
-    });
+    };
     let too_long = async {
         if told.wait_for(|stop| *stop).await.is_err() {
             // The server has ended without being told, which the other branch reports.
@@ -57,7 +53,7 @@ async fn serve(
         tokio::time::sleep(patience).await;
     };
     tokio::select! {
-        ended = server.into_future() => Ok(ended?),
+        () = sparsecbm_server::serve(listener, router, limits, stop) => Ok(()),
         () = too_long => Err(format!("requests were not answered within {patience:?}").into()),
     }
 }

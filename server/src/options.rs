@@ -1,10 +1,13 @@
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use clap::Parser;
 use sparsecbm::{EngineChoice, LoadOptions, OrtOptions, SparseOptions};
+
+use crate::listen::Limits;
 
 /// Texts of one run where running them together is worth it.
 const MOST_AT_ONCE: NonZeroUsize = NonZeroUsize::new(32).expect("it is not 0");
@@ -71,6 +74,16 @@ pub struct Options {
     #[arg(long, default_value_t = 20_000, value_name = "BYTES")]
     pub max_text: usize,
 
+    /// Connections at one time; more wait until one ends. No more than the system lets the process open.
+    #[arg(long, default_value = "1024", value_name = "COUNT")]
+    connections: NonZeroUsize,
+    /// How long a connection may be without a whole request's headers, before the first and between two; then it is closed.
+    #[arg(long, default_value = "30", value_name = "SECONDS")]
+    header_seconds: NonZeroU64,
+    /// How long the body of a request may take to arrive; beyond that it is refused with status 408.
+    #[arg(long, default_value = "30", value_name = "SECONDS")]
+    body_seconds: NonZeroU64,
+
     /// How long requests that were begun may take once the server is told to stop.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     pub shutdown_seconds: u64,
@@ -86,6 +99,17 @@ impl Options {
             ));
         }
         Ok(())
+    }
+
+    /// What clients may hold.
+    pub fn limits(&self) -> Limits {
+        let headers = Duration::from_secs(self.header_seconds.get());
+        Limits { connections: self.connections, headers }
+    }
+
+    /// How long the body of a request may take to arrive.
+    pub fn body_time(&self) -> Duration {
+        Duration::from_secs(self.body_seconds.get())
     }
 
     /// How texts go through a model that runs on `engine`.
@@ -106,9 +130,8 @@ impl Options {
 
     /// How the model is to be loaded.
     pub fn loading(&self) -> LoadOptions {
-        let ort = OrtOptions::default()
-            .with_library(self.ort_library.clone())
-            .with_threads(self.threads);
+        let ort =
+            OrtOptions::default().with_library(self.ort_library.clone()).with_threads(self.threads);
         LoadOptions::default()
             .with_engine(self.engine)
             .with_ort(ort)

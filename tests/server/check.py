@@ -7,6 +7,7 @@ FOLDER holds an exported file of each checkpoint that there are golden vectors o
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -291,6 +292,29 @@ class LoadTest(unittest.TestCase):
                     self.assertEqual(headers["Retry-After"], "1")
                     self.assertEqual(answer["kind"], "overload")
             self.assertEqual(server.answer("/v1/predict", body)["predictions"], [expected])
+
+    def test_half_requests_do_not_keep_others_out(self):
+        post = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+        halves = [b"", b"POST /v1/predict HT", post[:-2], post + b'{"texts"']
+        options = ["--header-seconds", "2", "--body-seconds", "2"]
+        with Server(SERVER, file("tiny"), *options, descriptors=128) as server:
+            host, port = server.address.split(":")
+            held = []
+            try:
+                for index in range(300):
+                    connection = socket.create_connection((host, int(port)), timeout=60)
+                    connection.sendall(halves[index % len(halves)])
+                    held.append(connection)
+                start = time.monotonic()
+                server.answer("/v1/predict", {"texts": [TEXT]})
+                self.assertLess(time.monotonic() - start, 60)
+                # What began in time is told what it lacks.
+                self.assertIn(b"408", held[3].recv(100))
+                self.assertEqual(held[1].recv(100)[:12] in (b"", b"HTTP/1.1 408"), True)
+            finally:
+                for connection in held:
+                    connection.close()
+            server.answer("/v1/predict", {"texts": [TEXT]})
 
     def test_stopping_answers_what_was_begun(self):
         body = {"texts": [TEXT * 20] * 8}

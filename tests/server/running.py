@@ -16,8 +16,11 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Server:
-    def __init__(self, program, model, *options):
+    def __init__(self, program, model, *options, descriptors=None):
+        """`descriptors`: the most that the process may open."""
         command = ["timeout", str(MOST_SECONDS), program, model, "--listen", "127.0.0.1:0", *options]
+        if descriptors:
+            command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
         # This environment's package is where ONNX Runtime's library is found.
         environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)

@@ -22,8 +22,10 @@ struct Asked {
     /// What is corrected before it is explained.
     #[serde(default)]
     correct: Values,
-    /// Words to mask out, a run of the model each; all where absent, 0 for none.
+    /// Words to mask out; all where absent, 0 for none.
     max_words: Option<usize>,
+    /// How many words at a time, a run of the model for each place.
+    windows: Option<Vec<usize>>,
     #[serde(default)]
     faithfulness: bool,
     #[serde(default)]
@@ -42,6 +44,7 @@ pub async fn explain(State(app): Shared, body: Body) -> Result<Json<Explanation>
     if asked.max_words != Some(0) {
         let mut occlusion = OcclusionOptions::default();
         occlusion.max_words = asked.max_words;
+        occlusion.windows = asked.windows.unwrap_or(occlusion.windows);
         options.occlusion = Some(occlusion);
     }
     let overrides = Overrides { set: asked.set, correct: asked.correct }.read()?;
