@@ -72,6 +72,7 @@ def lstm(inputs, hidden):
 
 class BiLstm:
     batched = True
+    narrows = False
     parts = None
     in_out = frozenset()
     linear_layers = ["classifier.0"]
