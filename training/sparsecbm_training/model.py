@@ -119,7 +119,8 @@ class Model:
     def pooled_together(self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any) -> typing.Any:
         """The same of every subnetwork [K, B, d], one batched product at a time."""
         shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
-        z = self.pooled(shared, pool, lambda name: cast[name] * self.masks[name], dropout)
+        masks = self.masks or {}
+        z = self.pooled(shared, pool, lambda name: cast[name] * masks[name], dropout)
         return z.unflatten(0, (self.concepts, -1))
 
     def label_logits(self, concept_logits: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ from .recipe import Recipe
 from .run import Run
 from .targets import Corrections, Targets, joint_loss
 
+WARM = 4  # steps after which it is known what one takes: the first compile their products
 LOOKS = 12  # at the calibration part, at most, in a stage
 
 
@@ -136,8 +137,10 @@ class Loop:
             self.position += 1
             self.step += 1
             run.advance(self.cost)
-            if self.step >= first + 3:
-                self.seconds = (time.monotonic() - started) / (self.step - first)
+            if self.step == first + WARM:
+                started = time.monotonic()
+            if self.step >= first + 2 * WARM:
+                self.seconds = (time.monotonic() - started) / (self.step - first - WARM)
                 left = run.steps_left(self.seconds, self.cost)
                 if left is not None and self.step < self.steps:
                     # Pruning makes the first steps long: what they foretell may turn out too few.

@@ -55,7 +55,7 @@ class Source:
 
 class MiniLm:
     batched = narrows = True
-    in_out = frozenset()
+    in_out: frozenset[str] = frozenset()
     word_table = "embeddings.word_embeddings.weight"
 
     def __init__(self, config):
