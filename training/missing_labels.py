@@ -1,10 +1,11 @@
-"""How accuracy falls when fewer concepts are labelled: trains on reviews with shares of their concept labels hidden at random.
+"""How accuracy falls when fewer concepts are labelled: trains on reviews with shares of these labels hidden at random.
 
-    PYTHONPATH=training training/.venv/bin/python training/missing_labels.py run TRAIN.jsonl VALIDATION.jsonl FOLDER [--share N] [OPTIONS…]
-    PYTHONPATH=training training/.venv/bin/python training/missing_labels.py draw FOLDER DOCUMENT.svg
+    export PYTHONPATH=training
+    training/.venv/bin/python training/missing_labels.py run TRAIN VALIDATION FOLDER [--share N] [OPTIONS…]
+    training/.venv/bin/python training/missing_labels.py draw FOLDER IMAGE.svg
 
-`run` trains once for each share (or for the one given), and leaves the models in FOLDER; OPTIONS are those of training/train. `draw`
-prints a table of what was trained and draws it.
+`run` trains on JSON lines once for each share (or for the one given), and leaves the models in FOLDER; OPTIONS are those
+of training/train. `draw` prints a table of what was trained and draws it.
 """
 
 import argparse
@@ -20,7 +21,7 @@ CONCEPTS = ("food", "ambiance", "service", "noise")
 
 
 def hide(source: pathlib.Path, share: int, target: pathlib.Path) -> None:
-    """The same reviews, every concept label hidden with that chance. Of a label that stays hidden at 25 % all stay so at 50 %."""
+    """The same reviews, every concept label hidden with that chance. What is hidden at 25 % is so at 50 % too."""
     draw = random.Random(0)
     with open(source, encoding="utf-8") as lines, open(target, "w", encoding="utf-8") as out:
         for line in lines:
@@ -31,14 +32,16 @@ def hide(source: pathlib.Path, share: int, target: pathlib.Path) -> None:
             out.write(json.dumps(review, ensure_ascii=False) + "\n")
 
 
-def run(train: pathlib.Path, validation: pathlib.Path, folder: pathlib.Path, shares: list[int], options: list[str]) -> int:
+def run(
+    train: pathlib.Path, validation: pathlib.Path, folder: pathlib.Path, shares: list[int], options: list[str]
+) -> int:
     for share in shares:
         out = folder / str(share)
         out.mkdir(parents=True, exist_ok=True)
         hide(train, share, out / "train.jsonl")
         columns = ["--text", "text", "--label", "rating", "--concepts", *CONCEPTS, "--pairs", "original_id", "edited"]
-        files = [str(out / "train.jsonl"), "--validation", str(validation), "--out", str(out / "model"), "--plain-steps", "0"]
-        if code := __main__.main([*files, *columns, *options]):
+        files = [str(out / "train.jsonl"), "--validation", str(validation), "--out", str(out / "model")]
+        if code := __main__.main([*files, *columns, "--plain-steps", "0", *options]):
             return code
     return 0
 

@@ -1,4 +1,5 @@
-"""Trains on tables as people have them, very shortly: concepts of different numbers of classes, and the guide's own commands.
+"""Trains very shortly on tables as people have them: concepts of different numbers of classes, and the guide's own
+commands.
 
     SPARSECBM=COMMAND PYTHON=INTERPRETER INTERPRETER -m unittest discover -s tests/training
 """
@@ -27,11 +28,15 @@ from sparsecbm_training import __main__, batches, checkpoint, options, prepare, 
 from sparsecbm_training.backbone.hugging_face import HuggingFace  # noqa: E402
 
 GUIDE = REPOSITORY / "docs/guide/your-own-data.md"
-CLASSES = {"light": ["dark", "bright"], "size": ["small", "middle", "huge"], "colour": ["red", "blue", "green", "black", "white"]}
+CLASSES = {
+    "light": ["dark", "bright"],
+    "size": ["small", "middle", "huge"],
+    "colour": ["red", "blue", "green", "black", "white"],
+}
 LABELS = {2: ["no", "yes"], 7: "mon tue wed thu fri sat sun".split()}
 SHORT = [
-    "--threads", "1", "--batch", "16", "--plain-steps", "5", "--dense-steps", "20", "--steps", "20", "--average-steps", "10", "--prunings", "2",
-    "--fisher-batches", "2", "--whole-batches", "1",
+    "--threads", "1", "--batch", "16", "--plain-steps", "5", "--dense-steps", "20", "--steps", "20",
+    "--average-steps", "10", "--prunings", "2", "--fisher-batches", "2", "--whole-batches", "1",
 ]  # fmt: skip
 LENGTH = 32
 
@@ -75,7 +80,8 @@ class Tables(unittest.TestCase):
         folders.bert(backbone, validation.texts)
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = __main__.main([*columns, "--out", str(out), "--backbone", str(backbone), "--sparsity", "0.5", *SHORT])
+            where = ["--out", str(out), "--backbone", str(backbone)]
+            code = __main__.main([*columns, *where, "--sparsity", "0.5", *SHORT])
         self.assertEqual(code, 0, said.getvalue())
         model, head = checkpoint.read(out, HuggingFace)
         tokenizer = vocabulary.prepare(Tokenizer.from_file(str(out / "tokenizer.json")), LENGTH)

@@ -2,9 +2,9 @@
 
     python tests/training/two_visits.py FOLDER
 
-Each text tells of two visits, so it has eight concepts of three classes; its label is `positive` or `negative`. A third of
-the concept labels is taken away at random, and nothing says which texts are edits. `train.csv` and `validation.csv` have no
-review in common, nor versions of one.
+Each text tells of two visits, so it has eight concepts of three classes; its label is `positive` or `negative`. A
+third of the concept labels is taken away at random, and nothing says which texts are edits. `train.csv` and
+`validation.csv` have no review in common, nor versions of one.
 """
 
 import csv

@@ -93,8 +93,8 @@ class Training:
     """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an interruption."""
 
     def __init__(
-        self, given: argparse.Namespace, wanted: Recipe, found: prepare.Data, tokenized: prepare.Tokenized, source: typing.Any,
-        begun: float,
+        self, given: argparse.Namespace, wanted: Recipe, found: prepare.Data, tokenized: prepare.Tokenized,
+        source: typing.Any, begun: float,
     ) -> None:  # fmt: skip
         self.given, self.recipe, self.found, self.tokenized, self.source = given, wanted, found, tokenized, source
         self.schema, self.tokens = found.schema, tokenized.tokens

@@ -1,4 +1,5 @@
-"""Subnetworks without what they have lost: of a head without a key, or a neuron that nothing reads, nothing is computed.
+"""Subnetworks without what they have lost: of a head without a key, or a neuron that nothing reads, nothing is
+computed.
 
 What comes out is the same, and so are all gradients but those that the mask takes away; it only takes less time.
 """
@@ -54,7 +55,7 @@ class Subnetwork:
     cuts: dict[str, Cut]
 
     def weight(self, cast: Weights, turned: Weights) -> typing.Callable[[str], torch.Tensor]:
-        """The weights of the linear layers, as `encode` asks for them. `turned` keeps the turned ones for other concepts."""
+        """The weights of the linear layers, as `encode` asks for them. `turned` keeps turned ones for other concepts."""
 
         def own(name: str) -> torch.Tensor:
             cut = self.cuts.get(name)

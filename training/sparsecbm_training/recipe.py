@@ -60,7 +60,7 @@ class Recipe:
 
     label_ridge: float = option(1.0, "ridge that keeps the label head near what training found, in the fit after it")
 
-    whole_first: int = option(1, "1: whole heads and neurons go before pruning, which makes its steps faster; 0: at the end")
+    whole_first: int = option(1, "1: whole heads and neurons go before pruning, whose steps are then faster; 0: last")
     whole_heads: float = option(0.5, "share of a concept's heads that lose query and key; 0: none")
     whole_neurons: float = option(0.5, "share of its groups of neurons that go as a whole; 0: none")
     whole_batches: int | None = option(None, "minibatches that tell which matter least")
@@ -109,7 +109,8 @@ def fitted_to(recipe: Recipe, size: Size, quality: str) -> Recipe:
     for field, name in names.items():
         steps[field] = getattr(recipe, field)
         if steps[field] is None:
-            steps[field] = round(shares[name] * read / batch * (slower if name in ("sparse", "average", "settle", "mend") else 1))
+            scale = slower if name in ("sparse", "average", "settle", "mend") else 1.0
+            steps[field] = round(scale * shares[name] * read / batch)
             if name == "sparse":
                 steps[field] = max(LEAST_STEPS, steps[field])
     rate = recipe.dense_rate or (3e-4 if batch >= 32 else 2e-4)

@@ -124,8 +124,9 @@ class Run:
         least = self.seconds + SECONDS_OUTSIDE + seconds_each * (after + LEAST_SHARE * work)
         if typing.cast(float, self.limit) < least:
             raise DataError(
-                f"--time-limit: found {self.limit:.0f} s; reading, measuring, exporting and a tenth of the usual steps take "
-                f"about {least:.0f} s here; expected {10 * math.ceil(least / 10)}s or more, or fewer texts, or --quality fast"
+                f"--time-limit: found {self.limit:.0f} s; reading, measuring, exporting and a tenth of the usual steps "
+                f"take about {least:.0f} s here; expected {10 * math.ceil(least / 10)}s or more, fewer texts, "
+                "or --quality fast"
             )
         self.enough = True
 

@@ -37,15 +37,16 @@ class Targets:
         self.labels = (1 - share) * self.labels + share * labels
 
     def follow(self, logits: torch.Tensor, real: torch.Tensor) -> None:
-        """Takes concept logits [N, K, C] of a teacher to come close to. Its probabilities tell little of texts that it knows
-        by heart: they are its classes. How sure it is of each, which the label is read from, stands in its logits."""
+        """Takes concept logits [N, K, C] of a teacher to come close to. Its probabilities tell little of texts that it
+        knows by heart: they are its classes. How sure it is, which the label is read from, stands in its logits."""
         self.real = real.float().to(self.concepts.device)
         self.followed = centred(logits.to(self.concepts.device), self.real)
         counts = self.real.sum(-1) * len(logits)
         self.spread = (self.followed.square().sum((0, 2)) / counts).clamp_min(1e-3)
 
     def distance(self, logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """How far concept logits [B, K, C] of chosen texts are from those: the mean square beside each concept's variance."""
+        """How far concept logits [B, K, C] of chosen texts are from those: the mean square beside each concept's
+        variance."""
         assert self.followed is not None
         apart = (centred(logits, self.real) - self.followed[chosen]).square().sum(-1) / self.real.sum(-1)
         return (apart / self.spread).mean()
@@ -74,7 +75,7 @@ def weighted(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor)
 def joint_loss(
     model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: torch.Tensor, recipe: Recipe
 ) -> torch.Tensor:
-    """CE(label) + lambda * mean CE(concepts), the paper's joint objective; and how far it is from a teacher's logits."""
+    """CE(label) + lambda * mean CE(concepts), the paper's joint objective; and the distance to a teacher's logits."""
     label = weighted(model.label_logits(concept_logits), targets.labels[chosen], targets.label_weights[chosen])
     concept = weighted(concept_logits, targets.concepts[chosen], targets.concept_weights[chosen])
     loss = label + recipe.concept_weight * concept

@@ -163,7 +163,7 @@ class Wholes(unittest.TestCase):
 
     def test_what_is_gone_need_not_be_computed(self):
         heads, neurons = structure.live_heads(self.model, 0), structure.live_neurons(self.model, 0, 4)
-        structure.take_least(self.model, heads, [0.0, 3.0, 1.0, 2.0], 0.75, 0)  # none is left in the first layer but one
+        structure.take_least(self.model, heads, [0.0, 3.0, 1.0, 2.0], 0.75, 0)  # one stays
         structure.take_least(self.model, neurons, [0.0] * 8, 0.5, 0)  # none in the first layer
         self.with_gradients(True)
         structure.take_least(self.model, heads, [0.0, 3.0, 1.0, 2.0], 1.0, 0)  # and now it is seen that these went too
