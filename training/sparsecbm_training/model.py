@@ -110,7 +110,7 @@ class Model:
     ) -> torch.Tensor:  # fmt: skip
         """The same of subnetwork k, without the heads and neurons that it has lost where the backbone can do that."""
         masks = self.masks or {}
-        if not self.backbone.narrows:
+        if not self.backbone.narrows or pool.is_cuda:  # a GPU would wait to see its masks
             return self.pooled(shared, pool, lambda name: cast[name] * masks[name][k], dropout)
         own = self.subnetworks.get(masks, k, self.backbone.parts)
         hidden = self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)

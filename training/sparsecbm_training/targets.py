@@ -79,7 +79,7 @@ def joint_loss(
     label = weighted(model.label_logits(concept_logits), targets.labels[chosen], targets.label_weights[chosen])
     concept = weighted(concept_logits, targets.concepts[chosen], targets.concept_weights[chosen])
     loss = label + recipe.concept_weight * concept
-    if recipe.match and targets.followed is not None:
+    if targets.followed is not None:
         loss = loss + recipe.match * targets.distance(concept_logits, chosen)
     return loss
 
