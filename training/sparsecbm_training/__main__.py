@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def command(given: argparse.Namespace) -> None:
+    begun = time.monotonic()
     torch.set_num_threads(given.threads or torch.get_num_threads())
     if given.out:
         expect_room(given)
@@ -40,8 +41,7 @@ def command(given: argparse.Namespace) -> None:
     wanted = options.recipe_of(given)
     wanted.layers = wanted.layers or source.layers
     wanted.teacher_layers = wanted.teacher_layers or source.teacher_layers
-    chosen = recipe.fitted_to(wanted, len(found.parts.fitting), given.quality)
-    tokenized = prepare.tokenize(found, source, chosen, given.device)
+    tokenized = prepare.tokenize(found, source, wanted, given.device)
     for line in found.described:
         print(line)
     for line in found.warned:
@@ -49,7 +49,7 @@ def command(given: argparse.Namespace) -> None:
     sys.stdout.flush()
     if given.look:
         return
-    Training(given, chosen, found, tokenized, source).all()
+    Training(given, wanted, found, tokenized, source, begun).all()
 
 
 def expect_room(given: argparse.Namespace) -> None:
@@ -81,6 +81,10 @@ def fast_here(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
+WHOLES = "whole heads and neurons"
+FORWARD = 0.6  # what reading texts in float32 costs beside learning from them in bfloat16
+
+
 def silent(_: str) -> None:
     """How the fit after training went stands in the checkpoint."""
 
@@ -89,20 +93,22 @@ class Training:
     """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an interruption."""
 
     def __init__(
-        self, given: argparse.Namespace, chosen: Recipe, found: prepare.Data, tokenized: prepare.Tokenized, source: typing.Any
-    ) -> None:
-        self.given, self.recipe, self.found, self.tokenized, self.source = given, chosen, found, tokenized, source
+        self, given: argparse.Namespace, wanted: Recipe, found: prepare.Data, tokenized: prepare.Tokenized,
+        source: typing.Any, begun: float,
+    ) -> None:  # fmt: skip
+        self.given, self.recipe, self.found, self.tokenized, self.source = given, wanted, found, tokenized, source
         self.schema, self.tokens = found.schema, tokenized.tokens
         self.dtype = torch.bfloat16 if fast_here(given.device) and not given.float32 else torch.float32
-        body, _ = self.load(chosen.layers)
-        if not body.parts and (chosen.whole_heads or chosen.whole_neurons):
+        body, weights = self.load(wanted.layers)
+        self.recipe = recipe.fitted_to(wanted, prepare.size(self.tokens["fitting"], body, weights), given.quality)
+        if not body.parts and (wanted.whole_heads or wanted.whole_neurons):
             self.recipe.whole_heads = self.recipe.whole_neurons = 0.0  # nobody knows where this backbone has them
             self.recipe.mend_steps = 0
         self.classes = self.schema.counts
-        saliency.expect_whole_blocks(Model(*self.load(chosen.layers), {}))
-        self.run = Run(given.out, self.costs(body), self.settings(), given.resume, given.time_limit)
+        saliency.expect_whole_blocks(Model(body, weights, {}))
+        self.run = Run(given.out, self.costs(body), self.settings(), given.resume, given.time_limit, begun)
         self.random = torch.Generator()
-        self.stages = train.Settings(chosen, self.dtype, self.run, self.random)
+        self.stages = train.Settings(self.recipe, self.dtype, self.run, self.random)
 
     def load(self, layers: int | None) -> tuple[typing.Any, dict[str, torch.Tensor]]:
         try:
@@ -125,6 +131,11 @@ class Training:
         if recipe.plain_steps:
             result["plain classifier"] = recipe.plain_steps
         result["dense CBM"] = recipe.dense_steps or 1
+        wholes = recipe.whole_heads or recipe.whole_neurons
+        # Every head is tried, a pass without gradients each.
+        tried = len(list(body.parts.heads())) / 3 if recipe.whole_heads else 0
+        if wholes and recipe.whole_first:
+            result[WHOLES] = (recipe.whole_batches or 1) * (tried + concepts)
         result["sparse CBM"] = concepts * (recipe.steps or 1) + pruning
         result["averaging"] = concepts * (recipe.average_steps or 0)
         if recipe.settle_steps:
@@ -132,12 +143,13 @@ class Training:
             for fold in range(recipe.teacher_folds):
                 result[f"teacher {fold + 1}"] = deeper * (recipe.teacher_steps or 1)
             result["settling"] = concepts * recipe.settle_steps
-        if recipe.whole_heads or recipe.whole_neurons:
-            # Every head is tried, a pass without gradients each.
-            tried = len(list(body.parts.heads())) / 3 if recipe.whole_heads else 0
-            result["whole heads and neurons"] = concepts * (recipe.whole_batches or 1) * (tried + 1)
+        if wholes and not recipe.whole_first:
+            result[WHOLES] = concepts * (recipe.whole_batches or 1) * (tried + 1)
             result["mending"] = concepts * (recipe.mend_steps or 0)
-        result["measuring"] = 0.02 * sum(result.values())
+        # What reads texts without learning from them, in float32 mostly.
+        fitting, calibration, validation = (len(self.tokens[name]) for name in ("fitting", "calibration", "validation"))
+        read = concepts * (fitting + 2 * calibration + 2 * validation) + 2 * (fitting + calibration + 2 * validation)
+        result["measuring"] = FORWARD * read / (recipe.batch or 1)
         return result
 
     def stage(self, name: str, number: int, work: typing.Callable[[], dict[str, typing.Any]]) -> dict[str, typing.Any]:
@@ -177,10 +189,18 @@ class Training:
         dense = self.stage("dense CBM", 2, self.dense)
         figures["dense_baseline"] = dense["figures"]
         before = train.own_predictions(self.loaded(dense), fitting, self.dtype)
+        wholes = bool(recipe.whole_heads or recipe.whole_neurons)
+
+        def take_first() -> dict[str, typing.Any]:
+            model = self.loaded(dense)
+            train.take_wholes_first(model, fitting, stages)
+            return self.kept(model)
+
+        start = self.stage(WHOLES, 6, take_first) if wholes and recipe.whole_first else dense
 
         def sparse() -> dict[str, typing.Any]:
-            model = self.loaded(dense)
-            train.fit_sparse(model, fitting, calibration, stages)
+            model = self.loaded(start)
+            train.fit_sparse(model, before, fitting, calibration, stages)
             return self.kept(model)
 
         result = self.stage("sparse CBM", 3, sparse)
@@ -192,7 +212,7 @@ class Training:
 
         averaged = self.stage("averaging", 4, average)
         model = self.loaded(self.settled(averaged, figures) if recipe.settle_steps else averaged)
-        if recipe.whole_heads or recipe.whole_neurons:
+        if wholes and not recipe.whole_first:
             model = self.without_wholes(model)
         self.write(model.to("cpu"), figures)
 
@@ -246,7 +266,7 @@ class Training:
             train.take_wholes(model, fitting, self.stages)
             return self.kept(model)
 
-        taken = self.stage("whole heads and neurons", 6, take)
+        taken = self.stage(WHOLES, 6, take)
 
         def mend() -> dict[str, typing.Any]:
             left = self.loaded(taken)

@@ -38,8 +38,8 @@ class Tokens:
         self.part = part
         self.concepts, self.labels = part.gold, part.gold_labels
         self.device = torch.device(device)
-        # Few different shapes serve a GPU better than little padding.
-        self.multiple = 8 if self.device.type == "cuda" else 1
+        # Few different shapes serve a GPU better than little padding; a CPU compiles a product for each.
+        self.multiple = 8 if self.device.type == "cuda" else 4
         longest = self.rounded(max(map(len, self.ids)))
         padded = torch.full((len(self), longest), vocabulary.padding(tokenizer), dtype=torch.long)
         for row, ids in zip(padded, self.ids):

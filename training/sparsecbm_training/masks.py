@@ -33,7 +33,7 @@ def choose(saliencies, alive, kept, distinct):
     masks = torch.zeros_like(alive)
     for k, one in enumerate(score.flatten(1)):
         masks[k].view(-1)[one.topk(count).indices] = True
-    return masks
+    return masks & alive
 
 
 def prune(model, tokens, sparsity, options, random, dtype):

@@ -6,6 +6,7 @@ import torch
 
 from .backbone.dropout import keep
 from .batches import Texts
+from .narrow import Cache
 
 State = tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]
 NEVER = -10000.0  # the logit of a class that a concept does not have: probability 0 in float32, and exact in float16
@@ -37,6 +38,7 @@ class Model:
         self.weights = weights
         self.heads = heads
         self.masks = masks  # name of a linear layer -> [K, out, in] of 0 and 1
+        self.subnetworks = Cache()
 
     @property
     def layers(self) -> list[str]:
@@ -85,7 +87,8 @@ class Model:
         elif only is None and self.together(texts):
             z = self.pooled_together(shared, pool, cast, dropout)
         else:
-            z = [self.pooled(shared, pool, lambda name: cast[name] * self.masks[name][k], dropout) for k in chosen]
+            turned: dict[str, torch.Tensor] = {}
+            z = [self.pooled_of(k, shared, pool, cast, turned, dropout) for k in chosen]
         logits = []
         for k, inputs in zip(chosen, z):
             weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
@@ -101,10 +104,23 @@ class Model:
         hidden = self.backbone.encode(self.weights, shared, weight, dropout)
         return torch.einsum("bs,bsd->bd", pool, hidden)
 
+    def pooled_of(
+        self, k: int, shared: typing.Any, pool: torch.Tensor, cast: dict[str, torch.Tensor],
+        turned: dict[str, torch.Tensor], dropout: typing.Any,
+    ) -> torch.Tensor:  # fmt: skip
+        """The same of subnetwork k, without the heads and neurons that it has lost where the backbone can do that."""
+        masks = self.masks or {}
+        if not self.backbone.narrows or pool.is_cuda:  # a GPU would wait to see its masks
+            return self.pooled(shared, pool, lambda name: cast[name] * masks[name][k], dropout)
+        own = self.subnetworks.get(masks, k, self.backbone.parts)
+        hidden = self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)
+        return torch.einsum("bs,bsd->bd", pool, hidden)
+
     def pooled_together(self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any) -> typing.Any:
         """The same of every subnetwork [K, B, d], one batched product at a time."""
         shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
-        z = self.pooled(shared, pool, lambda name: cast[name] * self.masks[name], dropout)
+        masks = self.masks or {}
+        z = self.pooled(shared, pool, lambda name: cast[name] * masks[name], dropout)
         return z.unflatten(0, (self.concepts, -1))
 
     def label_logits(self, concept_logits: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from . import columns, data, look, options, table, vocabulary
 from .batches import Tokens
 from .data import Schema
 from .look import Parts
-from .recipe import Recipe
+from .recipe import Recipe, Size
 
 
 @dataclasses.dataclass
@@ -73,3 +73,11 @@ def tokenize(found: Data, source: typing.Any, recipe: Recipe, device: torch.devi
         each.enable_truncation(recipe.max_length)
     tokens = {name: Tokens(cut, part, device) for name, part in found.parts.named().items()}
     return Tokenized(tokens, whole, cut, pieces)
+
+
+def size(fitting: Tokens, backbone: typing.Any, weights: dict[str, torch.Tensor]) -> Size:
+    """What training on these texts costs."""
+    return Size(
+        len(fitting), float(fitting.lengths.float().mean()), fitting.part.concepts.shape[1],
+        sum(weights[f"{name}.weight"].numel() for name in backbone.linear_layers),
+    )  # fmt: skip

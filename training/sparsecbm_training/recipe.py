@@ -36,11 +36,12 @@ class Recipe:
     plain_steps: int | None = option(None, "steps of the plain classifier that the card compares with; 0: none")
 
     steps: int | None = option(None, "steps of pruning and tuning")
-    rate: float = option(6e-4, "the highest learning rate of these")
+    rate: float = option(4e-4, "the highest learning rate of these")
     dropout: float = option(0.05, "there")
     distill: float = option(0.5, "share of the dense CBM's predictions in what the sparse one learns")
+    match: float = option(5.0, "weight of how far its concept logits are from the dense CBM's")
     prunings: int | None = option(None, "how many times masks are pruned")
-    prune_share: float = option(0.25, "share of the sparse steps during which they are")
+    prune_share: float = option(0.4, "share of the sparse steps during which they are")
     fisher_batches: int = option(16, "minibatch gradients in each Fisher matrix")
     damping: float = option(1e-10, "damping of the Fisher matrix")
     distinct: float = option(0.3, "how strongly concepts avoid each other's weights, 0: not at all")
@@ -59,6 +60,7 @@ class Recipe:
 
     label_ridge: float = option(1.0, "ridge that keeps the label head near what training found, in the fit after it")
 
+    whole_first: int = option(1, "1: whole heads and neurons go before pruning, whose steps are then faster; 0: last")
     whole_heads: float = option(0.5, "share of a concept's heads that lose query and key; 0: none")
     whole_neurons: float = option(0.5, "share of its groups of neurons that go as a whole; 0: none")
     whole_batches: int | None = option(None, "minibatches that tell which matter least")
@@ -73,24 +75,44 @@ GROWTH = 0.64
 # Each stage beside that. A step of the sparse model costs as much as one of the dense for every concept.
 SHARES = {
     "fast": {"plain": 0.5, "sparse": 0.2, "average": 0.05, "teacher": 0.0, "settle": 0.0, "mend": 0.05},
-    "standard": {"plain": 0.5, "sparse": 0.4, "average": 0.08, "teacher": 0.0, "settle": 0.0, "mend": 0.06},
+    "standard": {"plain": 0.5, "sparse": 0.8, "average": 0.12, "teacher": 0.0, "settle": 0.0, "mend": 0.06},
     "best": {"plain": 0.7, "sparse": 2.6, "average": 0.5, "teacher": 0.55, "settle": 0.8, "mend": 0.3},
 }
-PRUNINGS = {"fast": 1, "standard": 2, "best": 6}
+# What the sparse steps may cost together, in tokens x weights that read them, over all concepts. A core with bfloat16
+# instructions does some 3e10 in a second.
+MOST = {"fast": 1.5e13, "standard": 6e13, "best": 1e15}
+LEAST_STEPS = 100
+PRUNINGS = {"fast": 1, "standard": 6, "best": 6}
 WHOLE_BATCHES = {"fast": 2, "standard": 4, "best": 16}
 STAGES = ("dense_steps", "plain_steps", "steps", "average_steps", "teacher_steps", "settle_steps", "mend_steps")
 
 
-def fitted_to(recipe: Recipe, texts: int, quality: str) -> Recipe:
-    """The recipe with everything that was left open, for so many texts to train on."""
-    batch = recipe.batch or (16 if texts < 4_000 else 32)
-    read = DENSE_READ[quality] * (texts / 1_000) ** GROWTH
+class Size(typing.NamedTuple):
+    """What a step costs."""
+
+    texts: int  # to train on
+    tokens: float  # of a text, in the mean
+    concepts: int
+    weights: int  # of the backbone's linear layers
+
+
+def fitted_to(recipe: Recipe, size: Size, quality: str) -> Recipe:
+    """The recipe with everything that was left open, for data and a backbone of that size."""
+    batch = recipe.batch or (16 if size.texts < 4_000 else 32)
+    read = DENSE_READ[quality] * (size.texts / 1_000) ** GROWTH
     shares = {"dense": 1.0, **SHARES[quality]}
+    cost = size.concepts * batch * size.tokens * size.weights  # of a sparse step
+    affordable = MOST[quality] / cost / (read / batch)
+    slower = min(1.0, affordable / sum(shares[name] for name in ("sparse", "average")))
     names = dict(zip(STAGES, ("dense", "plain", "sparse", "average", "teacher", "settle", "mend")))
-    steps = {
-        field: round(shares[name] * read / batch) if getattr(recipe, field) is None else getattr(recipe, field)
-        for field, name in names.items()
-    }
+    steps = {}
+    for field, name in names.items():
+        steps[field] = getattr(recipe, field)
+        if steps[field] is None:
+            scale = slower if name in ("sparse", "average", "settle", "mend") else 1.0
+            steps[field] = round(scale * shares[name] * read / batch)
+            if name == "sparse":
+                steps[field] = max(LEAST_STEPS, steps[field])
     rate = recipe.dense_rate or (3e-4 if batch >= 32 else 2e-4)
     prunings = PRUNINGS[quality] if recipe.prunings is None else recipe.prunings
     whole = WHOLE_BATCHES[quality] if recipe.whole_batches is None else recipe.whole_batches

@@ -39,14 +39,16 @@ def main() -> None:
     own, given = arguments()
     torch.set_num_threads(given.threads or torch.get_num_threads())
     found = prepare.read(given, options.recipe_of(given))
-    wanted = recipe.fitted_to(options.recipe_of(given), len(found.parts.fitting), given.quality)
+    given_recipe = options.recipe_of(given)
     source = command.find_backbone(given.backbone)
-    tokenized = prepare.tokenize(found, source, wanted, given.device)
+    tokenized = prepare.tokenize(found, source, given_recipe, given.device)
 
     def load() -> tuple[typing.Any, dict[str, torch.Tensor]]:
-        return source.load(wanted.layers or source.layers, tokenized.pieces, wanted.max_length)  # type: ignore[no-any-return]
+        layers = given_recipe.layers or source.layers
+        return source.load(layers, tokenized.pieces, given_recipe.max_length)  # type: ignore[no-any-return]
 
-    body, _ = load()
+    body, weights = load()
+    wanted = recipe.fitted_to(given_recipe, prepare.size(tokenized.tokens["fitting"], body, weights), given.quality)
     model, _ = checkpoint.read(own.checkpoint, type(body))
     parts, schema = found.parts, found.schema
     models = min(own.answer_models or own.answer_folds, own.answer_folds)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -15,6 +16,9 @@ from tqdm import tqdm
 from .table import DataError
 
 FOLDER = ".training"  # in the folder of the model; gone when that is written
+OUTSIDE = ("measuring",)  # what has no steps that could be left out
+SECONDS_OUTSIDE = 15.0  # exporting and checking, whatever the data
+LEAST_SHARE = 0.1  # of the usual steps, below which a model is not worth having
 EVERY = 60.0  # seconds between two savings
 
 State = dict[str, typing.Any]
@@ -28,8 +32,9 @@ class Run:
     """
 
     def __init__(
-        self, out: pathlib.Path, costs: dict[str, float], settings: State, resume: bool, limit: float | None = None
-    ) -> None:
+        self, out: pathlib.Path, costs: dict[str, float], settings: State, resume: bool, limit: float | None = None,
+        begun: float | None = None,
+    ) -> None:  # fmt: skip
         self.file = out / FOLDER / "state.pt"
         self.costs = costs
         self.settings = json.loads(json.dumps(settings))
@@ -39,7 +44,9 @@ class Run:
         self.before = 0.0  # seconds of work before this start
         if resume:
             self.load()
-        self.started = self.saved_at = time.monotonic()
+        self.saved_at = time.monotonic()
+        self.started = self.saved_at if begun is None else begun  # reading the data is work too
+        self.enough = resume or limit is None
         self.name = ""
         self.stage_until: float | None = None
         total = sum(costs.values())
@@ -88,7 +95,7 @@ class Run:
         if self.limit is not None:
             left = [cost for other, cost in self.costs.items() if other not in self.results]
             share = self.costs[name] / max(sum(left), 1e-9)
-            self.stage_until = self.seconds + max(0.0, self.limit - self.seconds) * share
+            self.stage_until = self.seconds + max(0.0, self.limit - SECONDS_OUTSIDE - self.seconds) * share
         before = self.done
         result = work()
         self.done = before + self.costs[name]
@@ -102,11 +109,26 @@ class Run:
         inside, self.inside = self.inside, None
         return inside if inside and inside["stage"] == self.name else None
 
-    def steps_left(self, seconds_each: float) -> int | None:
-        """How many steps of that length fit into the time of this stage; None where nothing limits it."""
+    def steps_left(self, seconds_each: float, cost: float) -> int | None:
+        """How many steps of that length and cost fit into the time of this stage; None where nothing limits it."""
         if self.stage_until is None:
             return None
+        if not self.enough:
+            self.expect_enough(seconds_each / cost)
         return max(1, int((self.stage_until - self.seconds) / max(seconds_each, 1e-9)))
+
+    def expect_enough(self, seconds_each: float) -> None:
+        """Refuses a limit that leaves next to no steps, as soon as it is known how long one takes."""
+        after = sum(self.costs[name] for name in OUTSIDE if name in self.costs)
+        work = sum(self.costs.values()) - after
+        least = self.seconds + SECONDS_OUTSIDE + seconds_each * (after + LEAST_SHARE * work)
+        if typing.cast(float, self.limit) < least:
+            raise DataError(
+                f"--time-limit: found {self.limit:.0f} s; reading, measuring, exporting and a tenth of the usual steps "
+                f"take about {least:.0f} s here; expected {10 * math.ceil(least / 10)}s or more, fewer texts, "
+                "or --quality fast"
+            )
+        self.enough = True
 
     def advance(self, cost: float) -> None:
         self.done += cost

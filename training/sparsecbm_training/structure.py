@@ -71,6 +71,27 @@ def tried(model, heads, k, tokens, options, random, dtype):
     return moved
 
 
+def tried_by_all(model, heads, tokens, options, random, dtype):
+    """The same of every concept, [heads][K], for a model without masks: one pass of it tells of all concepts."""
+    batches = tokens.batches(options.batch, random)[: options.whole_batches]
+
+    def predictions():
+        with torch.no_grad():
+            logits = [model.concept_logits(tokens.pad(batch), dtype) for batch in batches]
+        return torch.cat(logits).log_softmax(-1)
+
+    before = predictions()
+    moved = []
+    for head in heads:
+        key = model.weights[f"{head.decisive.layer}.weight"].detach()
+        there = key[head.decisive.index].clone()
+        key[head.decisive.index] = 0
+        apart = F.kl_div(predictions(), before, log_target=True, reduction="none")
+        moved.append(apart.sum(-1).mean(0).tolist())
+        key[head.decisive.index] = there
+    return moved
+
+
 def saliencies(model, parts, k, tokens, options, random, dtype):
     """The saliency of each part for concept k's own loss."""
     totals = [0.0] * len(parts)

@@ -23,6 +23,7 @@ class Targets:
         self.concept_weights = torch.stack(weights, 1).to(tokens.device)
         self.label_weights = (part.weights * balanced(part.labels, rare)).to(tokens.device)
         self.row_weights = part.weights.to(tokens.device)
+        self.followed: torch.Tensor | None = None
 
     def mix(self, concepts: torch.Tensor, labels: torch.Tensor, share: float) -> None:
         """Gives `share` of each target to a teacher's probabilities: distillation (Hinton et al. 2015, arXiv
@@ -34,6 +35,27 @@ class Targets:
         unlabelled = share * (1 - known[..., 0]) * self.row_weights[:, None]
         self.concept_weights = self.concept_weights + unlabelled
         self.labels = (1 - share) * self.labels + share * labels
+
+    def follow(self, logits: torch.Tensor, real: torch.Tensor) -> None:
+        """Takes concept logits [N, K, C] of a teacher to come close to. Its probabilities tell little of texts that it
+        knows by heart: they are its classes. How sure it is, which the label is read from, stands in its logits."""
+        self.real = real.float().to(self.concepts.device)
+        self.followed = centred(logits.to(self.concepts.device), self.real)
+        counts = self.real.sum(-1) * len(logits)
+        self.spread = (self.followed.square().sum((0, 2)) / counts).clamp_min(1e-3)
+
+    def distance(self, logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """How far concept logits [B, K, C] of chosen texts are from those: the mean square beside each concept's
+        variance."""
+        assert self.followed is not None
+        apart = (centred(logits, self.real) - self.followed[chosen]).square().sum(-1) / self.real.sum(-1)
+        return (apart / self.spread).mean()
+
+
+def centred(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """With a mean of 0 over the classes that a concept has; others count for nothing."""
+    kept = logits * real
+    return (kept - kept.sum(-1, keepdim=True) / real.sum(-1, keepdim=True)) * real
 
 
 def balanced(probabilities: torch.Tensor, rare: float) -> torch.Tensor:
@@ -53,10 +75,13 @@ def weighted(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor)
 def joint_loss(
     model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: torch.Tensor, recipe: Recipe
 ) -> torch.Tensor:
-    """CE(label) + lambda * mean CE(concepts), the paper's joint objective."""
+    """CE(label) + lambda * mean CE(concepts), the paper's joint objective; and the distance to a teacher's logits."""
     label = weighted(model.label_logits(concept_logits), targets.labels[chosen], targets.label_weights[chosen])
     concept = weighted(concept_logits, targets.concepts[chosen], targets.concept_weights[chosen])
-    return label + recipe.concept_weight * concept
+    loss = label + recipe.concept_weight * concept
+    if targets.followed is not None:
+        loss = loss + recipe.match * targets.distance(concept_logits, chosen)
+    return loss
 
 
 class Corrections:

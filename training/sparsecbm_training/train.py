@@ -13,6 +13,7 @@ from .recipe import Recipe
 from .run import Run
 from .targets import Corrections, Targets, joint_loss
 
+WARM = 4  # steps after which it is known what one takes: the first compile their products
 LOOKS = 12  # at the calibration part, at most, in a stage
 
 
@@ -58,11 +59,18 @@ def told(model: Model, concept: float, label: float) -> str:
     return f"label {concept:.1%}" if plain else f"concepts {concept:.1%}, label {label:.1%}"
 
 
-def own_predictions(model: Model, tokens: Tokens, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the model says now: probabilities of concepts and label."""
+class Said(typing.NamedTuple):
+    """What a model says: probabilities of concepts and label, and the concepts' logits."""
+
+    concepts: torch.Tensor
+    labels: torch.Tensor
+    logits: torch.Tensor
+
+
+def own_predictions(model: Model, tokens: Tokens, dtype: torch.dtype) -> Said:
     logits = predict(model, tokens, dtype)
     with torch.no_grad():
-        return logits.softmax(-1), model.label_logits(logits).softmax(-1)
+        return Said(logits.softmax(-1), model.label_logits(logits).softmax(-1), logits)
 
 
 def optimizer(model: Model, rate: float, recipe: Recipe) -> torch.optim.AdamW:
@@ -94,6 +102,7 @@ class Loop:
         self.model, self.tokens, self.targets, self.settings = model, tokens, targets, settings
         self.corrections = corrections
         self.steps, self.rate = plan.steps, plan.rate
+        self.planned = plan.steps
         self.step = self.position = 0
         self.queue: list[Batch] = []
         self.extra: dict[str, typing.Any] = {}  # what the stage keeps between steps
@@ -128,11 +137,14 @@ class Loop:
             self.position += 1
             self.step += 1
             run.advance(self.cost)
-            if self.step >= first + 3:
-                self.seconds = (time.monotonic() - started) / (self.step - first)
-                left = run.steps_left(self.seconds)
+            if self.step == first + WARM:
+                started = time.monotonic()
+            if self.step >= first + 2 * WARM:
+                self.seconds = (time.monotonic() - started) / (self.step - first - WARM)
+                left = run.steps_left(self.seconds, self.cost)
                 if left is not None and self.step < self.steps:
-                    self.steps = min(self.steps, self.step + left)
+                    # Pruning makes the first steps long: what they foretell may turn out too few.
+                    self.steps = min(self.planned, self.step + left)
 
     @property
     def cost(self) -> float:
@@ -272,12 +284,19 @@ def fit_dense(model: Model, fitting: Tokens, calibration: Tokens, settings: Sett
     model.restore(fit(model, fitting, Targets(fitting, recipe.rare), calibration, plan, settings))
 
 
-def fit_sparse(model: Model, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+def towards(dense: Said, model: Model, fitting: Tokens, settings: Settings, share: float) -> Targets:
+    """What people said, mixed with what the dense CBM says."""
+    targets = Targets(fitting, settings.recipe.rare)
+    targets.mix(dense.concepts, dense.labels, share)
+    targets.follow(dense.logits, model.real)
+    return targets
+
+
+def fit_sparse(model: Model, dense: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
     """Gradual pruning from the dense model, then tuning with the masks frozen."""
     recipe = settings.recipe
-    targets = Targets(fitting, recipe.rare)
-    targets.mix(*own_predictions(model, fitting, settings.dtype), recipe.distill)
-    model.masks = masks.full(model, settings.dtype)
+    targets = towards(dense, model, fitting, settings, recipe.distill)
+    model.masks = model.masks or masks.full(model, settings.dtype)
     prunings = recipe.prunings or 1
 
     def prune(loop: Loop) -> None:
@@ -297,11 +316,10 @@ def fit_sparse(model: Model, fitting: Tokens, calibration: Tokens, settings: Set
     fit(model, fitting, targets, calibration, plan, settings, prune)
 
 
-def fit_average(model: Model, dense: tuple[torch.Tensor, torch.Tensor], fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+def fit_average(model: Model, dense: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
     """Some more steps whose weights are averaged, towards what the dense CBM said too."""
     recipe = settings.recipe
-    targets = Targets(fitting, recipe.rare)
-    targets.mix(*dense, recipe.distill)
+    targets = towards(dense, model, fitting, settings, recipe.distill)
     plan = Plan(recipe.average_steps or 0, recipe.average_rate, recipe.dropout)
     average(model, fitting, targets, calibration, plan, settings)
 
@@ -328,8 +346,27 @@ def settle(
     settings.run.say(f"  mixed with the weights before: calibration part: concepts {concept:.1%}, label {label:.1%}")
 
 
+def take_wholes_first(model: Model, fitting: Tokens, settings: Settings) -> None:
+    """Takes whole heads and neurons away from the dense model, before it is pruned: all steps after that are faster. Of
+    each layer the same share of neurons goes, so that all subnetworks need the same few sizes of products."""
+    recipe, dtype = settings.recipe, settings.dtype
+    parts = model.backbone.parts
+    heads, neurons = list(parts.heads()), list(parts.neurons(recipe.block))
+    moved = structure.tried_by_all(model, heads, fitting, recipe, settings.random, dtype) if recipe.whole_heads else []
+    model.masks = masks.full(model, dtype)
+    each = len(neurons) // parts.layers
+    for k in range(model.concepts):
+        if recipe.whole_heads:
+            structure.take_least(model, heads, [of_head[k] for of_head in moved], recipe.whole_heads, k)
+        if recipe.whole_neurons:
+            salient = structure.saliencies(model, neurons, k, fitting, recipe, settings.random, dtype)
+            for start in range(0, len(neurons), each):
+                chosen = slice(start, start + each)
+                structure.take_least(model, neurons[chosen], salient[chosen], recipe.whole_neurons, k)
+
+
 def take_wholes(model: Model, fitting: Tokens, settings: Settings) -> None:
-    """Takes away whole heads and neurons (`structure.py`)."""
+    """Takes away whole heads and neurons (`structure.py`) of a pruned model."""
     recipe, dtype = settings.recipe, settings.dtype
     heads_left = neurons_left = 0
     for k in range(model.concepts):
@@ -348,12 +385,9 @@ def take_wholes(model: Model, fitting: Tokens, settings: Settings) -> None:
     )
 
 
-def mend(
-    model: Model, before: tuple[torch.Tensor, torch.Tensor], fitting: Tokens, calibration: Tokens, settings: Settings
-) -> None:
+def mend(model: Model, before: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
     """Tunes the model to answer as it did before."""
     recipe = settings.recipe
-    targets = Targets(fitting, recipe.rare)
-    targets.mix(*before, 1.0)
+    targets = towards(before, model, fitting, settings, 1.0)
     plan = Plan(recipe.mend_steps or 0, recipe.mend_rate, recipe.dropout)
     average(model, fitting, targets, calibration, plan, settings)

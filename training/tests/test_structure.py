@@ -152,6 +152,37 @@ class Wholes(unittest.TestCase):
         self.model.masks[head.others.layer][0][head.others.index] = 0
         self.assertTrue(torch.allclose(self.logits(0), only_key, atol=1e-6))
 
+    def with_gradients(self, narrows):
+        """Logits of both concepts and the gradients of their squares, with and without computing what is gone."""
+        self.model.backbone.narrows = narrows
+        weights = [self.model.weights[f"{name}.weight"].requires_grad_() for name in self.model.layers]
+        texts = self.reviews.pad(types.SimpleNamespace(indices=torch.arange(12)))
+        texts.attention[::2, 4:] = 0
+        logits = self.model.concept_logits(Texts(texts.ids, texts.attention, False))
+        return logits.detach(), torch.autograd.grad(logits.square().sum(), weights)
+
+    def test_what_is_gone_need_not_be_computed(self):
+        heads, neurons = structure.live_heads(self.model, 0), structure.live_neurons(self.model, 0, 4)
+        structure.take_least(self.model, heads, [0.0, 3.0, 1.0, 2.0], 0.75, 0)  # one stays
+        structure.take_least(self.model, neurons, [0.0] * 8, 0.5, 0)  # none in the first layer
+        self.with_gradients(True)
+        structure.take_least(self.model, heads, [0.0, 3.0, 1.0, 2.0], 1.0, 0)  # and now it is seen that these went too
+        for narrow, whole in zip(self.with_gradients(True), self.with_gradients(False)):
+            for one, other in zip(narrow, whole):
+                self.assertTrue(torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max())))
+
+    def test_trying_heads_of_all_concepts_at_once_is_trying_them_one_by_one(self):
+        self.model.masks = None
+        heads = list(self.model.backbone.parts.heads())
+        before = {name: value.clone() for name, value in self.model.weights.items()}
+        moved = structure.tried_by_all(self.model, heads, self.reviews, OPTIONS, None, torch.float32)
+        for name, value in self.model.weights.items():
+            self.assertTrue(torch.equal(value, before[name]), name)
+        self.model.masks = masks.full(self.model, torch.float32)
+        for k in range(2):
+            for one, other in zip(self.tried(heads, k), moved):
+                self.assertAlmostEqual(one, other[k], delta=1e-3 + 1e-3 * one)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -24,6 +24,8 @@ and one for the backbone itself, made from the content of its config.json,
 - `embed(weights, texts, dtype, dropout)`: what all concepts share;
 - `encode(weights, shared, weight, dropout)`: from that the last hidden states [B, S, d], or [K·B, S, d] where
   `weight(name)`, the one place where masks come in, is [K, out, in] instead of [out, in];
+- `narrows`: whether `encode` takes a fifth argument, which heads and neurons of each layer are left (`narrow.py`): the
+  matrices that `weight(name)` gives are then without the others;
 - `repeat(shared, count)`: what all concepts share, for K at once; `batched`: whether it can do that.
 
 Weights are a dictionary under the names that the checkpoint has for them; matrices of linear layers are [out, in] here,

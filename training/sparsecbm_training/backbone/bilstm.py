@@ -72,8 +72,9 @@ def lstm(inputs, hidden):
 
 class BiLstm:
     batched = True
+    narrows = False
     parts = None
-    in_out = frozenset()
+    in_out: frozenset[str] = frozenset()
     linear_layers = ["classifier.0"]
     word_table = "embedding.weight"
 

@@ -89,7 +89,7 @@ def positions_of(config):
 
 
 class HuggingFace:
-    batched = False
+    batched = narrows = False
 
     def __init__(self, config):
         self.config = config

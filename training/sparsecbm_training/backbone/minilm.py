@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from ..narrow import ALL
 from .dropout import keep
 from .parts import BERT, Parts
 from .product import product
@@ -53,8 +54,8 @@ class Source:
 
 
 class MiniLm:
-    batched = True
-    in_out = frozenset()
+    batched = narrows = True
+    in_out: frozenset[str] = frozenset()
     word_table = "embeddings.word_embeddings.weight"
 
     def __init__(self, config):
@@ -87,24 +88,27 @@ class MiniLm:
         x, padding = shared
         return x.repeat(count, 1, 1), None if padding is None else padding.repeat(count, 1, 1, 1)
 
-    def encode(self, weights, shared, weight, dropout=keep):
+    def encode(self, weights, shared, weight, dropout=keep, left=None):
         x, padding = shared
-        batch, length, hidden = x.shape
-        heads = self.config["num_attention_heads"]
+        size = self.width // self.config["num_attention_heads"]
 
-        def apply(name, inputs):
-            return product(inputs, weight(name), weights[f"{name}.bias"].to(x.dtype))
+        def apply(name, inputs, rows=None):
+            bias = weights[f"{name}.bias"].to(x.dtype)
+            return product(inputs, weight(name), bias if rows is None else bias[rows])
+
+        def by_head(values):
+            return values.unflatten(-1, (-1, size)).transpose(1, 2)
 
         for i in range(self.config["num_hidden_layers"]):
             layer = f"encoder.layer.{i}"
-            query, key, value = (
-                apply(f"{layer}.attention.self.{part}", x).view(batch, length, heads, -1).transpose(1, 2)
-                for part in ATTENTION
-            )
-            mixed = attend(query, key, value, padding).transpose(1, 2).reshape(batch, length, hidden).to(x.dtype)
+            heads, neurons = left[i] if left else ALL
+            rows = None if heads is None else (heads[:, None] * size + torch.arange(size, device=x.device)).flatten()
+            query, key = (by_head(apply(f"{layer}.attention.self.{part}", x, rows)) for part in ATTENTION[:2])
+            value = by_head(apply(f"{layer}.attention.self.{ATTENTION[2]}", x))
+            mixed = attend(query, key, value, padding, heads).transpose(1, 2).flatten(2).to(x.dtype)
             x = x + dropout(apply(f"{layer}.attention.output.dense", mixed))
             x = self.norm(weights, f"{layer}.attention.output.LayerNorm", x)
-            inner = F.gelu(apply(f"{layer}.intermediate.dense", x))
+            inner = F.gelu(apply(f"{layer}.intermediate.dense", x, neurons))
             x = x + dropout(apply(f"{layer}.output.dense", inner))
             x = self.norm(weights, f"{layer}.output.LayerNorm", x)
         return x
@@ -122,15 +126,24 @@ def padding(texts):
     return torch.zeros(hidden.shape, device=hidden.device).masked_fill(hidden, -1e4)
 
 
-def attend(query, key, value, padding):
-    """Attention [B, heads, S, d]."""
+def attend(query, key, value, padding, heads=None):
+    """Attention [B, heads, S, d]. Where `heads` names those that query and key are of, the others see the mean of the
+    values: without a key, they cannot tell one token from another."""
+    if heads is not None:
+        if padding is None:
+            mean = value.mean(2, keepdim=True)
+        else:
+            mean = padding.softmax(-1).to(value.dtype) @ value
+        mean = mean.expand(value.shape)
+        if len(heads) == 0:
+            return mean
+        return mean.index_copy(1, heads, attend(query, key, value[:, heads], padding))
     if query.is_cuda:
         if padding is not None:
             padding = padding.to(query.dtype).expand(-1, -1, query.shape[-2], -1)
         return F.scaled_dot_product_attention(query, key, value, padding)
-    # Spelled out, in float32: on texts this short PyTorch's fused kernel is far slower on a CPU.
-    query, key, value = query.float(), key.float(), value.float()
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    # Spelled out: on texts this short PyTorch's fused kernel is far slower on a CPU. Sums of exponentials in float32.
+    scores = (query @ key.transpose(-1, -2)).float() * query.shape[-1] ** -0.5
     if padding is not None:
         scores = scores + padding
-    return scores.softmax(-1) @ value
+    return scores.softmax(-1).to(value.dtype) @ value

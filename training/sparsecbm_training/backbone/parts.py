@@ -1,12 +1,12 @@
 """Where a transformer's heads and neurons lie, which may go as a whole (`structure.py`)."""
 
 import dataclasses
+import typing
 
 from ..structure import Part, Piece
 
 
-@dataclasses.dataclass(frozen=True)
-class Names:
+class Names(typing.NamedTuple):
     """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one of them, whose first
     outputs are the query."""
 
