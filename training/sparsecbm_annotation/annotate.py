@@ -41,7 +41,7 @@ def command(given: argparse.Namespace) -> int:
     where = "this machine; nothing leaves it" if server.local else f"{server.url.host}: the texts leave this machine"
     say(f"{len(different):,} different texts in {len(texts):,} rows go to {where}")
     ledger = Ledger(given.out.with_name(given.out.name + ".answers.sqlite"))
-    with contextlib.closing(ledger):
+    with contextlib.closing(server), contextlib.closing(ledger):
         budget = Budget(given.max_requests, given.max_tokens, given.price and tuple(given.price))
         work = Work(different, prompts.questions(wanted, given.per == "concept"), server, ledger, budget)
         try:
@@ -68,7 +68,7 @@ def texts_of(texts: Table, name: str) -> list[str]:
         raise DataError(f"--text: {texts.files[0]} has no column {name!r}; its columns are {listed(texts.columns)}")
     result = []
     for i, cell in enumerate(texts.cells[name]):
-        if cell is not None and cell == cell and not isinstance(cell, str):
+        if not isinstance(cell, str) and not (cell is None or cell != cell):  # noqa: PLR0124 - a cell of pandas may be NaN
             raise DataError(f"{texts.place(i)}, column {name!r}: found {short(cell)}; expected text")
         result.append(cell.strip() if isinstance(cell, str) else "")
     return result
@@ -81,7 +81,9 @@ def key(name: str | None) -> str | None:
     if not value:
         raise DataError(f"--key-env: the environment variable {short(name)} is empty; expected the key in it")
     if not value.isascii() or not value.isprintable():
-        raise DataError(f"--key-env: the environment variable {short(name)} holds what cannot be a key; expected letters and digits")
+        raise DataError(
+            f"--key-env: the environment variable {short(name)} holds what cannot be a key; expected letters and digits"
+        )
     return value
 
 
@@ -104,7 +106,9 @@ def expect_out(given: argparse.Namespace) -> None:
         for name in there.columns if name.endswith(provenance.SUFFIX) for cell in there.cells[name]
     )  # fmt: skip
     if checked:
-        raise DataError(f"--out {out} holds {checked:,} labels that a person checked, which would be lost; expected another name")
+        raise DataError(
+            f"--out {out} holds {checked:,} labels that a person checked, which would be lost; expected another name"
+        )
     if not given.overwrite and not out.with_name(out.name + ".answers.sqlite").exists():
         raise DataError(f"--out {out} is there already; expected another name, or --overwrite")
 
@@ -114,7 +118,9 @@ def tell(
 ) -> int:
     for name, own in classes.items():
         counts = collections.Counter(cell for cell in result.cells[name] if cell is not None)
-        sure = [max(result.cells[f"{name}={one}"][i] for one in own) for i, cell in enumerate(result.cells[name]) if cell]
+        sure = [
+            max(result.cells[f"{name}={one}"][i] for one in own) for i, cell in enumerate(result.cells[name]) if cell
+        ]
         mean = f"; {sum(sure) / len(sure):.0%} sure in the mean" if sure else ""
         print(f"{name}: " + ", ".join(f"{one} {counts[one]:,}" for one in own) + mean)
     for why, where in list(outcome.failed.items())[:3]:
@@ -124,11 +130,10 @@ def tell(
         say(f"warning: {failed:,} questions have no answer; their cells are empty")
     print(f"{given.out} has {len(result):,} rows")
     if outcome.stopped:
-        say(f"stopped: {outcome.stopped}; {outcome.unasked:,} questions are not asked. The same command goes on" + (
-            ", with a larger number" if outcome.stopped.startswith("--") else ""
-        ))
+        say(
+            f"stopped: {outcome.stopped}; {outcome.unasked:,} questions are not asked. The same command goes on"
+            + (", with a larger number" if outcome.stopped.startswith("--") else "")
+        )
         return 130 if outcome.stopped == "interrupted" else STOPPED
     print(f"Next: training/check {given.out}")
     return 0
-
-

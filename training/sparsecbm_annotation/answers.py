@@ -5,10 +5,11 @@ import math
 import re
 import typing
 
+from sparsecbm_training.table import short
+
 from .concepts import Concept
 from .prompts import Form, Question
 from .server import Reply
-from sparsecbm_training.table import short
 
 Shares = dict[str, float]  # of each class, 1 in all
 
@@ -82,8 +83,8 @@ def probabilities(reply: Reply, start: int, concept: Concept) -> Shares | None:
             continue
         ahead = reply.content[before:start]  # what of this token stands before the name
         for other in token.alternatives:
-            if other.text != token.text and other.text.startswith(ahead):
-                led = leads(said + other.text[len(ahead) :], possible)
+            if other.text != token.text and (other.text.startswith(ahead) or ahead.isspace()):
+                led = leads(said + other.text.removeprefix(ahead), possible)
                 for each in led:
                     shares[each] += here * math.exp(other.log_probability) / len(led)
         here *= math.exp(token.log_probability)
@@ -111,5 +112,3 @@ def leads(said: str, possible: list[str]) -> list[str]:
 def together(drawn: list[Shares]) -> Shares:
     """The mean of several draws."""
     return {each: sum(shares[each] for shares in drawn) / len(drawn) for each in drawn[0]}
-
-

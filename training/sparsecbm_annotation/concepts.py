@@ -73,7 +73,9 @@ def read(path: pathlib.Path) -> Concepts:
     except (ruamel.yaml.error.YAMLError, RecursionError, ValueError) as error:
         raise DataError(f"{path}: is no YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(tree, dict):
-        raise DataError(f"{path}, line 1, column 1: found {short(tree)}; expected a field 'concepts' (--init writes an example)")
+        raise DataError(
+            f"{path}, line 1, column 1: found {short(tree)}; expected a field 'concepts' (--init writes an example)"
+        )
     try:
         found = Concepts.model_validate(plain(tree))
     except pydantic.ValidationError as error:
@@ -103,10 +105,15 @@ def place_of(tree: typing.Any, where: list[int | str]) -> str:
         key = part
         if isinstance(tree, dict) and key not in tree and str(key).isdigit():
             key = int(key)
-        inside = key in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(key, int) and key < len(tree)
+        inside = (
+            key in tree
+            if isinstance(tree, dict)
+            else isinstance(tree, list) and isinstance(key, int) and key < len(tree)
+        )
         if not inside:
             break
-        line, column = tree.lc.key(key) if isinstance(tree, dict) else tree.lc.item(key)
+        positions: typing.Any = getattr(tree, "lc")  # noqa: B009 - what ruamel's own kinds of dict and list have
+        line, column = positions.key(key) if isinstance(tree, dict) else positions.item(key)
         tree = tree[key]
     return f"line {line + 1}, column {column + 1}"
 
@@ -117,7 +124,9 @@ def check(found: Concepts, tree: typing.Any, path: pathlib.Path) -> None:
         for i, each in enumerate(concept.classes):
             if folded.index(folded[i]) < i or each != " ".join(each.split()):
                 place = place_of(tree, ["concepts", name, "classes", each])
-                raise DataError(f"{path}, {place}: class {each!r} differs in capitals or spaces alone from another; expected one name each")
+                raise DataError(
+                    f"{path}, {place}: class {each!r} differs in capitals or spaces alone from another; expected one name each"
+                )
         for i, example in enumerate(concept.examples):
             if example.answer not in concept.classes:
                 place = place_of(tree, ["concepts", name, "examples", i, "answer"])

@@ -70,10 +70,14 @@ def write(path: pathlib.Path, found: Table) -> None:
         try:
             pyarrow.parquet.write_table(pyarrow.table({name: found.cells[name] for name in found.columns}), sink)
         except (pyarrow.ArrowException, TypeError) as error:
-            raise DataError(f"{path}: a column has values of several kinds ({error}); a .jsonl file holds such") from error
+            raise DataError(
+                f"{path}: a column has values of several kinds ({error}); a .jsonl file holds such"
+            ) from error
         content = sink.getvalue()
     else:
-        raise DataError(f"{path}: files that end in {kind or 'nothing'!r} are not written; expected .csv, .tsv, .jsonl or .parquet")
+        raise DataError(
+            f"{path}: files that end in {kind or 'nothing'!r} are not written; expected .csv, .tsv, .jsonl or .parquet"
+        )
     new = path.with_name(path.name + ".new")
     try:
         with open(new, "wb") as file:

@@ -43,7 +43,9 @@ class Ledger:
                 PRAGMA user_version = {VERSION};
             """)
         except sqlite3.Error as error:
-            raise DataError(f"{path}: cannot be used to keep answers ({error}); name another --out, or remove the file") from error
+            raise DataError(
+                f"{path}: cannot be used to keep answers ({error}); name another --out, or remove the file"
+            ) from error
 
     def close(self) -> None:
         self.connection.close()
@@ -77,10 +79,20 @@ class Ledger:
 
 def packed(reply: Reply) -> dict[str, typing.Any]:
     tokens = [
-        [token.text, round(token.log_probability, 5), [[each.text, round(each.log_probability, 5)] for each in token.alternatives]]
+        [
+            token.text,
+            round(token.log_probability, 5),
+            [[each.text, round(each.log_probability, 5)] for each in token.alternatives],
+        ]
         for token in reply.tokens
     ]
-    return {"content": reply.content, "finish": reply.finish, "in": reply.tokens_in, "out": reply.tokens_out, "tokens": tokens}
+    return {
+        "content": reply.content,
+        "finish": reply.finish,
+        "in": reply.tokens_in,
+        "out": reply.tokens_out,
+        "tokens": tokens,
+    }
 
 
 def unpacked(given: dict[str, typing.Any]) -> Reply:

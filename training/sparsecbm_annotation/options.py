@@ -38,9 +38,19 @@ def annotate() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add("data", nargs="*", type=pathlib.Path, help="CSV, TSV, JSON lines or Parquet: one file, or several of the same columns")
+    add(
+        "data",
+        nargs="*",
+        type=pathlib.Path,
+        help="CSV, TSV, JSON lines or Parquet: one file, or several of the same columns",
+    )
     add("--text", metavar="COLUMN")
-    add("--concepts", type=pathlib.Path, metavar="FILE", help="YAML: for each concept a question and its classes (see --init)")
+    add(
+        "--concepts",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="YAML: for each concept a question and its classes (see --init)",
+    )
     add("--init", type=pathlib.Path, metavar="FILE", help="write an example for --concepts, and nothing else")
     add("--out", type=pathlib.Path, metavar="FILE", help="where the labels go: .csv, .tsv, .jsonl or .parquet")
     add("--encoding", default="utf-8", help="of CSV, TSV and JSON (default: %(default)s)")
@@ -52,7 +62,13 @@ def annotate() -> argparse.ArgumentParser:
     add("--key-env", metavar="NAME", help="environment variable that holds the key; without it no key is sent")
     add("--parallel", type=count, default=4, metavar="N", help="requests at a time (default: %(default)s)")
     add("--timeout", type=float, default=120.0, metavar="SECONDS", help="for one answer (default: %(default)s)")
-    add("--retries", type=int, default=6, metavar="N", help="of a request that failed, ever later (default: %(default)s)")
+    add(
+        "--retries",
+        type=int,
+        default=6,
+        metavar="N",
+        help="of a request that failed, ever later (default: %(default)s)",
+    )
 
     add = result.add_argument_group("questions").add_argument
     add(
@@ -85,8 +101,14 @@ def check() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = result.add_argument
-    add("data", nargs="?", type=pathlib.Path, help="a table that training/annotate wrote; what is checked is saved in it")
+    add(
+        "data",
+        nargs="?",
+        type=pathlib.Path,
+        help="a table that training/annotate wrote; what is checked is saved in it",
+    )
     add("--text", metavar="COLUMN", help="default: the column with the longest texts")
+    add("--concepts", type=pathlib.Path, metavar="FILE", help="the file that the model was given: shows its questions")
     add("--encoding", default="utf-8", help="of CSV, TSV and JSON (default: %(default)s)")
     add("--terminal", action="store_true", help="in this terminal, not in a browser")
     add("--report", action="store_true", help="only say how often model and person agree")

@@ -70,7 +70,9 @@ def messages(question: Question, text: str, form: Form) -> list[dict[str, str]]:
         parts.append(described(name, concept))
         parts += [f'Example: "{one.text}" -> {one.answer}' for one in concept.examples if one.text not in shown]
     if bare:
-        parts.append(f"Answer with one of these words and nothing else: {', '.join(question.concepts[names[0]].classes)}.")
+        parts.append(
+            f"Answer with one of these words and nothing else: {', '.join(question.concepts[names[0]].classes)}."
+        )
     else:
         form_of = ", ".join(f'"{name}": "…"' for name in names)
         parts.append(f"Answer with JSON and nothing else: {{{form_of}}}, each with one of the names above.")

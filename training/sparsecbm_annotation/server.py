@@ -104,7 +104,9 @@ class Server:
         self.waited = 0  # how often
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # What is meant for this machine goes through no proxy.
-        self.client = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout, connect=10.0), trust_env=not self.local)
+        self.client = httpx.Client(
+            headers=headers, timeout=httpx.Timeout(timeout, connect=10.0), trust_env=not self.local
+        )
         self.retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Passing),
             stop=tenacity.stop_after_attempt(retries + 1),
@@ -113,6 +115,9 @@ class Server:
             reraise=True,
         )
         self.backoff = tenacity.wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
+
+    def close(self) -> None:
+        self.client.close()
 
     def wait(self, state: tenacity.RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
@@ -129,7 +134,11 @@ class Server:
         try:
             answer = self.client.get(f"{str(self.url).rstrip('/')}/models", timeout=10.0)
             found = answer.json()["data"]
-            return [each for each in found if isinstance(each, dict)] if answer.is_success and isinstance(found, list) else None
+            return (
+                [each for each in found if isinstance(each, dict)]
+                if answer.is_success and isinstance(found, list)
+                else None
+            )
         except (httpx.HTTPError, ValueError, KeyError, TypeError):
             return None
 
@@ -138,7 +147,9 @@ class Server:
         try:
             return self.retrying(self.attempt, request)
         except Passing as error:
-            raise ServerError(f"{self.url}: {error}; asked {self.retrying.statistics.get('attempt_number', 1)} times") from error
+            raise ServerError(
+                f"{self.url}: {error}; asked {self.retrying.statistics.get('attempt_number', 1)} times"
+            ) from error
 
     def attempt(self, request: dict[str, typing.Any]) -> Reply:
         if (pause := self.not_before - time.monotonic()) > 0:
@@ -164,7 +175,11 @@ class Server:
                 self.waited += 1
             raise Passing(f"status {answer.status_code}: {said}", wait)
         if answer.status_code in (401, 403):
-            sent = "the key that was sent" if self.key else "a request without a key; --key-env NAME names the variable that holds it"
+            sent = (
+                "the key that was sent"
+                if self.key
+                else "a request without a key; --key-env NAME names the variable that holds it"
+            )
             raise ServerError(f"{self.url}: refuses {sent} (status {answer.status_code}: {said})")
         if answer.status_code in (400, 422):
             raise Refused(f"{self.url}: status {answer.status_code}: {said}")

@@ -66,7 +66,9 @@ def rough_tokens(request: dict[str, typing.Any]) -> int:
 class Work:
     """`texts` are different from one another."""
 
-    def __init__(self, texts: list[str], questions: list[Question], server: Server, ledger: Ledger, budget: Budget) -> None:
+    def __init__(
+        self, texts: list[str], questions: list[Question], server: Server, ledger: Ledger, budget: Budget
+    ) -> None:
         self.texts, self.questions, self.server, self.ledger, self.budget = texts, questions, server, ledger, budget
         self.count = Count()
         self.lock = threading.Lock()

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 
+
 def completion(content, *, classes=None, finish="stop"):
     """A good answer. With `classes`, log probabilities as if the name of the class were one token."""
     choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": finish}
