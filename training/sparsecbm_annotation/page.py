@@ -10,14 +10,13 @@ import typing
 import webbrowser
 
 import uvicorn
+from sparsecbm_training.table import DataError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
-
-from sparsecbm_training.table import DataError
 
 from . import agreement
 from .concepts import Concepts
@@ -69,7 +68,9 @@ def application(session: Session, token: str, asked: Concepts | None = None, bli
         with lock:
             if i not in session.rows:
                 return JSONResponse({"error": f"there is no text {i}"}, 404)
-            return JSONResponse({"progress": progress(), "next": shown(i, RANDOM if RANDOM in session.drawn(i) else UNSURE)})
+            return JSONResponse(
+                {"progress": progress(), "next": shown(i, RANDOM if RANDOM in session.drawn(i) else UNSURE)}
+            )
 
     def said(i: typing.Any, name: typing.Any, chosen: typing.Any, drawn: typing.Any) -> Response:
         if not isinstance(i, int) or not isinstance(name, str) or drawn not in (RANDOM, UNSURE):

@@ -11,7 +11,6 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import tenacity
-
 from sparsecbm_training.table import DataError, short
 
 LONGEST_WAIT = 60.0  # seconds between two attempts, where the server does not name a time

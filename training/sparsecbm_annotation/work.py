@@ -8,9 +8,8 @@ import threading
 import time
 import typing
 
-from tqdm import tqdm
-
 from sparsecbm_training.table import DataError
+from tqdm import tqdm
 
 from . import answers, prompts
 from .answers import Shares, Unusable

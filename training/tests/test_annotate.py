@@ -23,10 +23,9 @@ try:
 except ImportError as error:  # the environment of training need not hold what annotation does
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
-from chat_server import ChatServer, completion, cut_short, hang_up, slowly, text_of  # noqa: E402
-
-from sparsecbm_annotation import __main__, answers, concepts, prompts, server  # noqa: E402
-from sparsecbm_training import table  # noqa: E402
+from chat_server import ChatServer, completion, cut_short, hang_up, slowly, text_of
+from sparsecbm_annotation import __main__, answers, concepts, prompts, server
+from sparsecbm_training import table
 
 KEY = "sk-never-to-be-seen-4711"
 CONCEPTS = """\
