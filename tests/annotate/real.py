@@ -1,6 +1,6 @@
 """Labels 40 reviews of CEBaB with a real server and model, and prints how often the labels are the gold ones.
 
-    python real.py URL MODEL [--record FILE]      FILE keeps every request and answer, for training/tests/test_recorded.py
+python real.py URL MODEL [--record FILE]      FILE keeps every request and answer, for training/tests/test_recorded.py
 """
 
 import argparse
@@ -17,6 +17,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "training"), str(REPOSITORY / "training/tests")]
 
 from chat_server import ChatServer
+
 from sparsecbm_annotation import __main__, agreement
 from sparsecbm_training import table
 
@@ -48,7 +49,9 @@ def agreements(found: table.Table) -> list[agreement.Agreement]:
     """With the gold labels."""
     gold, classes = reviews(), ["positive", "negative", "unknown"]
     return [
-        agreement.measure(name, classes, [(said, row[name]) for said, row in zip(found.cells[name], gold) if said is not None])
+        agreement.measure(
+            name, classes, [(said, row[name]) for said, row in zip(found.cells[name], gold) if said is not None]
+        )
         for name in CONCEPTS
     ]
 
@@ -81,7 +84,12 @@ def main() -> None:
         raise SystemExit(f"only {labelled} of {len(CONCEPTS) * COUNT} questions have an answer")
     if given.record:
         exchange.sort(key=lambda one: json.dumps(one["request"], sort_keys=True))
-        content = {"model": given.model, "models": models, "labels": {name: found.cells[name] for name in CONCEPTS}, "exchange": exchange}
+        content = {
+            "model": given.model,
+            "models": models,
+            "labels": {name: found.cells[name] for name in CONCEPTS},
+            "exchange": exchange,
+        }
         given.record.write_bytes(gzip.compress(json.dumps(content).encode(), mtime=0))
 
 

@@ -32,7 +32,7 @@ class Agreement:
         if self.texts < ENOUGH:
             return f"too few to say: {self.texts} of {ENOUGH} texts drawn at random"
         wrong = (
-            f"; most often the model says {self.confused[0]!r} where you say {self.confused[1]!r} ({self.confused[2]} times)"
+            "; most often the model says {!r} where you say {!r} ({} times)".format(*self.confused)
             if self.confused
             else ""
         )

@@ -3,6 +3,7 @@
 import argparse
 import collections
 import contextlib
+import math
 import os
 import pathlib
 import sys
@@ -68,7 +69,8 @@ def texts_of(texts: Table, name: str) -> list[str]:
         raise DataError(f"--text: {texts.files[0]} has no column {name!r}; its columns are {listed(texts.columns)}")
     result = []
     for i, cell in enumerate(texts.cells[name]):
-        if not isinstance(cell, str) and not (cell is None or cell != cell):  # noqa: PLR0124 - a cell of pandas may be NaN
+        missing = cell is None or (isinstance(cell, float) and math.isnan(cell))
+        if not isinstance(cell, str) and not missing:
             raise DataError(f"{texts.place(i)}, column {name!r}: found {short(cell)}; expected text")
         result.append(cell.strip() if isinstance(cell, str) else "")
     return result

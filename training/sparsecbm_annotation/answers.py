@@ -19,8 +19,8 @@ class Unusable(Exception):
 
 
 def read(question: Question, reply: Reply, form: Form) -> dict[str, Shares]:
-    """The probabilities of each concept's classes, for the concepts that the answer names rightly. Raises Unusable where
-    it names none."""
+    """The probabilities of each concept's classes, for the concepts that the answer names rightly. Raises Unusable
+    where it names none."""
     if reply.finish == "length":
         raise Unusable(f"it was cut off: {short(reply.content)}")
     said = classes(question, reply.content, form)
@@ -70,9 +70,9 @@ def start_of(question: Question, name: str, content: str, form: Form) -> int:
 
 
 def probabilities(reply: Reply, start: int, concept: Concept) -> Shares | None:
-    """How probable each class was, from the alternatives at each token of its name: where they lead to one class, it gets
-    their share; where to several, these share it. What leads to none is left out, and the rest brought to 1. None where
-    the tokens do not spell the answer."""
+    """How probable each class was, from the alternatives at each token of its name: where they lead to one class, it
+    gets their share; where to several, these share it. What leads to none is left out, and the rest brought to 1.
+    None where the tokens do not spell the answer."""
     if "".join(token.text for token in reply.tokens) != reply.content:
         return None
     shares = dict.fromkeys(concept.classes, 0.0)

@@ -17,7 +17,8 @@ def command(given: argparse.Namespace) -> int:
         page.serve(session, asked, given.blind, given.port, not given.no_open)
     checked, at_random = session.counts
     print(
-        f"{checked:,} of {len(session.rows):,} texts are checked, {at_random:,} of them drawn at random, which tell (95 % intervals):"
+        f"{checked:,} of {len(session.rows):,} texts are checked, {at_random:,} of them drawn at random, "
+        "which tell (95 % intervals):"
     )
     for each in session.report():
         print("  " + agreement.told(each))

@@ -124,7 +124,8 @@ def check(found: Concepts, tree: typing.Any, path: pathlib.Path) -> None:
             if folded.index(folded[i]) < i or each != " ".join(each.split()):
                 place = place_of(tree, ["concepts", name, "classes", each])
                 raise DataError(
-                    f"{path}, {place}: class {each!r} differs in capitals or spaces alone from another; expected one name each"
+                    f"{path}, {place}: class {each!r} differs in capitals or spaces alone from another; "
+                    "expected one name each"
                 )
         for i, example in enumerate(concept.examples):
             if example.answer not in concept.classes:

@@ -114,7 +114,8 @@ class Labelled:
                 concepts[name] = classes
         if not concepts:
             raise DataError(
-                f"{path}: has no labels of training/annotate; expected columns like 'food', 'food=good', 'food source'. "
+                f"{path}: has no labels of training/annotate; "
+                "expected columns like 'food', 'food=good', 'food source'. "
                 f"Its columns are {listed(found.columns)}"
             )
         own = set(columns_of(concepts))
@@ -137,7 +138,8 @@ class Labelled:
         cell = self.table.cells[name][i]
         if cell not in (None, "") and cell not in self.concepts[name]:
             raise DataError(
-                f"{self.table.place(i)}, column {name!r}: found {short(cell)}; expected one of {listed(self.concepts[name])}"
+                f"{self.table.place(i)}, column {name!r}: found {short(cell)}; "
+                f"expected one of {listed(self.concepts[name])}"
             )
         self.shares(name, i)
 

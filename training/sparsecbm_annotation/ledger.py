@@ -38,7 +38,8 @@ class Ledger:
             self.connection.executescript(f"""
                 CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, reply TEXT NOT NULL) STRICT;
                 CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-                CREATE TABLE IF NOT EXISTS spent (one INTEGER PRIMARY KEY CHECK (one = 1), requests INTEGER, tokens INTEGER) STRICT;
+                CREATE TABLE IF NOT EXISTS spent
+                    (one INTEGER PRIMARY KEY CHECK (one = 1), requests INTEGER, tokens INTEGER) STRICT;
                 INSERT OR IGNORE INTO spent VALUES (1, 0, 0);
                 PRAGMA user_version = {VERSION};
             """)

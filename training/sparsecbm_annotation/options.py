@@ -16,8 +16,8 @@ ANNOTATE = (
 PRIVACY = """
 What leaves this machine: every text of the column --text, with the questions and examples of --concepts, is sent to
 --endpoint and to nobody else. Where --endpoint is this machine (localhost), nothing leaves it. Other columns, the label
-among them, are never sent. A key is read from the environment variable that --key-env names and stands in no file, log or
-error. What the server answered is kept beside --out, without the texts.
+among them, are never sent. A key is read from the environment variable that --key-env names, and stands in no file, log
+or error. What the server answered is kept beside --out, without the texts.
 """
 CHECK_PRIVACY = """
 Nothing leaves this machine: the page is served to this machine alone (127.0.0.1), under an address that holds a secret,
@@ -73,7 +73,8 @@ def annotate() -> argparse.ArgumentParser:
     add = result.add_argument_group("questions").add_argument
     add(
         "--per", choices=["concept", "text"], default="concept",
-        help="one request for each concept of a text, or one for all of them: cheaper, often less accurate (default: %(default)s)",
+        help="one request for each concept of a text, or one for all of them: cheaper, often less accurate "
+        "(default: %(default)s)",
     )  # fmt: skip
     add(
         "--constrain", choices=[prompts.SCHEMA, prompts.GRAMMAR, prompts.NONE],
@@ -95,7 +96,8 @@ def annotate() -> argparse.ArgumentParser:
 def check() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="training/check",
-        description="Shows labels of training/annotate to a person, who confirms or changes them, and says how often both agree.",
+        description="Shows labels of training/annotate to a person, who confirms or changes them, "
+        "and says how often both agree.",
         epilog=f"Example: training/check labelled.csv\n{CHECK_PRIVACY}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -114,8 +116,8 @@ def check() -> argparse.ArgumentParser:
     add("--report", action="store_true", help="only say how often model and person agree")
     add(
         "--random", type=share, default=0.5, metavar="SHARE",
-        help="of the texts that are drawn at random; the rest are those that the model was least sure of. Only the random ones "
-        "say how good the labels are (default: %(default)s)",
+        help="of the texts that are drawn at random; the rest are those that the model was least sure of. "
+        "Only the random ones say how good the labels are (default: %(default)s)",
     )  # fmt: skip
     add("--blind", action="store_true", help="do not show what the model said, so that it sways nobody")
     add("--seed", type=int, default=0, metavar="N", help="of the random order (default: %(default)s)")

@@ -25,7 +25,8 @@ from .session import RANDOM, UNSURE, Session
 FILES = pathlib.Path(__file__).with_name("page")
 POLICY = {
     # The page loads nothing from elsewhere and gives its address to nobody.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -46,7 +47,11 @@ def application(session: Session, token: str, asked: Concepts | None = None, bli
                 "name": name,
                 "question": question.question if question else None,
                 "classes": [
-                    {"name": each, "share": None if blind or shares is None else shares[each], "means": question.classes.get(each) if question else None}
+                    {
+                        "name": each,
+                        "share": None if blind or shares is None else shares[each],
+                        "means": question.classes.get(each) if question else None,
+                    }
                     for each in classes
                 ],
                 "label": None if blind and not checked else labelled.label(name, i),

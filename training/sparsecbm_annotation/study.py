@@ -2,8 +2,8 @@
 
     python -m sparsecbm_annotation.study DATA OUT --endpoint URL --model NAME --concepts FILE
 
-DATA is a folder with CEBaB's train_inclusive.jsonl and validation.jsonl (examples/data/cebab). The corrections go through
-what training/check does, with the gold label in a person's place.
+DATA is a folder with CEBaB's train_inclusive.jsonl and validation.jsonl (examples/data/cebab). The corrections go
+through what training/check does, with the gold label in a person's place.
 """
 
 import argparse
@@ -106,9 +106,8 @@ def main() -> int:
     validation = write(given.out / "validation.jsonl", rows_of(given.data / "validation.jsonl"), [TEXT, LABEL, *names])
     for name, data in files.items():
         train(given.out / name, data, validation, names, given.train)
-    print(
-        "| trained on | concepts, dense | label, dense | concepts, sparse | label, sparse |\n| --- | --- | --- | --- | --- |"
-    )
+    print("| trained on | concepts, dense | label, dense | concepts, sparse | label, sparse |")
+    print("| --- | --- | --- | --- | --- |")
     for name in files:
         figures = json.loads((given.out / name / "sparsecbm.json").read_text(encoding="utf-8"))["training"]
         dense = figures["dense_baseline"]

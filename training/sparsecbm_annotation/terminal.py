@@ -38,9 +38,8 @@ def run(session: Session, asked: Concepts | None, blind: bool) -> None:
     while (found := session.next()) is not None:
         i, drawn = found
         checked, _ = session.counts
-        console.rule(
-            f"{checked} of {len(session.rows)} checked · this one is {'drawn at random' if drawn == 'random' else 'unsure'}"
-        )
+        why = "drawn at random" if drawn == "random" else "unsure"
+        console.rule(f"{checked} of {len(session.rows)} checked · this one is {why}")
         console.print(escape(session.labelled.words(i)), style="bold")
         if not text(session, console, pressed, i, drawn, asked, blind):
             return

@@ -85,7 +85,8 @@ class Work:
                 raise BudgetSpent(f"--max-requests: {spent.requests:,} of {budget.requests:,} requests are made")
             if budget.tokens is not None and spent.tokens + rough > budget.tokens:
                 raise BudgetSpent(
-                    f"--max-tokens: {spent.tokens:,} of {budget.tokens:,} tokens are used, and the next request may need {rough:,}"
+                    f"--max-tokens: {spent.tokens:,} of {budget.tokens:,} tokens are used, "
+                    f"and the next request may need {rough:,}"
                 )
             self.ledger.spend(1, rough)
             self.reserved.tokens = rough
@@ -112,7 +113,8 @@ class Work:
             self.ledger.spend(0, used - self.reserved.tokens)
 
     def find_form(self, model: str, constraint: str | None, draws: int | None) -> Form:
-        """How this server can be asked, found out with the first question, whose answer counts. Kept for the next start."""
+        """How this server can be asked, found out with the first question, whose answer counts. Kept for the next
+        start."""
         wanted = f"form {json.dumps([model, constraint, draws])}"
         if kept := self.ledger.known(wanted):
             return Form(**kept)
@@ -144,7 +146,8 @@ class Work:
         return any(each.get("owned_by") == "llamacpp" for each in found)
 
     def answer(self, question: Question, text: str, form: Form) -> dict[str, Shares]:
-        """The probabilities of each concept that was asked for. Raises Unusable where there are none after several tries."""
+        """The probabilities of each concept that was asked for. Raises Unusable where there are none after several
+        tries."""
         drawn: dict[str, list[Shares]] = {}
         last: Unusable | None = None
         for draw in range(form.draws):

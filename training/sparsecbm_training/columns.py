@@ -52,15 +52,16 @@ def expect(table: Table, name: str, option: str) -> None:
 
 
 def sources(table: Table) -> dict[str, list[str]]:
-    """Each column under its name, and columns NAME=CLASS of probabilities together under NAME. A column NAME of classes may
-    stand beside those; one that says where labels come from is none."""
+    """Each column under its name, and columns NAME=CLASS of probabilities together under NAME. A column NAME of classes
+    may stand beside those; one that says where labels come from is none."""
     groups: dict[str, list[str]] = {}
     for name in table.columns:
         if "=" in name:
             groups.setdefault(name.split("=")[0].strip(), []).append(name)
     grouped = {name: parts for name, parts in groups.items() if len(parts) > 1}
     inside = {part for parts in grouped.values() for part in parts}
-    inside |= {name for name in table.columns if provenance.is_source(name, table.cells[name], {*table.columns, *grouped})}
+    others = {*table.columns, *grouped}
+    inside |= {name for name in table.columns if provenance.is_source(name, table.cells[name], others)}
     return {name: [name] for name in table.columns if name not in inside} | grouped
 
 

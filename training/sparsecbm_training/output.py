@@ -58,7 +58,9 @@ def measure(
     return figures
 
 
-def on_checked(logits: torch.Tensor, gold: torch.Tensor, checked: torch.Tensor, schema: Schema) -> dict[str, typing.Any] | None:
+def on_checked(
+    logits: torch.Tensor, gold: torch.Tensor, checked: torch.Tensor, schema: Schema
+) -> dict[str, typing.Any] | None:
     """Accuracy on the labels that a person checked alone, where others are a model's; None where there are none."""
     checked = checked & (gold >= 0)
     if not checked.any():
@@ -158,7 +160,8 @@ def checked_line(figures: dict[str, typing.Any]) -> list[str]:
     """On the labels that people checked, beside the others, which say what a language model holds for right."""
     if not (checked := figures["checked"]):
         return []
-    return [f"  on the {checked['labels']:,} concept labels there that a person checked alone: {checked['concept_accuracy']:.1%}"]
+    share = checked["concept_accuracy"]
+    return [f"  on the {checked['labels']:,} concept labels there that a person checked alone: {share:.1%}"]
 
 
 def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str] | None) -> list[str]:

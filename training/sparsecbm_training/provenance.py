@@ -1,4 +1,4 @@
-"""Where labels come from: a column `food source` beside the labels of `food` says of each cell "model …" or "person …"."""
+"""Where labels come from: a column `food source` beside the labels of `food` says "model …" or "person …" of each."""
 
 import typing
 

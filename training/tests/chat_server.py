@@ -17,8 +17,8 @@ def completion(content, *, classes=None, finish="stop"):
 
 
 class ChatServer:
-    """`answer(request, times)` gives a completion, or (status, headers, content), or a function that does as it likes with the
-    handler. `times` is how often this very request came before."""
+    """`answer(request, times)` gives a completion, or (status, headers, content), or a function that does as it likes
+    with the handler. `times` is how often this very request came before."""
 
     def __init__(self, answer, models=None):
         self.requests = []  # every one that came

@@ -24,6 +24,7 @@ except ImportError as error:  # the environment of training need not hold what a
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
 from chat_server import ChatServer, completion, cut_short, hang_up, slowly, text_of
+
 from sparsecbm_annotation import __main__, answers, concepts, prompts, server
 from sparsecbm_training import table
 
@@ -60,7 +61,9 @@ class Annotating(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
-        self.texts = [f"Visit {i}: {'tasty' if i % 2 else 'stale'} and {'loud' if i % 3 else 'quiet'}" for i in range(24)]
+        self.texts = [
+            f"Visit {i}: {'tasty' if i % 2 else 'stale'} and {'loud' if i % 3 else 'quiet'}" for i in range(24)
+        ]
         rows = "".join(f'{i},"{text}",{i % 5}\n' for i, text in enumerate(self.texts))
         (self.folder / "texts.csv").write_text("id,review,stars\n" + rows)
         (self.folder / "concepts.yaml").write_text(CONCEPTS)
@@ -73,10 +76,14 @@ class Annotating(unittest.TestCase):
 
     def arguments(self, served, *options):
         return [
-            "annotate", str(self.folder / "texts.csv"), "--text", "review", "--concepts", str(self.folder / "concepts.yaml"),
-            "--endpoint", served if isinstance(served, str) else served.url, "--model", "m", "--out", str(self.out),
-            "--constrain", "none", *options,
+            "annotate", str(self.folder / "texts.csv"), "--text", "review", "--out", str(self.out),
+            "--concepts", str(self.folder / "concepts.yaml"), "--constrain", "none", "--model", "m",
+            "--endpoint", served if isinstance(served, str) else served.url, *options,
         ]  # fmt: skip
+
+    def free(self, served):
+        """The arguments that leave it to the command how answers are constrained."""
+        return [each for each in self.arguments(served) if each not in ("--constrain", "none")]
 
     def run_command(self, arguments):
         said = io.StringIO()
@@ -135,7 +142,8 @@ class Labels(Annotating):
     def test_all_concepts_of_a_text_at_once(self):
         def both(request, _):
             text = text_of(request)
-            return completion(json.dumps({"food": "good" if "tasty" in text else "bad", "noise": "high" if "loud" in text else "low"}))
+            food, noise = "good" if "tasty" in text else "bad", "high" if "loud" in text else "low"
+            return completion(json.dumps({"food": food, "noise": noise}))
 
         served = self.serve(both)
         code, said = self.annotate(served, "--per", "text", "--draws", "1")
@@ -164,14 +172,14 @@ class Labels(Annotating):
                 return 400, {}, b'{"error": {"message": "response_format is not supported"}}'
             return right(request)
 
-        code, said = self.run_command([each for each in self.arguments(self.serve(picky)) if each not in ("--constrain", "none")])
+        code, said = self.run_command(self.free(self.serve(picky)))
         self.assertEqual(code, 0, said)
         self.assertIn("nothing keeps answers to the classes", said)
         self.all_right()
 
     def test_llama_cpp_gets_a_grammar(self):
         served = self.serve(lambda request, _: right(request), models=[{"id": "m", "owned_by": "llamacpp"}])
-        code, said = self.run_command([each for each in self.arguments(served) if each not in ("--constrain", "none")])
+        code, said = self.run_command(self.free(served))
         self.assertEqual(code, 0, said)
         self.assertEqual(served.requests[0]["grammar"], 'root ::= ("good" | "bad")')
         self.all_right()
@@ -201,7 +209,8 @@ class BadServers(Annotating):
         self.assertEqual(table.read([self.out]).cells["food"][3], "")
 
     def test_failures_that_pass(self):
-        bad = [cut_short, hang_up, (500, {}, b"oops"), (200, {}, b"<html>"), (200, {}, b'{"choices": []}'), (503, {}, b"")]
+        no_chat = (200, {}, b"<html>"), (200, {}, b'{"choices": []}')
+        bad = [cut_short, hang_up, (500, {}, b"oops"), (503, {}, b""), *no_chat]
 
         def sometimes(request, times):
             return bad[len(text_of(request)) % len(bad)] if times == 0 else right(request)
@@ -211,7 +220,8 @@ class BadServers(Annotating):
         self.all_right()
 
     def test_always_500(self):
-        code, said = self.annotate(self.serve(lambda *_: (500, {}, b'{"error": {"message": "out of memory"}}')), "--retries", "1")
+        served = self.serve(lambda *_: (500, {}, b'{"error": {"message": "out of memory"}}'))
+        code, said = self.annotate(served, "--retries", "1")
         self.assertEqual(code, 2)
         self.assertIn("error: ", said)
         self.assertIn("status 500: out of memory", said)
@@ -266,7 +276,8 @@ class BadServers(Annotating):
 
     def test_refused_key_is_never_told(self):
         def refused(request, _):
-            return 401, {}, json.dumps({"error": {"message": f"wrong key {served.headers[-1].get('Authorization')}"}}).encode()
+            sent = served.headers[-1].get("Authorization")
+            return 401, {}, json.dumps({"error": {"message": f"wrong key {sent}"}}).encode()
 
         served = self.serve(refused)
         with mock.patch.dict(os.environ, {"A_KEY": KEY}):
@@ -295,7 +306,7 @@ class BadServers(Annotating):
 
     def test_no_such_model(self):
         served = self.serve(lambda request, _: right(request), models=[{"id": "other"}])
-        code, said = self.run_command([each for each in self.arguments(served) if each not in ("--constrain", "none")])
+        code, said = self.run_command(self.free(served))
         self.assertEqual((code, served.requests), (2, []))
         self.assertIn("has other", said)
 
@@ -372,7 +383,15 @@ class Killed(Annotating):
             ("write", 1, "before"),  # all is answered, nothing is written
         ]
         for where, count, when in moments:
-            command = [sys.executable, "-c", KILLED, where, str(count), when, *self.arguments(served, "--parallel", "1")]
+            command = [
+                sys.executable,
+                "-c",
+                KILLED,
+                where,
+                str(count),
+                when,
+                *self.arguments(served, "--parallel", "1"),
+            ]
             result = subprocess.run(
                 command, env=os.environ | {"PYTHONPATH": str(TESTS.parent)}, capture_output=True, text=True, check=False
             )
@@ -395,7 +414,10 @@ class Killed(Annotating):
         served = self.serve(answer)
         command = [sys.executable, "-m", "sparsecbm_annotation", *self.arguments(served, "--parallel", "3")]
         running = subprocess.Popen(
-            command, env=os.environ | {"PYTHONPATH": str(TESTS.parent)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + 60
         while len(served.requests) < 15 and time.monotonic() < until:
@@ -424,21 +446,33 @@ class Questions(unittest.TestCase):
 
     def test_errors_have_line_and_column(self):
         good = CONCEPTS
-        self.refused(good.replace("    question: How loud is it?\n", ""), "line 8, column 3", "concepts.noise.question: expected this field")
+        self.refused(
+            good.replace("    question: How loud is it?\n", ""),
+            "line 8, column 3",
+            "concepts.noise.question: expected this field",
+        )
         self.refused(good.replace("question: How", "qustion: How"), "concepts.noise")
-        self.refused(good.replace("good: It praises it.", "good: 3"), "line 6, column 7", "concepts.food.classes.good: found 3")
+        self.refused(
+            good.replace("good: It praises it.", "good: 3"), "line 6, column 7", "concepts.food.classes.good: found 3"
+        )
         self.refused(good.replace("good: It", "yes=no: It"), "line 6", "expected a name without =")
         self.refused(good.replace("      bad: It finds fault with it.\n", ""), "line 5, column 5", "two classes")
         self.refused(good.replace("bad: It", "good: It"), "line 7, column 7", "is no YAML", "duplicate")
         self.refused(good.replace("bad: It", "Good: It"), "line 7, column 7", "capitals")
-        self.refused(good + "    examples:\n      - text: a\n        answer: loud\n", "line 16, column 9", "found the answer 'loud'")
+        self.refused(
+            good + "    examples:\n      - text: a\n        answer: loud\n",
+            "line 16, column 9",
+            "found the answer 'loud'",
+        )
         self.refused(good.replace("about:", "about: ["), "is no YAML", "line")
         self.refused("- food\n", "line 1, column 1")
         self.refused("concepts: {}\n", "line 1, column 1", "one concept")
         self.refused(good + "colour: red\n", "line 14, column 1", "colour: there is no such field")
 
     def test_numbers_may_be_names_of_classes(self):
-        self.path.write_text("concepts:\n  stars:\n    question: How many?\n    classes:\n      1: bad\n      5: good\n")
+        self.path.write_text(
+            "concepts:\n  stars:\n    question: How many?\n    classes:\n      1: bad\n      5: good\n"
+        )
         self.assertEqual(list(concepts.read(self.path).concepts["stars"].classes), ["1", "5"])
 
     def test_the_example_is_sound(self):
@@ -464,7 +498,9 @@ class Probabilities(unittest.TestCase):
             self.assertAlmostEqual(found[name.replace("_", " ")], share, places=6)
 
     def test_one_token_each(self):
-        self.expect(self.shares(["yes", "no"], "yes", [("yes", 0.6, {"yes": 0.6, "no": 0.2, "well": 0.2})]), yes=0.75, no=0.25)
+        self.expect(
+            self.shares(["yes", "no"], "yes", [("yes", 0.6, {"yes": 0.6, "no": 0.2, "well": 0.2})]), yes=0.75, no=0.25
+        )
 
     def test_several_tokens_and_a_common_beginning(self):
         tokens = [(" very", 0.5, {" very": 0.5, "good": 0.3}), (" good", 0.9, {" good": 0.9, " bad": 0.1})]
@@ -472,7 +508,13 @@ class Probabilities(unittest.TestCase):
         self.expect(found, very_good=0.45 / 0.8, very_bad=0.05 / 0.8, good=0.3 / 0.8)
 
     def test_inside_json(self):
-        tokens = [('{"', 1.0, {}), ("c", 1.0, {}), ('": "', 1.0, {}), ("no", 0.7, {"no": 0.7, "yes": 0.3}), ('"}', 1.0, {})]
+        tokens = [
+            ('{"', 1.0, {}),
+            ("c", 1.0, {}),
+            ('": "', 1.0, {}),
+            ("no", 0.7, {"no": 0.7, "yes": 0.3}),
+            ('"}', 1.0, {}),
+        ]
         self.expect(self.shares(["yes", "no"], '{"c": "no"}', tokens, constraint=prompts.SCHEMA), yes=0.3, no=0.7)
 
     def test_a_class_that_begins_another(self):

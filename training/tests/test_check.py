@@ -32,10 +32,34 @@ def write(path, count=40):
     """The model is surer of later texts."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["review", "food", "food=good", "food=bad", "food source", "noise", "noise=low", "noise=high", "noise source"])
+        writer.writerow(
+            [
+                "review",
+                "food",
+                "food=good",
+                "food=bad",
+                "food source",
+                "noise",
+                "noise=low",
+                "noise=high",
+                "noise source",
+            ]
+        )
         for i in range(count):
             sure = round(0.5 + 0.49 * i / count, 4)
-            writer.writerow([f"text <b>{i}</b>, long enough", "good", sure, round(1 - sure, 4), SOURCE, "high", round(1 - sure, 4), sure, SOURCE])
+            writer.writerow(
+                [
+                    f"text <b>{i}</b>, long enough",
+                    "good",
+                    sure,
+                    round(1 - sure, 4),
+                    SOURCE,
+                    "high",
+                    round(1 - sure, 4),
+                    sure,
+                    SOURCE,
+                ]
+            )
 
 
 class Checking(unittest.TestCase):
@@ -144,8 +168,12 @@ class BadTables(Checking):
     def test_what_is_no_labelled_table(self):
         good = self.path.read_text()
         self.refused("review,food\na,good\n", "has no labels of training/annotate")
-        self.refused(good.replace(",good,", ",tasty,", 1), "row 2, column 'food'", "'tasty'", "expected one of 'good', 'bad'")
-        self.refused(good.replace(",0.5,", ",half,", 1), "row 2, column 'food=good'", "'half'", "expected a probability")
+        self.refused(
+            good.replace(",good,", ",tasty,", 1), "row 2, column 'food'", "'tasty'", "expected one of 'good', 'bad'"
+        )
+        self.refused(
+            good.replace(",0.5,", ",half,", 1), "row 2, column 'food=good'", "'half'", "expected a probability"
+        )
 
 
 class Terminal(Checking):
@@ -175,7 +203,9 @@ class Page(Checking):
     def setUp(self):
         super().setUp()
         command = [sys.executable, "-u", "-m", "sparsecbm_annotation", "check", str(self.path), "--no-open"]
-        self.served = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={"PYTHONPATH": str(TESTS.parent)})
+        self.served = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={"PYTHONPATH": str(TESTS.parent)}
+        )
         self.addCleanup(self.end)
         self.address = self.served.stdout.readline().strip()
         self.assertRegex(self.address, r"^http://127\.0\.0\.1:\d+/[\w-]{32}/$")
@@ -213,7 +243,11 @@ class Page(Checking):
         for path in ("/", "/next", f"/{'a' * 32}/next"):
             self.assertEqual(self.client.get(root + path).status_code, 404)
         self.assertEqual(self.client.get(self.address, headers={"Host": "evil.example"}).status_code, 400)
-        for given in ({}, {"text": 0, "concept": "food", "class": "odd", "drawn": "random"}, {"text": 99, "concept": "food", "class": "bad", "drawn": "random"}):
+        for given in (
+            {},
+            {"text": 0, "concept": "food", "class": "odd", "drawn": "random"},
+            {"text": 99, "concept": "food", "class": "bad", "drawn": "random"},
+        ):
             answer = self.say(**given)
             self.assertEqual(answer.status_code, 400)
             self.assertTrue(answer.json()["error"])

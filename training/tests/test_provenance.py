@@ -9,7 +9,7 @@ import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from sparsecbm_training import columns, data, output, table, targets  # noqa: E402
+from sparsecbm_training import columns, data, output, table, targets
 
 ROWS = """\
 text,food,food=good,food=bad,food source,origin,origin source,stars
@@ -43,7 +43,7 @@ class Provenance(unittest.TestCase):
         self.assertEqual(part.checked[:, 0].tolist(), [False, False, True, True, False])
 
     def test_where_labels_come_from_is_no_concept(self):
-        self.assertEqual(list(columns.sources(self.table)), ["text", "origin", "origin source", "stars", "food"])
+        self.assertEqual(list(columns.sources(self.table)), ["text", "food", "origin", "origin source", "stars"])
 
     def test_what_a_person_said_counts_for_more(self):
         part = self.part(person_weight=3.0)
@@ -66,7 +66,9 @@ class Provenance(unittest.TestCase):
         part = self.part()
         logits = torch.tensor([[0.0, 1.0]] * 5)[:, None]  # always good
         found = output.on_checked(logits, part.gold, part.checked, self.schema)
-        self.assertEqual(found, {"labels": 2, "concept_accuracy": 0.5, "concepts": {"food": {"labels": 2, "accuracy": 0.5}}})
+        self.assertEqual(
+            found, {"labels": 2, "concept_accuracy": 0.5, "concepts": {"food": {"labels": 2, "accuracy": 0.5}}}
+        )
         self.assertIn("2 concept labels", output.checked_line({"checked": found})[0])
         self.assertIsNone(output.on_checked(logits, part.gold, torch.zeros(5, 1, dtype=torch.bool), self.schema))
 

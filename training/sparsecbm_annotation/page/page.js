@@ -7,12 +7,13 @@ let last = Promise.resolve() // what was done last
 const before = [] // texts that were on the page, for going back
 
 async function call(path, body) {
-  const options = body && { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
+  const headers = { 'Content-Type': 'application/json' }
+  const options = body && { method: 'POST', headers, body: JSON.stringify(body) }
   let answer
   try {
     answer = await fetch(path, options)
   } catch {
-    throw new Error('training/check does not answer: it was ended, or the machine slept. What you said before is saved.')
+    throw new Error('training/check does not answer: it was ended. What you said before is saved.')
   }
   const found = await answer.json()
   if (!answer.ok) throw new Error(found.error)
