@@ -77,7 +77,8 @@ def main() -> int:
     names = list(concepts.read(given.concepts).concepts)
     given.out.mkdir(parents=True, exist_ok=True)
     written = [row for row in rows_of(given.data / "train_inclusive.jsonl") if row["edited"] is None]
-    rows = random.Random(0).sample(written, min(given.texts, len(written)))
+    random.Random(0).shuffle(written)
+    rows = written[: given.texts]  # fewer texts are some of the more, so that none is asked about twice
     gold = {row[TEXT].strip(): row for row in rows}
     texts = write(given.out / "texts.jsonl", rows, [TEXT, LABEL])
     files = {
