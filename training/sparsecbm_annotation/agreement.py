@@ -36,8 +36,10 @@ class Agreement:
             if self.confused
             else ""
         )
-        if self.kappa_range and self.kappa_range[1] < MODERATE:
-            return f"rewrite the question{wrong}"
+        # Where the model always names one class, kappa's range may not be defined.
+        within = self.kappa_range or self.accuracy_range
+        if self.kappa is not None and within and within[1] < MODERATE:
+            return f"rewrite the question, or ask a better model{wrong}"
         if self.kappa is not None and self.kappa < MODERATE:
             return f"perhaps rewrite the question; more checked texts will tell{wrong}"
         return "of use as it is" + wrong

@@ -141,7 +141,7 @@ class Report(Checking):
         of_use = agreement.measure("c", ["a", "b"], [(each, each) for each in person])
         self.assertEqual((of_use.accuracy, of_use.kappa, of_use.advice), (1.0, 1.0, "of use as it is"))
         guessed = agreement.measure("c", ["a", "b"], [("a", each) for each in person])
-        self.assertIn("rewrite the question; most often the model says 'a' where you say 'b'", guessed.advice)
+        self.assertIn("rewrite the question, or ask a better model; most often the model says 'a' where you say 'b'", guessed.advice)
         self.assertAlmostEqual(guessed.kappa, 0.0)
         self.assertIn("too few", agreement.measure("c", ["a", "b"], [("a", "b")] * 19).advice)
         alike = agreement.measure("c", ["a", "b"], [("a", "a")] * 30)
