@@ -8,6 +8,7 @@ import typing
 
 import torch
 
+from . import provenance
 from .data import Part, Schema, same_text
 from .table import DataError, Table, listed, short
 
@@ -30,6 +31,7 @@ class Columns:
     pairs: tuple[str, str] | None = None  # which original a text is a version of; the concept that was edited in it
     group: str | None = None
     weight: str | None = None
+    person_weight: float = 5.0  # of a label that a person checked, beside one of a model
 
 
 @dataclasses.dataclass
@@ -50,14 +52,17 @@ def expect(table: Table, name: str, option: str) -> None:
 
 
 def sources(table: Table) -> dict[str, list[str]]:
-    """Each column under its name, and columns NAME=CLASS of probabilities together under NAME."""
+    """Each column under its name, and columns NAME=CLASS of probabilities together under NAME. A column NAME of classes
+    may stand beside those; one that says where labels come from is none."""
     groups: dict[str, list[str]] = {}
     for name in table.columns:
         if "=" in name:
             groups.setdefault(name.split("=")[0].strip(), []).append(name)
-    grouped = {name: parts for name, parts in groups.items() if len(parts) > 1 and name not in table.columns}
-    together = {part for parts in grouped.values() for part in parts}
-    return {name: [name] for name in table.columns if name not in together} | grouped
+    grouped = {name: parts for name, parts in groups.items() if len(parts) > 1}
+    inside = {part for parts in grouped.values() for part in parts}
+    others = {*table.columns, *grouped}
+    inside |= {name for name in table.columns if provenance.is_source(name, table.cells[name], others)}
+    return {name: [name] for name in table.columns if name not in inside} | grouped
 
 
 def plain(cell: typing.Any, missing: typing.Container[str]) -> str | None:
@@ -101,7 +106,8 @@ def cells_of(table: Table, name: str, missing: typing.Container[str]) -> list[Ce
     if len(parts) > 1:
         classes = [part.split("=", 1)[1].strip() for part in parts]
         rows = zip(*(table.cells[part] for part in parts))
-        return [distribution(dict(zip(classes, row)), table.place(i), name) for i, row in enumerate(rows)]
+        shares: list[Cell] = [distribution(dict(zip(classes, row)), table.place(i), name) for i, row in enumerate(rows)]
+        return shares if name not in table.columns else changed(table, name, shares, missing)
     result: list[Cell] = []
     for i, cell in enumerate(table.cells[parts[0]]):
         if isinstance(cell, str) and cell.lstrip().startswith("{"):
@@ -119,6 +125,26 @@ def cells_of(table: Table, name: str, missing: typing.Container[str]) -> list[Ce
         else:
             result.append(plain(cell, missing))
     return result
+
+
+def changed(table: Table, name: str, shares: list[Cell], missing: typing.Container[str]) -> list[Cell]:
+    """Probabilities, or the class beside them: where a person said it, where it is another than the most probable, for
+    somebody changed it, and where it was taken away."""
+    said = origins(table, name)
+    result: list[Cell] = []
+    for cell, given, origin in zip(table.cells[name], shares, said):
+        chosen = plain(cell, missing)
+        likely = max(given, key=given.__getitem__) if isinstance(given, dict) else None
+        result.append(given if chosen is not None and chosen == likely and origin != provenance.PERSON else chosen)
+    return result
+
+
+def origins(table: Table, name: str) -> list[str | None]:
+    """Where each label of a concept comes from, where a column says it."""
+    column = name + provenance.SUFFIX
+    if column not in table.columns or not provenance.is_source(column, table.cells[column], sources(table)):
+        return [None] * len(table)
+    return [provenance.origin(cell) for cell in table.cells[column]]
 
 
 def ordered(cells: typing.Iterable[Cell]) -> tuple[list[str], dict[str, str]]:
@@ -247,16 +273,18 @@ def examples(table: Table, said: Columns, schema: Schema) -> tuple[Part, dict[st
     labels = one_hot(label_cells, schema.labels)
     unusable["no label"] = [i for i, cell in enumerate(label_cells) if cell is None and texts[i]]
     concepts = torch.zeros(len(table), len(schema.concepts), schema.width)
+    checked = torch.zeros(len(table), len(schema.concepts), dtype=torch.bool)
     for k, (name, classes) in enumerate(zip(schema.concepts, schema.classes)):
         cells = cells_of(table, name, said.missing)
         concepts[:, k, : len(classes)] = one_hot(cells, classes)
+        checked[:, k] = torch.tensor([origin == provenance.PERSON for origin in origins(table, name)])
     groups = [same_text(text) for text in texts]
     if column := (said.pairs[0] if said.pairs else said.group):
         found = [plain(cell, ()) for cell in table.cells[column]]
         groups = [own if name is None else name for own, name in zip(groups, found)]
     part = Part(
         texts, concepts, labels, weights_of(table, said.weight), groups, edits_of(table, said, schema),
-        list(range(len(table))),
+        list(range(len(table))), 1 + (said.person_weight - 1) * checked, checked,
     )  # fmt: skip
     gone = {i for indices in unusable.values() for i in indices}
     return part.take(i for i in range(len(part)) if i not in gone), {why: rows for why, rows in unusable.items() if rows}

@@ -43,6 +43,9 @@ class Pair:
     after: int  # index of the edited text
 
 
+NOT_GIVEN = torch.empty(0)
+
+
 @dataclasses.dataclass
 class Part:
     """Some of the texts. Probabilities are one-hot where people gave a class, and all 0 where nothing is labelled."""
@@ -54,6 +57,14 @@ class Part:
     groups: list[str]  # versions of one text share this
     edited: list[int | None]  # the concept that a person was asked to change, None for a text as it was written
     rows: list[int]  # of each in its table
+    trust: torch.Tensor = NOT_GIVEN  # [N, K]: how much each label of a concept counts beside the others
+    checked: torch.Tensor = NOT_GIVEN  # [N, K]: whether a person said it where others are a model's
+
+    def __post_init__(self) -> None:
+        if self.trust is NOT_GIVEN:
+            self.trust = torch.ones(self.concepts.shape[:2])
+        if self.checked is NOT_GIVEN:
+            self.checked = torch.zeros(self.concepts.shape[:2], dtype=torch.bool)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -81,7 +92,7 @@ class Part:
 
         return Part(
             of(self.texts), self.concepts[index], self.labels[index], self.weights[index],
-            of(self.groups), of(self.edited), of(self.rows),
+            of(self.groups), of(self.edited), of(self.rows), self.trust[index], self.checked[index],
         )  # fmt: skip
 
     def numbered_groups(self) -> torch.Tensor:

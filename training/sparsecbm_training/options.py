@@ -39,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--group", metavar="COLUMN", help="rows that share its value stay on one side of every split")
     add("--weight", metavar="COLUMN", help="how much each row counts")
+    add(
+        "--person-weight", type=float, default=5.0, metavar="N",
+        help="how much a label that a person checked counts beside one of a model (default: %(default)s)",
+    )  # fmt: skip
     add("--validation", nargs="+", type=pathlib.Path, metavar="FILE", help="what to measure on, instead of a share split off")
     add("--encoding", default="utf-8", help="of CSV, TSV and JSON (default: %(default)s)")
 
@@ -127,6 +131,8 @@ def check(given: argparse.Namespace) -> None:
             raise DataError(f"--{name.replace('_', '-')}: found {getattr(given, name)}; expected a share of 0 or more, below 1")
     if given.validation_share == 0 or given.calibration_share == 0:
         raise DataError("--validation-share and --calibration-share: expected a share above 0")
+    if not 0 < given.person_weight <= 1e6:
+        raise DataError(f"--person-weight: found {given.person_weight}; expected a number above 0")
     if given.block not in (1, 4):
         raise DataError(f"--block: found {given.block}; expected 1 or 4")
     if not 8 <= given.max_length <= 8192:
@@ -141,4 +147,5 @@ def columns_of(given: argparse.Namespace) -> columns.Columns:
     return columns.Columns(
         given.text, given.label, given.concepts, given.ignore, [" ".join(each.split()) for each in given.missing],
         given.label_order, given.pairs and tuple(given.pairs), given.group, given.weight,
+        given.person_weight,
     )  # fmt: skip

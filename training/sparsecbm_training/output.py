@@ -48,6 +48,7 @@ def measure(
         "density": {name: masks.density(model.masks, k) for k, name in enumerate(schema.concepts)},
         "mask_overlap": overlap.tolist(),
         "mean_mask_overlap": masks.mean_overlap(overlap),
+        "checked": on_checked(logits, gold, validation.checked, schema),
         "labelled_concepts": [int((gold >= 0).sum()), gold.numel()],
         "always_the_commonest": {
             "label_accuracy": float(labels.bincount().max()) / len(labels),
@@ -55,6 +56,21 @@ def measure(
         },
     }
     return figures
+
+
+def on_checked(
+    logits: torch.Tensor, gold: torch.Tensor, checked: torch.Tensor, schema: Schema
+) -> dict[str, typing.Any] | None:
+    """Accuracy on the labels that a person checked alone, where others are a model's; None where there are none."""
+    checked = checked & (gold >= 0)
+    if not checked.any():
+        return None
+    only = torch.where(checked, gold, -1)
+    concepts = {
+        name: {"labels": int(checked[:, k].sum()), "accuracy": metrics.accuracy(logits[:, k], only[:, k])}
+        for k, name in enumerate(schema.concepts) if checked[:, k].any()
+    }  # fmt: skip
+    return {"labels": int(checked.sum()), "concept_accuracy": metrics.accuracy(logits, only), "concepts": concepts}
 
 
 def worth(head: typing.Any, schema: Schema) -> list[dict[str, typing.Any]]:
@@ -140,6 +156,14 @@ def export(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | 
     return command
 
 
+def checked_line(figures: dict[str, typing.Any]) -> list[str]:
+    """On the labels that people checked, beside the others, which say what a language model holds for right."""
+    if not (checked := figures["checked"]):
+        return []
+    share = checked["concept_accuracy"]
+    return [f"  on the {checked['labels']:,} concept labels there that a person checked alone: {share:.1%}"]
+
+
 def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str] | None) -> list[str]:
     """The last lines: how good it is, and what to type next."""
     dense, plain = figures["dense_baseline"], figures.get("plain_classifier")
@@ -147,6 +171,7 @@ def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str
     of = "" if known == all_of else f" (concepts: {known:,} of {all_of:,} are labelled)"
     lines = [
         f"on validation: {told(figures)}{of}; its masks take away {figures['sparsity']:.1%}",
+        *checked_line(figures),
         f"  the dense CBM: {told(dense)}" + (f"; a plain classifier: label {plain['label_accuracy']:.1%}" if plain else ""),
         f"written to {out}; card.md and card.html say more. Next:",
     ]
@@ -159,4 +184,4 @@ def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str
         f"  {name} eval {model} {shlex.quote(str(out / 'validation.jsonl'))}",
         f"  {name} inspect {model}",
     ]
-    return lines[:6] if command else lines
+    return lines

@@ -7,6 +7,7 @@ import torch
 
 from . import metrics, train
 from .batches import Tokens
+from .data import NOT_GIVEN
 from .model import Model, new_heads
 from .targets import Targets
 
@@ -33,6 +34,8 @@ def only_label(tokens: Tokens) -> Tokens:
     """The same texts, with the label as the only concept, and no label."""
     part = tokens.part
     changed = copy.copy(tokens)
-    changed.part = dataclasses.replace(part, concepts=part.labels[:, None], labels=torch.ones(len(part), 1))
+    changed.part = dataclasses.replace(
+        part, concepts=part.labels[:, None], labels=torch.ones(len(part), 1), trust=NOT_GIVEN, checked=NOT_GIVEN
+    )
     changed.concepts, changed.labels = changed.part.gold, changed.part.gold_labels
     return changed

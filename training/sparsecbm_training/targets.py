@@ -18,7 +18,7 @@ class Targets:
         """What people said. With `rare` above 0, rare classes count for more than others."""
         part = tokens.part
         self.concepts, self.labels = part.concepts.to(tokens.device), part.labels.to(tokens.device)
-        known = part.known.float() * part.weights[:, None]
+        known = part.known.float() * part.weights[:, None] * part.trust
         weights = [known[:, k] * balanced(part.concepts[:, k], rare) for k in range(known.shape[1])]
         self.concept_weights = torch.stack(weights, 1).to(tokens.device)
         self.label_weights = (part.weights * balanced(part.labels, rare)).to(tokens.device)
