@@ -1,5 +1,6 @@
 """What comes out beside the checkpoint: figures, the validation part, model.onnx, and what to type next."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -124,7 +125,9 @@ def find_command() -> list[str] | None:
 
 
 def export(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | None:
-    """Writes model.onnx, which the command compares with the checkpoint. Returns the command, None where that failed."""
+    """Writes model.onnx, which the exporter compares with the checkpoint. Returns the command, None where that failed."""
+    if "SPARSECBM" not in os.environ and importlib.util.find_spec("sparsecbm"):
+        return export_here(out, say)
     command = find_command()
     if command is None:
         say("there is neither a sparsecbm command nor cargo to build it: model.onnx is not written")
@@ -138,6 +141,18 @@ def export(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | 
         say(f"model.onnx is not written; {shlex.join(command)} export said: {(result.stderr or result.stdout).strip()}")
         return None
     return command
+
+
+def export_here(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | None:
+    """As `export`, by the Python package."""
+    import sparsecbm
+
+    try:
+        sparsecbm.export(out, out / "model.onnx")
+    except sparsecbm.SparseCbmError as error:
+        say(f"model.onnx is not written: {error}")
+        return None
+    return ["sparsecbm"]
 
 
 def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str] | None) -> list[str]:

@@ -9,6 +9,7 @@ pub(super) use self::graph::TractGraph;
 use super::{Device, Encoded, Engine, Sequence};
 use crate::caught::caught;
 use crate::onnx::ModelProto;
+use crate::spread::spread;
 use crate::{Error, ErrorKind, Result, Schema};
 
 /// Runs a model on tract, one sequence at a time: on a processor a batch gains nothing there, and
@@ -49,10 +50,14 @@ impl TractEngine {
 
 impl Engine for TractEngine {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
+        self.encode_list(sequences, 1)
+    }
+
+    fn encode_list(&self, sequences: &[Sequence], threads: usize) -> Result<Vec<Encoded>> {
         let encode = |s: &Sequence| {
             run(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
         };
-        sequences.iter().map(encode).collect()
+        spread(sequences, threads, |s| s.ids.len(), encode)
     }
 
     fn device(&self) -> Device {
