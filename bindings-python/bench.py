@@ -1,6 +1,6 @@
 """What a call through Python costs over the same call in Rust, and what threads gain for a list.
 
-    cargo build --release -p sparsecbm-bench --example python_overhead
+    cargo build --release -p sparsecbm-python --example overhead
     python bindings-python/bench.py MODEL.onnx examples/data/cebab/validation.jsonl [--rounds 30]
 
 Both sides run in processes of their own and take turns, so that what else the machine does meets both. The smallest
@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from sparsecbm import Model
 
-BINARY = pathlib.Path(__file__).parents[1] / "target/release/examples/python_overhead"
+BINARY = pathlib.Path(__file__).parents[1] / "target/release/examples/overhead"
 
 
 def microseconds(call: Callable[[], object]) -> float:

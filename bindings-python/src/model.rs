@@ -131,15 +131,16 @@ impl Model {
     ///
     /// Raises `SparseCbmError`: `io`, `format`, `version` or `model` for the file, `unavailable` for the engine.
     #[staticmethod]
-    #[pyo3(signature = (path, *, engine="auto", threads=None, patches=Vec::new(), ort_library=None))]
+    #[pyo3(signature = (path, *, engine="auto", threads=None, patches=None, ort_library=None))]
     fn load(
         py: Python<'_>,
         path: PathBuf,
         engine: &str,
         threads: Option<NonZeroUsize>,
-        patches: Vec<Bound<'_, MaskPatch>>,
+        patches: Option<Vec<Bound<'_, MaskPatch>>>,
         ort_library: Option<PathBuf>,
     ) -> PyResult<Model> {
+        let patches = patches.unwrap_or_default();
         let patches: Vec<_> = patches.iter().map(|patch| patch.get().inner.clone()).collect();
         Origin { path: Some(path), engine: engine.into(), threads, ort_library }.load(py, &patches)
     }
@@ -298,6 +299,7 @@ impl Model {
     }
 
     /// A model never changes: its copy is itself.
+    #[pyo3(signature = (_memo, /))]
     fn __deepcopy__<'py>(this: Bound<'py, Self>, _memo: &Bound<'py, PyDict>) -> Bound<'py, Self> {
         this
     }

@@ -1,5 +1,6 @@
 """The command that the package installs."""
 
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -51,4 +52,4 @@ def test_training_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_training_comes_with_the_package() -> None:
-    assert _command.importlib.util.find_spec("sparsecbm_training") is not None
+    assert importlib.util.find_spec("sparsecbm_training") is not None

@@ -40,10 +40,11 @@ def test_as_the_command_explains(exported: Exported) -> None:
     text = "bad plot, unwatched acting!"
     explanation = model.predict(text).explain(occlusion=True, integrated=True, faithfulness=True)
     told = command("explain", exported("tiny"), text, "--integrated", "--faithfulness")
+    found: dict[str, Any] = {**explanation.to_dict()}
     for name in ("contributions", "what_if", "counterfactual", "suggestions", "faithfulness"):
-        assert near(explanation.to_dict()[name], told[name]), name  # type: ignore[literal-required]
+        assert near(found[name], told[name]), name
     for name in ("evidence", "occlusion", "integrated"):
-        assert near(explanation.to_dict()[name]["concepts"], told[name]["concepts"]), name  # type: ignore[literal-required]
+        assert near(found[name]["concepts"], told[name]["concepts"]), name
     assert near(model.predict(text).suggest(), told["suggestions"])
 
 

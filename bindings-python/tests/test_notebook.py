@@ -10,7 +10,7 @@ NOTEBOOKS = sorted((REPOSITORY / "examples/python").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 def test_notebook(path) -> None:  # type: ignore[no-untyped-def]
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     assert not any(cell.get("outputs") for cell in notebook.cells), "it is committed without outputs"
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
     data = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]

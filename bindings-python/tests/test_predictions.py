@@ -1,5 +1,7 @@
 """What a prediction says, and what overrides make of it."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,7 +58,7 @@ def test_overrides_leave_the_prediction_as_it_was(cebab: Model) -> None:
 def test_arrays_are_shared_and_cannot_be_written(cebab: Model) -> None:
     prediction = cebab.predict(REVIEW)
     evidence = prediction.token_evidence
-    assert evidence.base is prediction and not evidence.flags.writeable
+    assert cast(object, evidence.base) is prediction and not evidence.flags.writeable
     with pytest.raises(ValueError):
         evidence[0, 0, 0] = 1
     with pytest.raises(ValueError):
@@ -78,7 +80,8 @@ def test_lists_keep_their_order(cebab: Model) -> None:
     for given, prediction in zip(cebab.predict(ids), together, strict=True):
         np.testing.assert_array_equal(given.label_logits, prediction.label_logits)
         assert given.text is None
-    assert cebab.predict([]) == []
+    nothing: list[str] = []
+    assert cebab.predict(nothing) == []
     assert len(cebab.predict(pd.Series(texts))) == len(texts)
     assert len(cebab.predict(np.array(texts))) == len(texts)
 

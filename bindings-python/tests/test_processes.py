@@ -109,7 +109,12 @@ def test_eight_threads(cebab: Model) -> None:
 
 def test_a_list_leaves_the_interpreter_to_other_threads(cebab: Model) -> None:
     done = threading.Event()
-    worker = threading.Thread(target=lambda: (cebab.predict([REVIEW] * 2000), done.set()))
+
+    def work() -> None:
+        cebab.predict([REVIEW] * 500)
+        done.set()
+
+    worker = threading.Thread(target=work)
     worker.start()
     turns = 0
     while not done.is_set():

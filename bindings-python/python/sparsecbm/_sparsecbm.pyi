@@ -3,12 +3,29 @@
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, SupportsIndex, TypeAlias, overload
+from typing import Any, Final, SupportsIndex, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import reports
+
+__all__ = [
+    "VERSION",
+    "Concept",
+    "Edit",
+    "Explanation",
+    "MaskPatch",
+    "Model",
+    "Prediction",
+    "Subnetworks",
+    "Token",
+    "Variable",
+    "export",
+    "inspect",
+    "restore",
+    "run",
+]
 
 VERSION: Final[str]
 
@@ -17,6 +34,7 @@ _Ids: TypeAlias = Sequence[int] | NDArray[np.integer[Any]]
 _Value: TypeAlias = str | SupportsIndex | Sequence[float] | NDArray[np.floating[Any]]
 _Floats: TypeAlias = NDArray[np.float32]
 
+@final
 class Variable:
     """A concept, or the label, of a model."""
 
@@ -30,6 +48,7 @@ class Variable:
     def values(self) -> list[float] | None:
         """What each class is worth, where they are worth something (stars)."""
 
+@final
 class Token:
     """One position of a model's input."""
 
@@ -46,6 +65,7 @@ class Token:
     def end(self) -> int | None:
         """The character after the last one; `None` as `start`."""
 
+@final
 class Concept:
     """One concept of a prediction, after overrides; `str` gives its class."""
 
@@ -71,6 +91,7 @@ class Concept:
     def question(self) -> reports.Question | None:
         """Which question the override asks, `suppose` or `correct`; `None` where there is none."""
 
+@final
 class Prediction:
     """What a model says of one text, with the overrides that were made since.
 
@@ -102,7 +123,7 @@ class Prediction:
     @property
     def concepts(self) -> dict[str, Concept]:
         """Every concept by its name, in the model's order, after overrides."""
-    def __getitem__(self, name: str) -> Concept:
+    def __getitem__(self, name: str, /) -> Concept:
         """The concept of that name, after overrides."""
     @property
     def concept_logits(self) -> _Floats:
@@ -166,6 +187,7 @@ class Prediction:
         """`label` and `score` (its probability), and the same of each concept: what calling the model gives."""
     def _repr_html_(self) -> str: ...
 
+@final
 class Explanation:
     """Why a model says what it says of one text. In a notebook it is the picture of `sparsecbm explain --html`."""
 
@@ -202,6 +224,7 @@ class Explanation:
         """The page that `sparsecbm explain --html` writes, also written to `path` where one is given."""
     def _repr_html_(self) -> str: ...
 
+@final
 class Subnetworks:
     """Which weights each concept of a model uses."""
 
@@ -214,6 +237,7 @@ class Subnetworks:
         """
     def _repr_html_(self) -> str: ...
 
+@final
 class MaskPatch:
     """Bits of one concept's mask that are to be flipped: a small change of a model, kept beside it."""
 
@@ -237,6 +261,7 @@ class MaskPatch:
     def flips(self) -> int:
         """How many bits it flips."""
 
+@final
 class Edit:
     """A change of one concept's mask, and what it does to the texts it was made for."""
 
@@ -257,6 +282,7 @@ class Edit:
     def to_dict(self) -> reports.EditReport:
         """All of it, as plain data."""
 
+@final
 class Model:
     """A loaded model.
 
@@ -271,7 +297,7 @@ class Model:
         *,
         engine: str = "auto",
         threads: int | None = None,
-        patches: Sequence[MaskPatch] = (),
+        patches: Sequence[MaskPatch] | None = None,
         ort_library: _Path | None = None,
     ) -> Model:
         """Loads an exported file.
@@ -287,10 +313,11 @@ class Model:
         data: bytes, *, engine: str = "auto", threads: int | None = None, ort_library: _Path | None = None
     ) -> Model:
         """Loads an exported file from memory; such a model cannot be pickled. Options and errors as `load`."""
+    # A str is a sequence of str too, but no list of texts; an array of ids is no list of arrays.
     @overload
-    def predict(self, input: str) -> Prediction: ...
+    def predict(self, input: str) -> Prediction: ...  # type: ignore[overload-overlap]
     @overload
-    def predict(self, input: NDArray[np.integer[Any]]) -> Prediction: ...
+    def predict(self, input: NDArray[np.integer[Any]]) -> Prediction: ...  # type: ignore[overload-overlap]
     @overload
     def predict(self, input: Sequence[int]) -> Prediction: ...
     @overload
@@ -354,6 +381,8 @@ class Model:
     @property
     def patches(self) -> list[MaskPatch]:
         """The patches that it has, in order."""
+    def __copy__(self) -> Model: ...
+    def __deepcopy__(self, _memo: dict[int, Any], /) -> Model: ...
 
 def export(
     checkpoint: _Path,

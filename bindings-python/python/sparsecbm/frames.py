@@ -35,5 +35,6 @@ def predict_frame(model: Model, frame: pd.DataFrame, text: str, *, probabilities
     """The predictions of the texts in column `text` of a table: rows and index as there."""
     if text not in frame.columns:
         raise KeyError(f"there is no column {text!r}; there are {', '.join(map(str, frame.columns))}")
-    result = to_frame(model.predict(frame[text].tolist()), probabilities=probabilities)
+    texts: list[str] = frame[text].tolist()
+    result = to_frame(model.predict(texts), probabilities=probabilities)
     return result.set_axis(frame.index)

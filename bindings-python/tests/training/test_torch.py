@@ -22,17 +22,22 @@ def parts(name: str) -> dict[str, Any]:
     tensors = load_file(folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     masks = {}
-    for key, packed in tensors.items():
-        layer = key.removesuffix(".mask_bits")
-        if layer != key:
-            weight = tensors[f"{layer}.weight"]
-            inputs, outputs = weight.shape[::-1] if config["model_type"] != "gpt2" else weight.shape
-            bits = torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=inputs, bitorder="little"))
-            mask = bits.repeat_interleave(outputs // bits.shape[1], dim=1)
-            masks[layer] = mask if config["model_type"] != "gpt2" else mask.transpose(1, 2)
+    turned = config["model_type"] == "gpt2"
+    for layer in sorted({key.split(".mask_")[0] for key in tensors if ".mask_" in key}):
+        listed = [key for key in tensors if key.startswith(f"{layer}.mask_list.")]
+        if listed:
+            masks[layer] = torch.stack([tensors[f"{layer}.mask_list.{k}"].float() for k in range(len(listed))])
+            continue
+        packed, (outputs, inputs) = (
+            tensors[f"{layer}.mask_bits"],
+            tensors[f"{layer}.weight"].shape[:: -1 if turned else 1],
+        )
+        bits = torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=inputs, bitorder="little"))
+        mask = bits.repeat_interleave(outputs // bits.shape[1], dim=1)
+        masks[layer] = mask.transpose(1, 2) if turned else mask
     schema = json.loads((folder / "sparsecbm.json").read_text(encoding="utf-8"))
     return {
-        "backbone": {k: v for k, v in tensors.items() if not k.startswith(HEADS) and not k.endswith(".mask_bits")},
+        "backbone": {k: v for k, v in tensors.items() if not k.startswith(HEADS) and ".mask_" not in k},
         "schema": schema,
         "masks": masks,
         "heads": {k: v for k, v in tensors.items() if k.startswith(HEADS)},

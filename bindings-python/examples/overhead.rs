@@ -1,5 +1,5 @@
 //! The Rust side of `bindings-python/bench.py`, which starts it: for each line of standard input, the microseconds that a
-//! call takes. `python_overhead MODEL.onnx TEXTS.json`; lines: `text`, `override`, or `list COUNT THREADS`.
+//! call takes. `overhead MODEL.onnx TEXTS.json`; lines: `text`, `override`, or `list COUNT THREADS`.
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -11,7 +11,7 @@ use sparsecbm::Model;
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [model, texts] = &*arguments else {
-        return Err("python_overhead MODEL.onnx TEXTS.json".into());
+        return Err("overhead MODEL.onnx TEXTS.json".into());
     };
     let model = Model::load(model, &Default::default())?;
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(texts)?)?;
