@@ -62,6 +62,7 @@ mod prediction;
 pub mod schema;
 #[doc(hidden)]
 pub mod sparse;
+mod spread;
 mod tokenizer;
 
 pub use concept_layer::{ConceptValue, Question};

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::onnx::ModelProto;
 use crate::prediction::{Encoding, Prediction};
 use crate::schema::{Pooling, Schema};
 use crate::sparse::PlannedProduct;
+use crate::spread::{or_all_cores, spread};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::{masks, onnx};
 
@@ -252,7 +254,40 @@ impl Model {
     /// As [`Model::predict`].
     pub fn predict_batch<T: AsRef<str>>(&self, texts: &[T]) -> Result<Vec<Prediction>> {
         let tokens: Result<Vec<Tokens>> = texts.iter().map(|t| self.tokenize(t.as_ref())).collect();
-        self.predict_all(tokens?)
+        self.predict_all(tokens?, None)
+    }
+
+    /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract` run a
+    /// text a thread, the longest first, on so many `threads`, by default one a core; ONNX Runtime runs batches of texts
+    /// of like length on threads of its own.
+    ///
+    /// # Errors
+    /// As [`Model::predict`], for the first text that has one.
+    pub fn predict_list<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        threads: Option<NonZeroUsize>,
+    ) -> Result<Vec<Prediction>> {
+        let threads = or_all_cores(threads);
+        let size = |text: &T| text.as_ref().len();
+        let tokens = spread(texts, threads, size, |text| self.tokenize(text.as_ref()))?;
+        self.predict_all(tokens, Some(threads))
+    }
+
+    /// As [`Model::predict_list`], from token ids.
+    ///
+    /// # Errors
+    /// As [`Model::predict_tokens`], for the first sequence that has one.
+    pub fn predict_tokens_list<T: AsRef<[u32]>>(
+        &self,
+        list: &[T],
+        threads: Option<NonZeroUsize>,
+    ) -> Result<Vec<Prediction>> {
+        let describe = |ids: &T| self.inner.tokenizer.describe(ids.as_ref());
+        self.predict_all(
+            list.iter().map(describe).collect::<Result<_>>()?,
+            Some(or_all_cores(threads)),
+        )
     }
 
     /// Predicts from token ids, special tokens included, no padding.
@@ -270,7 +305,7 @@ impl Model {
     /// As [`Model::predict_tokens`].
     pub fn predict_tokens_batch<T: AsRef<[u32]>>(&self, batch: &[T]) -> Result<Vec<Prediction>> {
         let describe = |ids: &T| self.inner.tokenizer.describe(ids.as_ref());
-        self.predict_all(batch.iter().map(describe).collect::<Result<_>>()?)
+        self.predict_all(batch.iter().map(describe).collect::<Result<_>>()?, None)
     }
 
     /// Token ids, special tokens included, no padding, as the model reads them.
@@ -289,7 +324,7 @@ impl Model {
     /// have, since tokens may be made by hand; else as [`Model::predict`].
     pub fn predict_tokenized(&self, batch: Vec<Tokens>) -> Result<Vec<Prediction>> {
         batch.iter().try_for_each(|tokens| self.inner.tokenizer.check(tokens))?;
-        self.predict_all(batch)
+        self.predict_all(batch, None)
     }
 
     /// `[L]`: the label's probabilities that follow from concept logits `[K, C]`, without overrides: the
@@ -309,12 +344,13 @@ impl Model {
     }
 
     fn predict_one(&self, tokens: Tokens) -> Result<Prediction> {
-        Ok(self.predict_all(vec![tokens])?.swap_remove(0))
+        Ok(self.predict_all(vec![tokens], None)?.swap_remove(0))
     }
 
-    fn predict_all(&self, batch: Vec<Tokens>) -> Result<Vec<Prediction>> {
+    /// On so many threads, a text a thread; else as the engine runs a batch.
+    fn predict_all(&self, batch: Vec<Tokens>, threads: Option<usize>) -> Result<Vec<Prediction>> {
         let ids = |tokens: &Tokens| tokens.tokens.iter().map(|token| token.id.into()).collect();
-        let encoded = self.encode_ids(batch.iter().map(ids).collect())?;
+        let encoded = self.encode(batch.iter().map(ids).collect(), threads)?;
         let predictions = batch.into_iter().zip(encoded).map(|(tokens, encoded)| {
             Prediction::new(Encoding { model: self.clone(), tokens, encoded })
         });
@@ -323,12 +359,19 @@ impl Model {
 
     /// Runs the backbone on token ids, special tokens included, no padding.
     pub(crate) fn encode_ids(&self, batch: Vec<Vec<i64>>) -> Result<Vec<Encoded>> {
+        self.encode(batch, None)
+    }
+
+    fn encode(&self, batch: Vec<Vec<i64>>, threads: Option<usize>) -> Result<Vec<Encoded>> {
         // What a tokenizer without special tokens makes of an empty text: the mean over no position is 0,
         // which leaves the heads' biases.
         let nothing: Vec<bool> = batch.iter().map(Vec::is_empty).collect();
         let sequences: Vec<Sequence> =
             batch.into_iter().filter(|ids| !ids.is_empty()).map(|ids| self.sequence(ids)).collect();
-        let encoded = self.inner.engine.encode(&sequences)?;
+        let encoded = match threads {
+            Some(threads) => self.inner.engine.encode_list(&sequences, threads)?,
+            None => self.inner.engine.encode(&sequences)?,
+        };
         if encoded.len() != sequences.len() {
             return Err(Error::new(
                 ErrorKind::Engine,

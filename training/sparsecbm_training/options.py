@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 import pathlib
 import re
 import tomllib
@@ -12,12 +13,14 @@ import torch
 from . import columns, recipe
 from .table import DataError
 
-EXAMPLE = "training/train reviews.csv --text review --label sentiment --out my-model"
+# What the user typed: the Python package's command starts this program under its own name.
+PROGRAM = os.environ.get("SPARSECBM_PROGRAM", "training/train")
+EXAMPLE = f"{PROGRAM} reviews.csv --text review --label sentiment --out my-model"
 
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog="training/train",
+        prog=PROGRAM,
         description="Trains a sparse concept bottleneck model on a table of labelled texts.",
         epilog=f"Example: {EXAMPLE}",
     )

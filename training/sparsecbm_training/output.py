@@ -1,5 +1,6 @@
 """What comes out beside the checkpoint: figures, the validation part, model.onnx, and what to type next."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -140,7 +141,9 @@ def find_command() -> list[str] | None:
 
 
 def export(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | None:
-    """Writes model.onnx, which the command compares with the checkpoint. Returns the command, None where that failed."""
+    """Writes model.onnx, which the exporter compares with the checkpoint. Returns the command, None where that failed."""
+    if "SPARSECBM" not in os.environ and importlib.util.find_spec("sparsecbm"):
+        return export_here(out, say)
     command = find_command()
     if command is None:
         say("there is neither a sparsecbm command nor cargo to build it: model.onnx is not written")
@@ -162,6 +165,18 @@ def checked_line(figures: dict[str, typing.Any]) -> list[str]:
         return []
     share = checked["concept_accuracy"]
     return [f"  on the {checked['labels']:,} concept labels there that a person checked alone: {share:.1%}"]
+
+
+def export_here(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | None:
+    """As `export`, by the Python package."""
+    import sparsecbm
+
+    try:
+        sparsecbm.export(out, out / "model.onnx")
+    except sparsecbm.SparseCbmError as error:
+        say(f"model.onnx is not written: {error}")
+        return None
+    return ["sparsecbm"]
 
 
 def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str] | None) -> list[str]:

@@ -152,7 +152,8 @@ fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
     Ok((concept.trim().into(), cost.trim().parse().map_err(|_| expected)?))
 }
 
-fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
+/// Why, in words and tables, coloured.
+pub fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     let label = prediction.label();
     let bold = Style::new().bold();
     let share = tables::percent(label.probabilities[label.class_index].into());

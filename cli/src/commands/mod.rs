@@ -24,6 +24,9 @@ use clap::Subcommand;
 use serde::Serialize;
 use sparsecbm::{Error, ErrorKind, Result};
 
+pub use explain::describe as describe_explanation;
+pub use predict::describe_prediction;
+
 /// What is to be done.
 #[derive(Subcommand)]
 pub enum Command {

@@ -68,6 +68,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     print(answers.trim_end())
 }
 
+/// What is printed of a prediction that may have overrides.
+pub fn describe_prediction(prediction: &Prediction) -> String {
+    let overridden = prediction.concepts().any(|concept| concept.overridden);
+    let text = prediction.text().unwrap_or_default().into();
+    describe(&Answer {
+        text,
+        prediction: prediction.undo_all(),
+        overridden: overridden.then(|| prediction.clone()),
+    })
+}
+
 /// Concepts and label, before and after overrides.
 fn describe(answer: &Answer) -> String {
     let Answer { prediction, overridden, .. } = answer;

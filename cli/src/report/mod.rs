@@ -25,18 +25,49 @@ pub fn explanation_page(
     explanation: &Explanation,
     subnetworks: Option<&Subnetworks>,
 ) -> Result<String> {
+    explanation_in("page.html", prediction, explanation, subnetworks)
+}
+
+/// The same without subnetworks as a part of another page, a notebook's: one element with a style of its own.
+///
+/// # Errors
+/// `Io` where it cannot be written.
+pub fn explanation_fragment(prediction: &Prediction, explanation: &Explanation) -> Result<String> {
+    explanation_in("fragment.html", prediction, explanation, None)
+}
+
+fn explanation_in(
+    layout: &str,
+    prediction: &Prediction,
+    explanation: &Explanation,
+    subnetworks: Option<&Subnetworks>,
+) -> Result<String> {
     #[derive(Serialize)]
-    struct Page {
+    struct Page<'a> {
+        layout: &'a str,
         explanation: explanation::View,
         subnetworks: Option<subnetworks::View>,
     }
     render(
         "explanation.html",
         &Page {
+            layout,
             explanation: explanation::View::new(prediction, explanation),
             subnetworks: subnetworks.map(subnetworks::View::new).transpose()?,
         },
     )
+}
+
+/// A model's subnetworks as a part of another page.
+///
+/// # Errors
+/// `Io` where it cannot be written.
+pub fn subnetworks_fragment(subnetworks: &Subnetworks) -> Result<String> {
+    #[derive(Serialize)]
+    struct Page {
+        subnetworks: subnetworks::View,
+    }
+    render("subnetworks-alone.html", &Page { subnetworks: subnetworks::View::new(subnetworks)? })
 }
 
 /// A page about a model: what it was trained for, and its subnetworks.
@@ -76,10 +107,12 @@ pub fn reliability_page(calibration: &CalibrationReport, label: &str) -> Result<
 }
 
 fn render(name: &str, page: &impl Serialize) -> Result<String> {
-    const TEMPLATES: [(&str, &str); 6] = [
+    const TEMPLATES: [(&str, &str); 8] = [
         ("page.html", include_str!("templates/page.html")),
+        ("fragment.html", include_str!("templates/fragment.html")),
         ("style.css", include_str!("templates/style.css")),
         ("explanation.html", include_str!("templates/explanation.html")),
+        ("subnetworks-alone.html", include_str!("templates/subnetworks-alone.html")),
         ("subnetworks.html", include_str!("templates/subnetworks.html")),
         ("model.html", include_str!("templates/model.html")),
         ("reliability.html", include_str!("templates/reliability.html")),

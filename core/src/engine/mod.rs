@@ -32,6 +32,12 @@ pub(crate) trait Engine: Send + Sync {
     /// The backbone: from token ids to concept logits and token evidence, one result a sequence.
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>>;
 
+    /// The same with a sequence a thread on so many threads, where the engine runs sequences one at a time; others have
+    /// threads of their own.
+    fn encode_list(&self, sequences: &[Sequence], _threads: usize) -> Result<Vec<Encoded>> {
+        self.encode(sequences)
+    }
+
     /// What it is and where it runs.
     fn device(&self) -> Device;
 

@@ -7,6 +7,7 @@ use crate::format::tensors;
 use crate::onnx::ModelProto;
 use crate::schema::Schema;
 use crate::sparse::{Encoder, InstructionSet, PlannedProduct};
+use crate::spread::spread;
 
 /// Runs a model on our own kernels alone, without any library that runs graphs.
 pub(crate) struct SparseEngine {
@@ -40,18 +41,23 @@ impl SparseEngine {
         }
         Ok(SparseEngine { encoder })
     }
+
+    fn encode_one(&self, sequence: &Sequence, threads: usize) -> Result<Encoded> {
+        let evidence = self.encoder.run(&sequence.ids, sequence.attended, threads)?;
+        Ok(Encoded {
+            concept_logits: evidence.concept_logits,
+            token_evidence: evidence.token_evidence,
+        })
+    }
 }
 
 impl Engine for SparseEngine {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
-        let encode = |sequence: &Sequence| {
-            let evidence = self.encoder.run(&sequence.ids, sequence.attended)?;
-            Ok(Encoded {
-                concept_logits: evidence.concept_logits,
-                token_evidence: evidence.token_evidence,
-            })
-        };
-        sequences.iter().map(encode).collect()
+        sequences.iter().map(|sequence| self.encode_one(sequence, self.encoder.threads())).collect()
+    }
+
+    fn encode_list(&self, sequences: &[Sequence], threads: usize) -> Result<Vec<Encoded>> {
+        spread(sequences, threads, |s| s.ids.len(), |sequence| self.encode_one(sequence, 1))
     }
 
     fn device(&self) -> Device {

@@ -155,11 +155,17 @@ impl Encoder {
         self.set.name()
     }
 
-    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding.
+    /// Over how many threads the branches of one text are spread where nothing else is said.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, its branches on so many
+    /// `threads`.
     ///
     /// # Errors
     /// `Engine` where the embedding has no row for an id or a position, and where there is nothing to attend to.
-    pub(crate) fn run(&self, ids: &[i64], attended: usize) -> Result<Evidence> {
+    pub(crate) fn run(&self, ids: &[i64], attended: usize, threads: usize) -> Result<Evidence> {
         if attended == 0 {
             let found = format!("{} positions, all of them padding", ids.len());
             return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
@@ -177,7 +183,7 @@ impl Encoder {
             Some(embedding) => embedding.run(self.set, ids, text, next)?,
             None => &[],
         };
-        let scores = self.run_branches(Embedded { words, position_embedding }, text);
+        let scores = self.run_branches(Embedded { words, position_embedding }, text, threads);
         self.idle().push(buffers);
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
@@ -198,7 +204,7 @@ impl Encoder {
     }
 
     /// Panels of each head's scores, for each branch.
-    fn run_branches(&self, embedded: Embedded, text: Text) -> Vec<Vec<Vec<f32>>> {
+    fn run_branches(&self, embedded: Embedded, text: Text, threads: usize) -> Vec<Vec<Vec<f32>>> {
         let run_all = |branches: &[PackedBranch]| -> Vec<Vec<Vec<f32>>> {
             let mut buffers = self.buffers();
             let run = |branch: &PackedBranch| branch.run(self.set, embedded, text, &mut buffers);
@@ -206,7 +212,7 @@ impl Encoder {
             self.idle().push(buffers);
             scores
         };
-        let share = self.branches.len().div_ceil(self.threads);
+        let share = self.branches.len().div_ceil(threads);
         if share >= self.branches.len() {
             return run_all(&self.branches);
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::ModelProto;
 use crate::panic::catch_panic;
 use crate::schema::Schema;
+use crate::spread::spread;
 
 /// Runs a model on tract, one sequence at a time: on a processor a batch gains nothing there, and
 /// nothing is spent on padding.
@@ -50,10 +51,14 @@ impl TractEngine {
 
 impl Engine for TractEngine {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>> {
+        self.encode_list(sequences, 1)
+    }
+
+    fn encode_list(&self, sequences: &[Sequence], threads: usize) -> Result<Vec<Encoded>> {
         let encode = |s: &Sequence| {
             run(|| self.encode_one(s)).map_err(|e| failed(e, "encoder graph", ErrorKind::Engine))
         };
-        sequences.iter().map(encode).collect()
+        spread(sequences, threads, |s| s.ids.len(), encode)
     }
 
     fn device(&self) -> Device {

@@ -132,6 +132,7 @@ impl Program<'_> {
             faithfulness_steps: u32::from(self.input.byte() % 3),
             gradients: null(),
             integrated_steps: 0,
+            occlusion_window: u32::from(self.input.byte() % 7),
         };
         let chosen = if self.input.byte().is_multiple_of(2) { null() } else { &raw const options };
         let mut made_one = null_mut();
