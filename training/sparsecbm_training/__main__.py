@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import pathlib
-import shutil
 import sys
 import time
 import typing
