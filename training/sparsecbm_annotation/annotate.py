@@ -35,7 +35,7 @@ def command(given: argparse.Namespace) -> int:
     words = texts_of(texts, given.text)
     labelled.expect_room(texts, classes)
     expect_out(given)
-    server = Server(given.endpoint, key(given.key_env), timeout=given.timeout, retries=given.retries)
+    server = Server(given.endpoint, key(given.key_env), timeout=given.timeout, retries=given.retries, tell=say)
     different = list(dict.fromkeys(text for text in words if text))
     if not different:
         raise DataError(f"{texts.files[0]}, column {given.text!r}: is empty in every row; expected texts")

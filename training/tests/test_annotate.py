@@ -19,7 +19,7 @@ TESTS = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 try:
-    import httpx  # noqa: F401
+    import ruamel.yaml  # noqa: F401
 except ImportError as error:  # the environment of training need not hold what annotation does
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
@@ -244,6 +244,34 @@ class BadServers(Annotating):
         self.assertEqual(self.annotate(served)[0], 0)
         self.all_right()
         self.assertEqual(set(served.answered.values()), {1})
+
+    def test_one_text_that_fails_for_ever_does_not_stop_the_others(self):
+        def poisoned(request, _):
+            return (500, {}, b"crash") if text_of(request) == self.texts[3] else right(request)
+
+        served = self.serve(poisoned)
+        code, said = self.annotate(served, "--retries", "1")
+        self.assertEqual(code, 0, said)
+        self.assertIn("2 questions have no answer", said)
+        self.assertIn("status 500: crash; asked 2 times", said)
+        self.assertEqual([table.read([self.out]).cells["food"][i] for i in (3, 5)], ["", "good"])
+
+    def test_a_model_that_declines(self):
+        def declines(request, _):
+            found = right(request)
+            if text_of(request) == self.texts[3]:
+                found["choices"][0]["message"]["content"] = None
+            return found
+
+        code, said = self.annotate(self.serve(declines))
+        self.assertEqual(code, 0, said)
+        self.assertEqual(table.read([self.out]).cells["food"][3], "")
+
+    def test_a_file_of_answers_that_is_none(self):
+        self.out.with_name("labelled.csv.answers.sqlite").write_text("no data base" * 100)
+        code, said = self.annotate(self.serve(lambda request, _: right(request)))
+        self.assertEqual(code, 2)
+        self.assertIn("cannot be used to keep answers", said)
 
     def test_rate_limit_is_obeyed(self):
         turned_away = []
