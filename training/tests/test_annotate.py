@@ -26,6 +26,7 @@ except ImportError as error:  # the environment of training need not hold what a
 from chat_server import ChatServer, completion, cut_short, hang_up, slowly, text_of
 
 from sparsecbm_annotation import __main__, answers, concepts, prompts, server
+from sparsecbm_annotation.labelled import Labelled
 from sparsecbm_training import table
 
 KEY = "sk-never-to-be-seen-4711"
@@ -364,13 +365,30 @@ class Budgets(Annotating):
         self.assertEqual(self.annotate(served)[0], 0)
         self.all_right()
 
-    def test_checked_labels_are_not_overwritten(self):
+    def test_what_a_person_checked_stays(self):
         served = self.serve(lambda request, _: right(request))
         self.assertEqual(self.annotate(served)[0], 0)
-        self.out.write_text(self.out.read_text().replace("model m, log probabilities", "person random", 1))
+        labels = Labelled.read(self.out, "review")
+        labels.set("noise", 4, "unknown", "random")
+        labels.save()
+        (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("How loud", "How noisy"))
+        self.assertEqual(self.annotate(served)[0], 0)
+        found = table.read([self.out])
+        self.assertEqual((found.cells["noise"][4], found.cells["noise source"][4]), ("unknown", "person random"))
+        self.assertEqual(found.cells["noise=high"][4], "0.8")
+        self.assertEqual(len(served.requests), 48 + 24)
+
+    def test_what_a_person_checked_is_never_lost(self):
+        served = self.serve(lambda request, _: right(request))
+        self.assertEqual(self.annotate(served)[0], 0)
+        labels = Labelled.read(self.out, "review")
+        labels.set("noise", 4, "unknown", "random")
+        labels.save()
+        before = self.out.read_bytes()
+        (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("      unknown: It does not say.\n", ""))
         code, said = self.annotate(served, "--overwrite")
-        self.assertEqual(code, 2)
-        self.assertIn("1 labels that a person checked", said)
+        self.assertEqual((code, self.out.read_bytes()), (2, before))
+        self.assertIn("row 6, column 'noise': found 'unknown'", said)
 
     def test_another_question_is_asked_anew_and_the_others_are_not(self):
         served = self.serve(lambda request, _: right(request))
