@@ -151,9 +151,8 @@ def tell(
 ) -> int:
     for name, own in classes.items():
         counts = collections.Counter(cell for cell in result.cells[name] if cell is not None)
-        sure = [
-            max(result.cells[f"{name}={one}"][i] for one in own) for i, cell in enumerate(result.cells[name]) if cell
-        ]
+        shares = zip(*(result.cells[f"{name}={one}"] for one in own))
+        sure = [max(each) for each in shares if None not in each]
         mean = f"; {sum(sure) / len(sure):.0%} sure in the mean" if sure else ""
         print(f"{name}: " + ", ".join(f"{one} {counts[one]:,}" for one in own) + mean)
     for why, where in list(outcome.failed.items())[:3]:

@@ -370,8 +370,10 @@ class Budgets(Annotating):
         self.assertEqual(self.annotate(served)[0], 0)
         labels = Labelled.read(self.out, "review")
         labels.set("noise", 4, "unknown", "random")
+        labels.set("noise", 23, "unknown", "random")
         labels.save()
         (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("How loud", "How noisy"))
+        self.assertEqual(self.annotate(served, "--max-requests", "60")[0], 3)  # no answer for some, not even a checked one
         self.assertEqual(self.annotate(served)[0], 0)
         found = table.read([self.out])
         self.assertEqual((found.cells["noise"][4], found.cells["noise source"][4]), ("unknown", "person random"))
