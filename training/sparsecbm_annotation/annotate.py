@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import sys
+import typing
 
 from sparsecbm_training import provenance, table
 from sparsecbm_training.table import COMMAS, LINES, DataError, Table, listed, short
@@ -35,7 +36,8 @@ def command(given: argparse.Namespace) -> int:
     words = texts_of(texts, given.text)
     labelled.expect_room(texts, classes)
     expect_out(given)
-    server = Server(given.endpoint, key(given.key_env), timeout=given.timeout, retries=given.retries)
+    checked_before(given, words, classes)
+    server = Server(given.endpoint, key(given.key_env), timeout=given.timeout, retries=given.retries, tell=say)
     different = list(dict.fromkeys(text for text in words if text))
     if not different:
         raise DataError(f"{texts.files[0]}, column {given.text!r}: is empty in every row; expected texts")
@@ -56,6 +58,7 @@ def command(given: argparse.Namespace) -> int:
     source = f"{provenance.MODEL} {given.model}, {form.how}"
     by_text = dict(zip(different, outcome.said))
     result = labelled.add(texts, classes, [by_text.get(text, {}) for text in words], source)
+    keep_checked(result, words, checked_before(given, words, classes))
     labelled.write(given.out, result)
     return tell(given, result, classes, outcome, different)
 
@@ -102,17 +105,45 @@ def expect_out(given: argparse.Namespace) -> None:
         return
     if out.is_dir():
         raise DataError(f"--out {out} is a folder; expected a file")
-    there = table.read([out])
-    checked = sum(
-        provenance.origin(cell) == provenance.PERSON
-        for name in there.columns if name.endswith(provenance.SUFFIX) for cell in there.cells[name]
-    )  # fmt: skip
-    if checked:
-        raise DataError(
-            f"--out {out} holds {checked:,} labels that a person checked, which would be lost; expected another name"
-        )
     if not given.overwrite and not out.with_name(out.name + ".answers.sqlite").exists():
         raise DataError(f"--out {out} is there already; expected another name, or --overwrite")
+
+
+Checked = dict[tuple[str, str], tuple[typing.Any, typing.Any]]  # of a text and a concept: class and source
+
+
+def checked_before(given: argparse.Namespace, words: list[str], classes: dict[str, list[str]]) -> Checked:
+    """What a person checked in the table that --out replaces. Raises DataError where it would be lost."""
+    out: pathlib.Path = given.out
+    if not out.exists():
+        return {}
+    there = table.read([out])
+    result: Checked = {}
+    texts = set(words)
+    for column in there.columns:
+        name = column.removesuffix(provenance.SUFFIX)
+        if name == column or name not in there.columns:
+            continue
+        for i, source in enumerate(there.cells[column]):
+            if provenance.origin(source) != provenance.PERSON:
+                continue
+            text, chosen = str(there.cells.get(given.text, [""] * len(there))[i] or "").strip(), there.cells[name][i]
+            if text not in texts or chosen not in classes.get(name, ()):
+                raise DataError(
+                    f"--out {out} holds a label that a person checked and that would be lost: {there.place(i)}, column "
+                    f"{name!r}: found {short(chosen)}, for which the new texts or concepts have no place; "
+                    "expected another --out"
+                )
+            result[text, name] = chosen, source
+    return result
+
+
+def keep_checked(result: Table, words: list[str], checked: Checked) -> None:
+    """A person's labels stay, whatever the model says now."""
+    for i, text in enumerate(words):
+        for name in {name for _, name in checked}:
+            if (text, name) in checked:
+                result.cells[name][i], result.cells[name + provenance.SUFFIX][i] = checked[text, name]
 
 
 def tell(
@@ -120,9 +151,8 @@ def tell(
 ) -> int:
     for name, own in classes.items():
         counts = collections.Counter(cell for cell in result.cells[name] if cell is not None)
-        sure = [
-            max(result.cells[f"{name}={one}"][i] for one in own) for i, cell in enumerate(result.cells[name]) if cell
-        ]
+        shares = zip(*(result.cells[f"{name}={one}"] for one in own))
+        sure = [max(each) for each in shares if None not in each]
         mean = f"; {sum(sure) / len(sure):.0%} sure in the mean" if sure else ""
         print(f"{name}: " + ", ".join(f"{one} {counts[one]:,}" for one in own) + mean)
     for why, where in list(outcome.failed.items())[:3]:

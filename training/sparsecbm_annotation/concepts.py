@@ -5,6 +5,7 @@ import typing
 
 import pydantic
 import ruamel.yaml
+
 from sparsecbm_training.table import DataError, listed, short
 
 TEMPLATE = pathlib.Path(__file__).with_name("concepts.yaml")

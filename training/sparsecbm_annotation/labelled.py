@@ -17,6 +17,7 @@ import typing
 
 import pyarrow
 import pyarrow.parquet
+
 from sparsecbm_training import provenance, table
 from sparsecbm_training.table import DataError, Table, listed, short
 

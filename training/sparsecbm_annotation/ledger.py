@@ -3,6 +3,7 @@
 It holds no text and no key: a request is known by its SHA-256.
 """
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -51,31 +52,39 @@ class Ledger:
     def close(self) -> None:
         self.connection.close()
 
-    def answer(self, request: str) -> Reply | None:
+    @contextlib.contextmanager
+    def used(self) -> typing.Iterator[sqlite3.Connection]:
         with self.lock:
-            found = self.connection.execute("SELECT reply FROM answers WHERE request = ?", (request,)).fetchone()
+            try:
+                yield self.connection
+            except sqlite3.Error as error:
+                raise DataError(f"{self.path}: answers cannot be kept ({error}); is the disk full?") from error
+
+    def answer(self, request: str) -> Reply | None:
+        with self.used() as connection:
+            found = connection.execute("SELECT reply FROM answers WHERE request = ?", (request,)).fetchone()
         return None if found is None else unpacked(json.loads(found[0]))
 
     def keep(self, request: str, reply: Reply) -> None:
-        with self.lock:
-            self.connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (request, json.dumps(packed(reply))))
+        with self.used() as connection:
+            connection.execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (request, json.dumps(packed(reply))))
 
     def spend(self, requests: int, tokens: int) -> None:
-        with self.lock:
-            self.connection.execute("UPDATE spent SET requests = requests + ?, tokens = tokens + ?", (requests, tokens))
+        with self.used() as connection:
+            connection.execute("UPDATE spent SET requests = requests + ?, tokens = tokens + ?", (requests, tokens))
 
     def spent(self) -> Spent:
-        with self.lock:
-            return Spent(*self.connection.execute("SELECT requests, tokens FROM spent").fetchone())
+        with self.used() as connection:
+            return Spent(*connection.execute("SELECT requests, tokens FROM spent").fetchone())
 
     def known(self, name: str) -> typing.Any:
-        with self.lock:
-            found = self.connection.execute("SELECT value FROM known WHERE name = ?", (name,)).fetchone()
+        with self.used() as connection:
+            found = connection.execute("SELECT value FROM known WHERE name = ?", (name,)).fetchone()
         return None if found is None else json.loads(found[0])
 
     def know(self, name: str, value: typing.Any) -> None:
-        with self.lock:
-            self.connection.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", (name, json.dumps(value)))
+        with self.used() as connection:
+            connection.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", (name, json.dumps(value)))
 
 
 def packed(reply: Reply) -> dict[str, typing.Any]:

@@ -54,7 +54,7 @@ def annotate() -> argparse.ArgumentParser:
     add("--init", type=pathlib.Path, metavar="FILE", help="write an example for --concepts, and nothing else")
     add("--out", type=pathlib.Path, metavar="FILE", help="where the labels go: .csv, .tsv, .jsonl or .parquet")
     add("--encoding", default="utf-8", help="of CSV, TSV and JSON (default: %(default)s)")
-    add("--overwrite", action="store_true", help="replace --out; never labels that a person checked")
+    add("--overwrite", action="store_true", help="replace --out; labels in it that a person checked stay")
 
     add = result.add_argument_group("server").add_argument
     add("--endpoint", metavar="URL", help="such as http://localhost:8080/v1")

@@ -10,13 +10,14 @@ import typing
 import webbrowser
 
 import uvicorn
-from sparsecbm_training.table import DataError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
+
+from sparsecbm_training.table import DataError
 
 from . import agreement
 from .concepts import Concepts

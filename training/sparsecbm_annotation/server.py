@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import tenacity
+
 from sparsecbm_training.table import DataError, short
 
 LONGEST_WAIT = 60.0  # seconds between two attempts, where the server does not name a time
@@ -22,6 +23,10 @@ class ServerError(Exception):
 
 class Refused(ServerError):
     """The server does not take this form of request."""
+
+
+class Unanswered(ServerError):
+    """One request failed as often as it was tried; others may not."""
 
 
 class Stopped(Exception):
@@ -90,6 +95,7 @@ class Server:
     def __init__(
         self, url: str, key: str | None, *, timeout: float = 120.0, retries: int = 6,
         sending: typing.Callable[[dict[str, typing.Any]], None] = lambda request: None,
+        tell: typing.Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         """`sending` is called before each attempt, and may raise to forbid it."""
         self.url = parse_url(url)
@@ -97,10 +103,9 @@ class Server:
         if key and self.url.scheme == "http" and not self.local:
             raise DataError(f"--endpoint {self.url}: would carry the key without encryption; expected https")
         self.key = key
-        self.sending = sending
+        self.sending, self.tell = sending, tell
         self.stopping = threading.Event()
         self.not_before = 0.0  # the time until which the server asked everyone to wait
-        self.waited = 0  # how often
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # What is meant for this machine goes through no proxy.
         self.client = httpx.Client(
@@ -146,9 +151,8 @@ class Server:
         try:
             return self.retrying(self.attempt, request)
         except Passing as error:
-            raise ServerError(
-                f"{self.url}: {error}; asked {self.retrying.statistics.get('attempt_number', 1)} times"
-            ) from error
+            times = self.retrying.statistics.get("attempt_number", 1)
+            raise Unanswered(f"{self.url}: {error}; asked {times} times") from error
 
     def attempt(self, request: dict[str, typing.Any]) -> Reply:
         if (pause := self.not_before - time.monotonic()) > 0:
@@ -170,8 +174,9 @@ class Server:
         if answer.status_code in (408, 409, 425, 429) or answer.status_code >= 500:
             wait = retry_after(answer)
             if wait is not None:
+                if wait > 10 and time.monotonic() >= self.not_before:
+                    self.tell(f"{self.url} asks to wait for {wait:,.0f} s (status {answer.status_code}: {said})")
                 self.not_before = max(self.not_before, time.monotonic() + wait)
-                self.waited += 1
             raise Passing(f"status {answer.status_code}: {said}", wait)
         if answer.status_code in (401, 403):
             sent = (
@@ -182,7 +187,8 @@ class Server:
             raise ServerError(f"{self.url}: refuses {sent} (status {answer.status_code}: {said})")
         if answer.status_code in (400, 422):
             raise Refused(f"{self.url}: status {answer.status_code}: {said}")
-        raise ServerError(f"{self.url}: status {answer.status_code}: {said}")
+        hint = ". Is the address right? Most end in /v1" if answer.status_code in (404, 405) else ""
+        raise ServerError(f"{self.url}: status {answer.status_code}: {said}{hint}")
 
     def safe(self, message: typing.Any) -> str:
         """On one line, and without the key, which a server may repeat."""
@@ -221,6 +227,8 @@ def read(answer: httpx.Response) -> Reply:
         whole = answer.json()
         choice = whole["choices"][0]
         content = choice["message"]["content"]
+        if content is None:  # the model, or a filter, declines
+            content = ""
         usage = whole.get("usage") or {}
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         if not isinstance(content, str):

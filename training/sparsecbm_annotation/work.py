@@ -8,14 +8,15 @@ import threading
 import time
 import typing
 
-from sparsecbm_training.table import DataError
 from tqdm import tqdm
+
+from sparsecbm_training.table import DataError
 
 from . import answers, prompts
 from .answers import Shares, Unusable
 from .ledger import Ledger
 from .prompts import GRAMMAR, NONE, SCHEMA, Form, Question
-from .server import Refused, Reply, Server, ServerError, Stopped
+from .server import Refused, Reply, Server, ServerError, Stopped, Unanswered
 
 ESTIMATE_AFTER = 20  # texts
 TRIES = 3  # to get a usable answer
@@ -72,6 +73,8 @@ class Work:
         self.count = Count()
         self.lock = threading.Lock()
         self.reserved = threading.local()  # tokens of the request under way
+        self.unanswered = 0  # questions in a row
+        self.enough = 1  # of these, after which the server is taken for gone
         server.sending = self.sending
 
     def sending(self, request: dict[str, typing.Any]) -> None:
@@ -168,6 +171,7 @@ class Work:
     def all(self, form: Form, parallel: int) -> Outcome:
         """Asks everything that was not asked before."""
         outcome = Outcome([{} for _ in self.texts])
+        self.enough = parallel + 1
         todo = [(i, question) for i in range(len(self.texts)) for question in self.questions]
         left = [len(self.questions)] * len(self.texts)
         watch = Watch(self, len(todo))
@@ -204,10 +208,17 @@ class Work:
         """Notes what came of one question, and stops the rest where that is called for. Whether it was asked."""
         try:
             outcome.said[i] |= future.result()
+            self.unanswered = 0
         except Unusable as error:
             outcome.failed.setdefault(f"no usable answer: {error}", []).append(i)
         except Refused as error:
             outcome.failed.setdefault(str(error), []).append(i)
+        except Unanswered as error:
+            self.unanswered += 1
+            outcome.failed.setdefault(str(error), []).append(i)
+            if self.unanswered >= self.enough:
+                outcome.error = outcome.error or str(error)
+                self.server.stopping.set()
         except Stopped:
             return False
         except BudgetSpent as error:

@@ -19,13 +19,14 @@ TESTS = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS)]
 
 try:
-    import httpx  # noqa: F401
+    import ruamel.yaml  # noqa: F401
 except ImportError as error:  # the environment of training need not hold what annotation does
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
 from chat_server import ChatServer, completion, cut_short, hang_up, slowly, text_of
 
 from sparsecbm_annotation import __main__, answers, concepts, prompts, server
+from sparsecbm_annotation.labelled import Labelled
 from sparsecbm_training import table
 
 KEY = "sk-never-to-be-seen-4711"
@@ -245,6 +246,34 @@ class BadServers(Annotating):
         self.all_right()
         self.assertEqual(set(served.answered.values()), {1})
 
+    def test_one_text_that_fails_for_ever_does_not_stop_the_others(self):
+        def poisoned(request, _):
+            return (500, {}, b"crash") if text_of(request) == self.texts[3] else right(request)
+
+        served = self.serve(poisoned)
+        code, said = self.annotate(served, "--retries", "1")
+        self.assertEqual(code, 0, said)
+        self.assertIn("2 questions have no answer", said)
+        self.assertIn("status 500: crash; asked 2 times", said)
+        self.assertEqual([table.read([self.out]).cells["food"][i] for i in (3, 5)], ["", "good"])
+
+    def test_a_model_that_declines(self):
+        def declines(request, _):
+            found = right(request)
+            if text_of(request) == self.texts[3]:
+                found["choices"][0]["message"]["content"] = None
+            return found
+
+        code, said = self.annotate(self.serve(declines))
+        self.assertEqual(code, 0, said)
+        self.assertEqual(table.read([self.out]).cells["food"][3], "")
+
+    def test_a_file_of_answers_that_is_none(self):
+        self.out.with_name("labelled.csv.answers.sqlite").write_text("no data base" * 100)
+        code, said = self.annotate(self.serve(lambda request, _: right(request)))
+        self.assertEqual(code, 2)
+        self.assertIn("cannot be used to keep answers", said)
+
     def test_rate_limit_is_obeyed(self):
         turned_away = []
 
@@ -336,13 +365,32 @@ class Budgets(Annotating):
         self.assertEqual(self.annotate(served)[0], 0)
         self.all_right()
 
-    def test_checked_labels_are_not_overwritten(self):
+    def test_what_a_person_checked_stays(self):
         served = self.serve(lambda request, _: right(request))
         self.assertEqual(self.annotate(served)[0], 0)
-        self.out.write_text(self.out.read_text().replace("model m, log probabilities", "person random", 1))
+        labels = Labelled.read(self.out, "review")
+        labels.set("noise", 4, "unknown", "random")
+        labels.set("noise", 23, "unknown", "random")
+        labels.save()
+        (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("How loud", "How noisy"))
+        self.assertEqual(self.annotate(served, "--max-requests", "60")[0], 3)  # no answer for some, not even a checked one
+        self.assertEqual(self.annotate(served)[0], 0)
+        found = table.read([self.out])
+        self.assertEqual((found.cells["noise"][4], found.cells["noise source"][4]), ("unknown", "person random"))
+        self.assertEqual(found.cells["noise=high"][4], "0.8")
+        self.assertEqual(len(served.requests), 48 + 24)
+
+    def test_what_a_person_checked_is_never_lost(self):
+        served = self.serve(lambda request, _: right(request))
+        self.assertEqual(self.annotate(served)[0], 0)
+        labels = Labelled.read(self.out, "review")
+        labels.set("noise", 4, "unknown", "random")
+        labels.save()
+        before = self.out.read_bytes()
+        (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("      unknown: It does not say.\n", ""))
         code, said = self.annotate(served, "--overwrite")
-        self.assertEqual(code, 2)
-        self.assertIn("1 labels that a person checked", said)
+        self.assertEqual((code, self.out.read_bytes()), (2, before))
+        self.assertIn("row 6, column 'noise': found 'unknown'", said)
 
     def test_another_question_is_asked_anew_and_the_others_are_not(self):
         served = self.serve(lambda request, _: right(request))

@@ -17,6 +17,7 @@ sys.path[:0] = [str(TESTS.parent)]
 
 try:
     import httpx
+    import ruamel.yaml  # noqa: F401
 except ImportError as error:  # the environment of training need not hold what annotation does
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
@@ -32,34 +33,13 @@ def write(path, count=40):
     """The model is surer of later texts."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            [
-                "review",
-                "food",
-                "food=good",
-                "food=bad",
-                "food source",
-                "noise",
-                "noise=low",
-                "noise=high",
-                "noise source",
-            ]
-        )
+        header = "review,food,food=good,food=bad,food source,noise,noise=low,noise=high,noise source"
+        writer.writerow(header.split(","))
         for i in range(count):
             sure = round(0.5 + 0.49 * i / count, 4)
-            writer.writerow(
-                [
-                    f"text <b>{i}</b>, long enough",
-                    "good",
-                    sure,
-                    round(1 - sure, 4),
-                    SOURCE,
-                    "high",
-                    round(1 - sure, 4),
-                    sure,
-                    SOURCE,
-                ]
-            )
+            rest = round(1 - sure, 4)
+            food, noise = ["good", sure, rest, SOURCE], ["high", rest, sure, SOURCE]
+            writer.writerow([f"text <b>{i}</b>, long enough", *food, *noise])
 
 
 class Checking(unittest.TestCase):
@@ -141,7 +121,8 @@ class Report(Checking):
         of_use = agreement.measure("c", ["a", "b"], [(each, each) for each in person])
         self.assertEqual((of_use.accuracy, of_use.kappa, of_use.advice), (1.0, 1.0, "of use as it is"))
         guessed = agreement.measure("c", ["a", "b"], [("a", each) for each in person])
-        self.assertIn("rewrite the question, or ask a better model; most often the model says 'a' where you say 'b'", guessed.advice)
+        wanted = "rewrite the question, or ask a better model; most often the model says 'a' where you say 'b'"
+        self.assertIn(wanted, guessed.advice)
         self.assertAlmostEqual(guessed.kappa, 0.0)
         self.assertIn("too few", agreement.measure("c", ["a", "b"], [("a", "b")] * 19).advice)
         alike = agreement.measure("c", ["a", "b"], [("a", "a")] * 30)

@@ -14,14 +14,14 @@ TESTS = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS.parents[1] / "tests/annotate")]
 
 try:
-    import httpx  # noqa: F401
+    import ruamel.yaml  # noqa: F401
 except ImportError as error:  # the environment of training need not hold what annotation does
     raise unittest.SkipTest("needs requirements-annotation.txt") from error
 
-import real  # noqa: E402
-from chat_server import ChatServer  # noqa: E402
+import real
+from chat_server import ChatServer
 
-from sparsecbm_annotation import agreement  # noqa: E402
+from sparsecbm_annotation import agreement
 
 
 class Recorded(unittest.TestCase):
