@@ -8,10 +8,10 @@ use sparsecbm::{EngineChoice, Gradients, LoadOptions};
 use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
-use crate::model::{Loader, RawModel, plain};
+use crate::model::{Loader, RawModel};
 use crate::pausing::RawWork;
 use crate::prediction::RawPrediction;
-use crate::report::report;
+use crate::report::{plain, report};
 
 /// The gradients of a model.
 #[wasm_bindgen]

@@ -1,7 +1,7 @@
 //! The kernels' products, to be timed by JavaScript's clock: what `bench-kernel.mjs` fits the cost model to.
 
 use js_sys::Math;
-use sparsecbm::sparse::{CostTrials, InstructionSet, Layout};
+use sparsecbm::sparse::{CostTrials, InstructionSet, PackLayout};
 use wasm_bindgen::prelude::*;
 
 use crate::report::report;
@@ -16,7 +16,7 @@ impl RawTrials {
     pub fn all() -> Vec<RawTrials> {
         let trials =
             |layout| RawTrials(CostTrials::new(layout, InstructionSet::best(), Math::random));
-        Layout::ALL.map(trials).into()
+        PackLayout::ALL.map(trials).into()
     }
 
     /// How many there are.
