@@ -151,8 +151,9 @@ def test_memory_stays(tiny: Model) -> None:
                 supposed = prediction.suppose(plot="present")
                 supposed.correct(acting=0).undo("plot").label_probabilities.sum()
             supposed.concepts["plot"].probabilities.sum()
-        tiny.predict([f"plot {i}" for i in range(overrides // 100)])
-        tiny.predict("plot").explain(occlusion=True).to_dict()
+            if i % 100 == 0:
+                tiny.predict([f"plot {each}" for each in range(100)])
+                tiny.predict("plot").explain(occlusion=True).to_dict()
 
     work(OVERRIDES // 4)
     before = resident()

@@ -8,6 +8,7 @@ import sys
 
 from ._sparsecbm import run
 
+ANNOTATION = ("httpx", "pandas", "pydantic", "rich", "ruamel", "starlette", "statsmodels", "tenacity", "tqdm", "uvicorn")
 TRAINING = {
     # Command: its module, the extra that installs what it needs, and those of its needs that are no part of Python.
     "train": (
@@ -15,14 +16,12 @@ TRAINING = {
         "train",
         ("torch", "tokenizers", "safetensors", "pandas", "pyarrow", "jinja2", "tqdm"),
     ),
-    "annotate": ("sparsecbm_annotation", "annotate", ()),
-    "check": ("sparsecbm_annotation", "annotate", ()),
+    "annotate": ("sparsecbm_annotation", "annotate", ANNOTATION),
+    "check": ("sparsecbm_annotation", "annotate", ANNOTATION),
 }
 HELP = """
 Commands of the Python package:
   train     Train a model on a table of labelled texts
-"""
-HELP_OF_ANNOTATION = """\
   annotate  Have a language model label concepts
   check     Check such labels by hand
 """
@@ -37,8 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = run(["sparsecbm", *given])
     if given in ([], ["help"], ["-h"], ["--help"]):
-        annotation = importlib.util.find_spec("sparsecbm_annotation") is not None
-        print(HELP + (HELP_OF_ANNOTATION if annotation else ""), end="", file=sys.stdout if given else sys.stderr)
+        print(HELP, end="", file=sys.stdout if given else sys.stderr)
     return code
 
 
