@@ -39,7 +39,8 @@ def test_a_reader_that_goes_away(exported: Exported) -> None:
 
 def test_help_names_training() -> None:
     told = run("--help")
-    assert told.returncode == 0 and "train " in told.stdout and "predict" in told.stdout
+    assert told.returncode == 0 and "predict" in told.stdout
+    assert all(f"  {command} " in told.stdout for command in _command.TRAINING)
 
 
 def test_training_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,3 +54,7 @@ def test_training_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_training_comes_with_the_package() -> None:
     assert importlib.util.find_spec("sparsecbm_training") is not None
+    annotation = importlib.util.find_spec("sparsecbm_annotation")
+    assert annotation is not None and annotation.submodule_search_locations
+    [folder] = annotation.submodule_search_locations
+    assert (pathlib.Path(folder) / "page/index.html").is_file() and (pathlib.Path(folder) / "concepts.yaml").is_file()
