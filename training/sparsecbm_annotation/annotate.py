@@ -12,7 +12,7 @@ import typing
 from sparsecbm_training import provenance, table
 from sparsecbm_training.table import COMMAS, LINES, DataError, Table, listed, short
 
-from . import concepts, labelled, prompts
+from . import concepts, labelled, program, prompts
 from .ledger import Ledger
 from .server import Server, ServerError
 from .work import Budget, BudgetSpent, Outcome, Work
@@ -28,7 +28,7 @@ CONSTRAINED = {
 def command(given: argparse.Namespace) -> int:
     if given.init:
         concepts.write_template(given.init)
-        print(f"{given.init} holds an example; training/annotate --help says how to go on")
+        print(f"{given.init} holds an example; {program('annotate')} --help says how to go on")
         return 0
     wanted = concepts.read(given.concepts)
     classes = {name: list(concept.classes) for name, concept in wanted.concepts.items()}
@@ -167,5 +167,5 @@ def tell(
             + (", with a larger number" if outcome.stopped.startswith("--") else "")
         )
         return 130 if outcome.stopped == "interrupted" else STOPPED
-    print(f"Next: training/check {given.out}")
+    print(f"Next: {program('check')} {given.out}")
     return 0

@@ -21,6 +21,8 @@ import pyarrow.parquet
 from sparsecbm_training import provenance, table
 from sparsecbm_training.table import DataError, Table, listed, short
 
+from . import program
+
 Shares = dict[str, float]
 
 
@@ -115,7 +117,7 @@ class Labelled:
                 concepts[name] = classes
         if not concepts:
             raise DataError(
-                f"{path}: has no labels of training/annotate; "
+                f"{path}: has no labels of {program('annotate')}; "
                 "expected columns like 'food', 'food=good', 'food source'. "
                 f"Its columns are {listed(found.columns)}"
             )

@@ -7,10 +7,10 @@ import typing
 
 from sparsecbm_training.table import DataError
 
-from . import prompts
+from . import program, prompts
 
 ANNOTATE = (
-    "training/annotate texts.csv --text review --concepts concepts.yaml --endpoint http://localhost:8080/v1 "
+    f"{program('annotate')} texts.csv --text review --concepts concepts.yaml --endpoint http://localhost:8080/v1 "
     "--model NAME --out labelled.csv"
 )
 PRIVACY = """
@@ -31,7 +31,7 @@ def parser(command: str) -> argparse.ArgumentParser:
 
 def annotate() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog="training/annotate",
+        prog=program("annotate"),
         description="Labels concepts in texts with a language model, through any server with OpenAI's chat interface.",
         epilog=f"Example: {ANNOTATE}\n{PRIVACY}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -95,10 +95,10 @@ def annotate() -> argparse.ArgumentParser:
 
 def check() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
-        prog="training/check",
-        description="Shows labels of training/annotate to a person, who confirms or changes them, "
+        prog=program("check"),
+        description=f"Shows labels of {program('annotate')} to a person, who confirms or changes them, "
         "and says how often both agree.",
-        epilog=f"Example: training/check labelled.csv\n{CHECK_PRIVACY}",
+        epilog=f"Example: {program('check')} labelled.csv\n{CHECK_PRIVACY}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -107,7 +107,7 @@ def check() -> argparse.ArgumentParser:
         "data",
         nargs="?",
         type=pathlib.Path,
-        help="a table that training/annotate wrote; what is checked is saved in it",
+        help=f"a table that {program('annotate')} wrote; what is checked is saved in it",
     )
     add("--text", metavar="COLUMN", help="default: the column with the longest texts")
     add("--concepts", type=pathlib.Path, metavar="FILE", help="the file that the model was given: shows its questions")
@@ -146,7 +146,7 @@ def parse(command: str, arguments: list[str]) -> argparse.Namespace:
     given = parser(command).parse_args(arguments)
     if command == "check":
         if given.data is None:
-            raise DataError("expected a labelled table; for example: training/check labelled.csv")
+            raise DataError("expected a labelled table; for example: " + f"{program('check')} labelled.csv")
         return given
     if given.init:
         return given
