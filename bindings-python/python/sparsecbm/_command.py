@@ -8,7 +8,18 @@ import sys
 
 from ._sparsecbm import run
 
-ANNOTATION = ("httpx", "pandas", "pydantic", "rich", "ruamel", "starlette", "statsmodels", "tenacity", "tqdm", "uvicorn")
+ANNOTATION = (
+    "httpx",
+    "pandas",
+    "pydantic",
+    "rich",
+    "ruamel",
+    "starlette",
+    "statsmodels",
+    "tenacity",
+    "tqdm",
+    "uvicorn",
+)
 TRAINING = {
     # Command: its module, the extra that installs what it needs, and those of its needs that are no part of Python.
     "train": (
