@@ -60,6 +60,14 @@ pub(crate) fn question_name(question: Option<Question>) -> Option<&'static str> 
     })
 }
 
+/// What was done to a concept that has an override.
+pub(crate) fn overridden_how(question: Option<Question>) -> Option<&'static str> {
+    question.map(|question| match question {
+        Question::Correct => "corrected",
+        _ => "supposed",
+    })
+}
+
 #[pymethods]
 impl Concept {
     /// The concept's name.
@@ -115,11 +123,7 @@ impl Concept {
     fn __repr__(&self) -> String {
         let concept = self.read();
         let share = 100.0 * concept.probabilities[concept.class_index];
-        let how = match concept.question {
-            None => "",
-            Some(Question::Correct) => ", corrected",
-            Some(_) => ", supposed",
-        };
+        let how = overridden_how(concept.question).map_or(String::new(), |how| format!(", {how}"));
         format!("Concept({}: {} {share:.1} %{how})", concept.name, concept.class)
     }
 }

@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 use sparsecbm::{Question, Result};
 
 use crate::arrays::shared;
-use crate::concept::Concept;
+use crate::concept::{Concept, overridden_how};
 use crate::error::to_python;
 use crate::explanation::{self, Explanation};
 use crate::model::Model;
@@ -261,11 +261,8 @@ impl Prediction {
         let label = self.inner.label();
         let mean = label.expected_value.map_or(String::new(), |mean| format!(" (mean {mean:.2})"));
         let concepts = self.inner.concepts().map(|concept| {
-            let how = match concept.question {
-                None => "",
-                Some(Question::Correct) => " corrected",
-                Some(_) => " supposed",
-            };
+            let how =
+                overridden_how(concept.question).map_or(String::new(), |how| format!(" {how}"));
             let share = 100.0 * concept.probabilities[concept.class_index];
             format!("{}: {} {share:.0} %{how}", concept.name, concept.class)
         });

@@ -16,7 +16,7 @@ use axum::Router;
 use sparsecbm::Model;
 
 use self::app::App;
-pub use self::listen::{Limits, bind, serve};
+pub use self::listen::{Limits, serve};
 pub use self::options::Options;
 
 /// A model that answers requests.

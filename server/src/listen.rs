@@ -1,7 +1,6 @@
-//! Listening, with limits on what a client may hold: how many connections there are, and how long one may take over its
-//! headers or its body. Else clients that send half a request would use up the process's file descriptors.
+//! Answering connections, with limits on what a client may hold: how many there are, and how long one may take over its
+//! headers. Else clients that send half a request would use up the process's file descriptors.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,12 +85,4 @@ async fn next(listener: &TcpListener) -> TcpStream {
             Err(_) => sleep(PAUSE).await,
         }
     }
-}
-
-/// A listener on `place`.
-///
-/// # Errors
-/// Where the system does not give it; the place is named.
-pub async fn bind(place: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(place).await.map_err(|e| format!("{place}: {e}"))
 }

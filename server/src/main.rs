@@ -26,7 +26,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let patience = Duration::from_secs(options.shutdown_seconds);
     let (place, limits) = (options.listen, options.limits());
     let Service { router, device } = sparsecbm_server::load(options)?;
-    let listener = sparsecbm_server::bind(place).await?;
+    let listener = TcpListener::bind(place).await.map_err(|e| format!("{place}: {e}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     println!("running on {device}");
     std::io::stdout().flush()?;

@@ -43,7 +43,7 @@ def command(given: argparse.Namespace) -> int:
         raise DataError(f"{texts.files[0]}, column {given.text!r}: is empty in every row; expected texts")
     where = "this machine; nothing leaves it" if server.local else f"{server.url.host}: the texts leave this machine"
     say(f"{len(different):,} different texts in {len(texts):,} rows go to {where}")
-    ledger = Ledger(given.out.with_name(given.out.name + ".answers.sqlite"))
+    ledger = Ledger(answers_beside(given.out))
     with contextlib.closing(server), contextlib.closing(ledger):
         budget = Budget(given.max_requests, given.max_tokens, given.price and tuple(given.price))
         work = Work(different, prompts.questions(wanted, given.per == "concept"), server, ledger, budget)
@@ -92,6 +92,11 @@ def key(name: str | None) -> str | None:
     return value
 
 
+def answers_beside(out: pathlib.Path) -> pathlib.Path:
+    """The file that keeps what the server answered for a table."""
+    return out.with_name(out.name + ".answers.sqlite")
+
+
 def expect_out(given: argparse.Namespace) -> None:
     """That a table of this kind can be written there, and that nothing is lost by it."""
     out: pathlib.Path = given.out
@@ -105,7 +110,7 @@ def expect_out(given: argparse.Namespace) -> None:
         return
     if out.is_dir():
         raise DataError(f"--out {out} is a folder; expected a file")
-    if not given.overwrite and not out.with_name(out.name + ".answers.sqlite").exists():
+    if not given.overwrite and not answers_beside(out).exists():
         raise DataError(f"--out {out} is there already; expected another name, or --overwrite")
 
 

@@ -338,9 +338,7 @@ def settle(
     plan = Plan(recipe.settle_steps or 1, recipe.settle_rate, recipe.dropout)
     average(model, fitting, targets, calibration, plan, settings, corrections)
     settled = model.state()
-    for before, after in zip(started, settled):
-        for key, value in after.items():
-            value += recipe.settle_keep * (before[key] - value)
+    drawn(settled, started, recipe.settle_keep)
     model.restore(settled)
     concept, label = report(model, calibration, settings.dtype)
     settings.run.say(f"  mixed with the weights before: calibration part: concepts {concept:.1%}, label {label:.1%}")

@@ -1,3 +1,5 @@
+use sparsecbm::explain::descending;
+
 /// The index of the largest value, the first of equals.
 pub fn argmax(values: &[f32]) -> usize {
     (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
@@ -31,7 +33,7 @@ pub fn paper_macro_f1(predicted: &[usize], gold: &[usize], classes: usize) -> f6
 pub fn average_precision(scores: &[f32], right: &[bool]) -> f64 {
     let all = right.iter().filter(|&&right| right).count();
     let (mut seen, mut found, mut sum) = (0, 0, 0.0);
-    for group in by_score(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+    for group in descending(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
         let hits = group.iter().filter(|&&index| right[index]).count();
         (seen, found) = (seen + group.len(), found + hits);
         sum += hits as f64 * found as f64 / seen as f64;
@@ -43,19 +45,12 @@ pub fn average_precision(scores: &[f32], right: &[bool]) -> f64 {
 pub fn roc_area(scores: &[f32], right: &[bool]) -> f64 {
     let all = right.iter().filter(|&&right| right).count();
     let (mut found, mut area) = (0, 0.0);
-    for group in by_score(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
+    for group in descending(scores).chunk_by(|&a, &b| scores[a] == scores[b]) {
         let hits = group.iter().filter(|&&index| right[index]).count();
         area += (group.len() - hits) as f64 * (found as f64 + hits as f64 / 2.0);
         found += hits;
     }
     area / (all * (right.len() - all)) as f64
-}
-
-/// Indices, the largest score first.
-fn by_score(scores: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    order
 }
 
 /// Pearson's correlation; `None` where either side does not vary or there are fewer than two values.
