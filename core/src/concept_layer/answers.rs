@@ -1,7 +1,7 @@
 //! What overrides do to the label: a model's [`InterventionKind`] with its numbers. Arrays are row-major.
 
 use super::heads::{find, initializer};
-use super::{Override, Question, Shape, difference, softmax};
+use super::{Override, Question, Shape, difference};
 use crate::error::Result;
 use crate::format::tensors;
 use crate::onnx::ModelProto;
@@ -84,14 +84,20 @@ impl ClassLogits {
 }
 
 impl SupposeCorrect {
-    /// `[L]`: what an override of concept k changes in the label logits.
-    pub fn change(&self, shape: Shape, k: usize, given: &Override, logits: &[f32]) -> Vec<f64> {
-        let own = softmax(&logits[shape.row(k)]);
+    /// `[L]`: what an override of concept k changes in the label logits; `own` are the model's probabilities of it.
+    pub fn change(
+        &self,
+        shape: Shape,
+        k: usize,
+        given: &Override,
+        own: &[f32],
+        logits: &[f32],
+    ) -> Vec<f64> {
         match given.question {
             Question::Correct => {
-                shape.product(&self.correct, k, &difference(&given.probabilities, &own))
+                shape.product(&self.correct, k, &difference(&given.probabilities, own))
             }
-            Question::Suppose => self.supposed(shape, k, &given.probabilities, &own, logits),
+            Question::Suppose => self.supposed(shape, k, &given.probabilities, own, logits),
         }
     }
 

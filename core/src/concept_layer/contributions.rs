@@ -72,7 +72,9 @@ impl ConceptLayer {
                 let fed = class_logits.fed(self.shape, k, &given.probabilities);
                 self.through_label_head(k, &difference(&fed, own))
             }
-            Answers::SupposeCorrect(answers) => answers.change(self.shape, k, given, logits),
+            Answers::SupposeCorrect(answers) => {
+                answers.change(self.shape, k, given, &softmax(own), logits)
+            }
         }
     }
 

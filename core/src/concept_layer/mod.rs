@@ -92,7 +92,8 @@ impl ConceptLayer {
             Answers::SupposeCorrect(answers) => {
                 let mut label = self.label(logits);
                 for (k, given) in overridden(overrides) {
-                    let change = answers.change(self.shape, k, given, logits);
+                    let change =
+                        answers.change(self.shape, k, given, &own[self.shape.row(k)], logits);
                     for (logit, change) in label.iter_mut().zip(change) {
                         *logit += change as f32;
                     }
