@@ -10,12 +10,13 @@ import typing
 import torch
 
 from . import (
-    ablation, after, backbone, card, checkpoint, crossfit, masks, metrics, options, output, plain, prepare, recipe, saliency,
-    table, train,
+    ablation, after, backbone, card, checkpoint, crossfit, evidence, masks, metrics, options, output, plain, prepare, recipe,
+    saliency, table, train,
 )  # fmt: skip
 from .model import Model, new_heads
 from .recipe import Recipe
 from .run import FOLDER, Run
+from .targets import Teacher
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,7 +188,7 @@ class Training:
             figures["plain_classifier"] = self.stage("plain classifier", 1, self.plain)
         dense = self.stage("dense CBM", 2, self.dense)
         figures["dense_baseline"] = dense["figures"]
-        before = train.own_predictions(self.loaded(dense), fitting, self.dtype)
+        lessons = self.lessons(self.loaded(dense))
         wholes = bool(recipe.whole_heads or recipe.whole_neurons)
 
         def take_first() -> dict[str, typing.Any]:
@@ -199,20 +200,20 @@ class Training:
 
         def sparse() -> dict[str, typing.Any]:
             model = self.loaded(start)
-            train.fit_sparse(model, before, fitting, calibration, stages)
+            train.fit_sparse(model, fitting, lessons, calibration, stages)
             return self.kept(model)
 
         result = self.stage("sparse CBM", 3, sparse)
 
         def average() -> dict[str, typing.Any]:
             model = self.loaded(result)
-            train.fit_average(model, before, fitting, calibration, stages)
+            train.fit_average(model, fitting, lessons, calibration, stages)
             return self.kept(model)
 
         averaged = self.stage("averaging", 4, average)
-        model = self.loaded(self.settled(averaged, figures) if recipe.settle_steps else averaged)
+        model = self.loaded(self.settled(averaged, lessons.places, figures) if recipe.settle_steps else averaged)
         if wholes and not recipe.whole_first:
-            model = self.without_wholes(model)
+            model = self.without_wholes(model, lessons.places)
         self.write(model.to("cpu"), figures)
 
     def plain(self) -> dict[str, typing.Any]:
@@ -241,7 +242,23 @@ class Training:
             "label_accuracy_as_trained": as_trained,
         }
 
-    def settled(self, before: dict[str, typing.Any], figures: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    def lessons(self, dense: Model) -> train.Lessons:
+        """What the sparse model learns: what people said, mixed with what the dense CBM says, and where they say that
+        each concept stands."""
+        fitting = self.tokens["fitting"]
+        said = train.own_predictions(dense, fitting, self.dtype)
+        targets = train.towards(said, dense, fitting, self.stages, self.recipe.distill)
+        return train.Lessons(targets, Teacher(dense, self.dtype), self.places(dense) if self.recipe.evidence else None)
+
+    def places(self, dense: Model) -> evidence.Places:
+        """By human edits where there are any, else by what the dense CBM loses without a window of words."""
+        fitting = self.tokens["fitting"]
+        places = evidence.Places(fitting, self.schema).of_edits(fitting, self.tokenized.cut)
+        if not places.shares.any():
+            places.of_windows(fitting, dense, self.dtype, torch.Generator().manual_seed(self.recipe.seed))
+        return places
+
+    def settled(self, before: dict[str, typing.Any], places: evidence.Places | None, figures: dict[str, typing.Any]) -> dict[str, typing.Any]:
         fitting, calibration = self.tokens["fitting"], self.tokens["calibration"]
         self.run.say("teachers")
         teachers = crossfit.predictions(
@@ -252,12 +269,12 @@ class Training:
 
         def work() -> dict[str, typing.Any]:
             model = self.loaded(before)
-            train.settle(model, fitting, calibration, (teachers["concepts"], teachers["labels"]), self.stages)
+            train.settle(model, fitting, calibration, (teachers["concepts"], teachers["labels"]), places, self.stages)
             return self.kept(model)
 
         return self.stage("settling", 5, work)
 
-    def without_wholes(self, model: Model) -> Model:
+    def without_wholes(self, model: Model, places: evidence.Places | None) -> Model:
         fitting, calibration = self.tokens["fitting"], self.tokens["calibration"]
         said = train.own_predictions(model, fitting, self.dtype)
 
@@ -269,7 +286,7 @@ class Training:
 
         def mend() -> dict[str, typing.Any]:
             left = self.loaded(taken)
-            train.mend(left, said, fitting, calibration, self.stages)
+            train.mend(left, said, fitting, calibration, places, self.stages)
             return self.kept(left)
 
         return self.loaded(self.stage("mending", 7, mend))
@@ -300,6 +317,7 @@ class Training:
         model, head = checkpoint.read(out, type(model.backbone))
         logits = train.predict(model, validation)
         measured = output.measure(model, head, logits, self.found.parts.validation, self.schema)
+        measured["evidence"] = evidence.measured(model, validation, self.tokenized.cut, self.schema)
         if given.ablation:
             measured["accuracy_drops"] = ablation.drops(model, validation, self.dtype)
         checkpoint.add_training(out, measured)

@@ -30,6 +30,20 @@ class Texts(typing.NamedTuple):
     full: bool
 
 
+def shortened(texts: Texts, most: float, random: torch.Generator, multiple: int) -> Texts:
+    """The texts with tokens left out at random: of each text a share drawn from 0 to `most`. First and last stay."""
+    count, length = texts.ids.shape
+    shares = most * torch.rand(count, 1, generator=random)
+    kept = (torch.rand(count, length, generator=random) > shares).to(texts.ids.device)
+    positions = torch.arange(length, device=texts.ids.device)
+    kept |= (positions == 0) | (positions == texts.attention.sum(1, keepdim=True) - 1)
+    kept &= texts.attention.bool()
+    order = (~kept).long().argsort(dim=1, stable=True)
+    # Without a wait for a GPU to say how long the longest is, its texts keep their length.
+    longest = length if kept.is_cuda else min(length, -(-int(kept.sum(1).max()) // multiple) * multiple)
+    return Texts(texts.ids.gather(1, order)[:, :longest], kept.gather(1, order)[:, :longest].long(), False)
+
+
 class Tokens:
     """The tokenized texts of a part, on the device that computes, and their gold classes, on the CPU."""
 

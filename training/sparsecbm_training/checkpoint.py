@@ -82,14 +82,14 @@ def write(folder, model, block, tokenizer, schema, calibrated, answers, training
     )
 
 
-def rewrite(source, folder, heads, answers, calibrated, training):
-    """A checkpoint, of either version, with other heads, and `training` added to what it recorded; everything else, the
-    backbone and its masks among it, byte for byte as in `source`. To write into `source` itself is fine."""
+def rewrite(source, folder, changed, answers, calibrated, training):
+    """A checkpoint, of either version, with other tensors: what `changed` names, heads at least, and `training` added to
+    what it recorded; everything else, masks among it, byte for byte as in `source`. To write into `source` itself is fine."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = load_file(source / "model.safetensors")
     for key in [key for key in tensors if key.startswith(("effect_head.", "suppose_", "correct_head."))]:
         del tensors[key]
-    fitted = {key: value.detach().half().contiguous() for key, value in (heads | answers.tensors()).items()}
+    fitted = {key: value.detach().half().contiguous() for key, value in (changed | answers.tensors()).items()}
     schema = json.loads((source / "sparsecbm.json").read_text(encoding="utf-8"))
     old = {key: schema["training"][key] for key in REPLACED if key in schema["training"]}
     schema["training"] = {key: value for key, value in schema["training"].items() if key not in REPLACED + ("before",)}

@@ -41,7 +41,7 @@ def predictions(
                 Tokens(tokenizer, fitting.take(torch.nonzero(side).flatten()), calibration.device) for side in (~held, held)
             )
             plan = train.Plan(recipe.teacher_steps or 1, recipe.teacher_rate, recipe.dense_dropout)
-            teacher.restore(train.fit(teacher, seen, Targets(seen, recipe.rare), calibration, plan, settings))
+            teacher.restore(train.fit(teacher, seen, train.Lessons(Targets(seen, recipe.rare)), calibration, plan, settings))
             return {"logits": train.predict(teacher, unseen, settings.dtype)}
 
         logits = run.stage(f"teacher {fold + 1}", one)["logits"]
@@ -81,7 +81,7 @@ def logits(
         steps = epochs * -(-len(seen) // (recipe.batch or 32))
         plan = train.Plan(steps, recipe.dense_rate or 0.0, recipe.dense_dropout)
         stage = settings._replace(random=random)
-        small.restore(train.fit(small, seen, Targets(seen, recipe.rare), calibration, plan, stage))
+        small.restore(train.fit(small, seen, train.Lessons(Targets(seen, recipe.rare)), calibration, plan, stage))
         result[held] = train.predict(small, unseen, settings.dtype)
         mean += train.predict(small, calibration, settings.dtype) / models
     result = alignment(mean, train.predict(model, calibration))(result[used])

@@ -78,50 +78,66 @@ class Model:
         self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep, only: int | None = None
     ) -> torch.Tensor:
         """Concept logits [batch, K, C] in float32; with `only`, of that one concept [batch, 1, C]."""
+        pool = (texts.attention.float() / texts.attention.sum(1, keepdim=True)).to(dtype)
+        logits = []
+        for k, hidden in self.hidden(texts, dtype, dropout, only):
+            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
+            pooled = torch.einsum("bs,bsd->bd", pool, hidden)
+            logits.append(dropout(pooled).float() @ weight.T + bias)
+        return torch.stack(logits, 1)
+
+    def logits_and_evidence(
+        self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Concept logits [batch, K, C], and what each position would make of them alone, without biases [batch, K, S, C]:
+        their mean over the positions is the logit."""
+        pool = texts.attention.float() / texts.attention.sum(1, keepdim=True)
+        logits, evidence = [], []
+        for k, hidden in self.hidden(texts, dtype, dropout):
+            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
+            pooled = torch.einsum("bs,bsd->bd", pool.to(dtype), hidden)
+            logits.append(dropout(pooled).float() @ weight.T + bias)
+            evidence.append(hidden.float() @ weight.T)
+        return torch.stack(logits, 1), torch.stack(evidence, 1)
+
+    def hidden(
+        self, texts: Texts, dtype: torch.dtype, dropout: typing.Any, only: int | None = None
+    ) -> typing.Iterator[tuple[int, torch.Tensor]]:
+        """The last hidden states [B, S, d] that each concept reads, or that one; the dense CBM's read the same."""
         shared = self.backbone.embed(self.weights, texts, dtype, dropout)
         cast = {name: self.weights[f"{name}.weight"].to(dtype) for name in self.layers}
-        pool = (texts.attention.float() / texts.attention.sum(1, keepdim=True)).to(dtype)
         chosen = range(self.concepts) if only is None else [only]
         if self.masks is None:
-            z = [self.pooled(shared, pool, lambda name: cast[name], dropout)] * len(chosen)
+            hidden = self.backbone.encode(self.weights, shared, lambda name: cast[name], dropout)
+            yield from ((k, hidden) for k in chosen)
         elif only is None and self.together(texts):
-            z = self.pooled_together(shared, pool, cast, dropout)
+            yield from enumerate(self.hidden_together(shared, cast, dropout))
         else:
             turned: dict[str, torch.Tensor] = {}
-            z = [self.pooled_of(k, shared, pool, cast, turned, dropout) for k in chosen]
-        logits = []
-        for k, inputs in zip(chosen, z):
-            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
-            logits.append(dropout(inputs).float() @ weight.T + bias)
-        return torch.stack(logits, 1)
+            for k in chosen:
+                yield k, self.hidden_of(k, shared, cast, turned, dropout, texts.ids.is_cuda)
 
     def together(self, texts: Texts) -> bool:
         """Whether the branches are computed together: on a GPU the count of operations is the cost."""
         return texts.ids.is_cuda and self.backbone.batched
 
-    def pooled(self, shared: typing.Any, pool: torch.Tensor, weight: typing.Any, dropout: typing.Any) -> torch.Tensor:
-        """Mean of the last hidden states [B, d], of one pass of the backbone."""
-        hidden = self.backbone.encode(self.weights, shared, weight, dropout)
-        return torch.einsum("bs,bsd->bd", pool, hidden)
-
-    def pooled_of(
-        self, k: int, shared: typing.Any, pool: torch.Tensor, cast: dict[str, torch.Tensor],
-        turned: dict[str, torch.Tensor], dropout: typing.Any,
+    def hidden_of(
+        self, k: int, shared: typing.Any, cast: dict[str, torch.Tensor], turned: dict[str, torch.Tensor],
+        dropout: typing.Any, on_gpu: bool,
     ) -> torch.Tensor:  # fmt: skip
-        """The same of subnetwork k, without the heads and neurons that it has lost where the backbone can do that."""
+        """Of subnetwork k, without the heads and neurons that it has lost where the backbone can do that."""
         masks = self.masks or {}
-        if not self.backbone.narrows or pool.is_cuda:  # a GPU would wait to see its masks
-            return self.pooled(shared, pool, lambda name: cast[name] * masks[name][k], dropout)
+        if not self.backbone.narrows or on_gpu:  # a GPU would wait to see its masks
+            return self.backbone.encode(self.weights, shared, lambda name: cast[name] * masks[name][k], dropout)  # type: ignore[no-any-return]
         own = self.subnetworks.get(masks, k, self.backbone.parts)
-        hidden = self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)
-        return torch.einsum("bs,bsd->bd", pool, hidden)
+        return self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)  # type: ignore[no-any-return]
 
-    def pooled_together(self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any) -> typing.Any:
-        """The same of every subnetwork [K, B, d], one batched product at a time."""
-        shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
+    def hidden_together(self, shared: typing.Any, cast: dict[str, torch.Tensor], dropout: typing.Any) -> torch.Tensor:
+        """Of every subnetwork [K, B, S, d], one batched product at a time."""
         masks = self.masks or {}
-        z = self.pooled(shared, pool, lambda name: cast[name] * masks[name], dropout)
-        return z.unflatten(0, (self.concepts, -1))
+        repeated = self.backbone.repeat(shared, self.concepts)
+        hidden = self.backbone.encode(self.weights, repeated, lambda name: cast[name] * masks[name], dropout)
+        return hidden.unflatten(0, (self.concepts, -1))  # type: ignore[no-any-return]
 
     def label_logits(self, concept_logits: torch.Tensor) -> torch.Tensor:
         """Raw label logits, before any temperature or override, computed where the concept logits are."""

@@ -40,6 +40,8 @@ class Recipe:
     dropout: float = option(0.05, "there")
     distill: float = option(0.5, "share of the dense CBM's predictions in what the sparse one learns")
     match: float = option(5.0, "weight of how far its concept logits are from the dense CBM's")
+    shorten: float = option(0.5, "share of the batches of which tokens are left out, up to a half; the dense CBM says what they say")
+    evidence: float = option(0.2, "weight of the loss that puts a concept's evidence where it stands; 0: none")
     prunings: int | None = option(None, "how many times masks are pruned")
     prune_share: float = option(0.4, "share of the sparse steps during which they are")
     fisher_batches: int = option(16, "minibatch gradients in each Fisher matrix")

@@ -1,5 +1,5 @@
 """Fits anew everything that comes after training, for a checkpoint of this recipe of either version: calibration, suppose
-and correct (see answers.py). Backbone and masks stay byte for byte.
+and correct (see answers.py). Masks stay byte for byte, and the backbone too unless --evidence-steps asks for more training.
 
     PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --out FOLDER OPTIONS…
 
@@ -17,22 +17,42 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from . import __main__ as command
-from . import after, answers, checkpoint, crossfit, data, metrics, options, prepare, recipe, table, train
+from . import after, answers, checkpoint, crossfit, data, evidence, metrics, options, prepare, recipe, table, train
+from .model import Model
 from .run import Run
 
 
 def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
-    parser = argparse.ArgumentParser(prog="python -m sparsecbm_training.refit", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m sparsecbm_training.refit", description=__doc__.split("\n\n")[0], allow_abbrev=False
+    )  # fmt: skip
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path)
     add("--answer-folds", type=int, default=5, help="how many small models, each predicting what it did not see; 0: none")
     add("--answer-models", type=int, help="train only the first so many of them, and use only what they predict")
     add("--answer-epochs", type=int, default=4, help="epochs of each")
+    add("--evidence-steps", type=int, default=0, help="train it on, so that evidence stands where each concept does (evidence.py)")
+    add("--evidence-rate", type=float, default=1.5e-4, help="learning rate of these")
     add("--logits", type=pathlib.Path, help="file for all concept logits: read where it is there, else written")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")
     add("--ridge", type=float, default=float("inf"), help="on a shift of the label head (default: none)")
     own, others = parser.parse_known_args()
     return own, options.parse(others)
+
+
+def tune(
+    model: Model, tokenized: prepare.Tokenized, schema: data.Schema, plan: train.Plan, settings: train.Settings
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Trains the model on, towards its own answers and evidence in its place, and returns the weights that changed."""
+    fitting = tokenized.tokens["fitting"]
+    model.masks = {name: mask.to(settings.dtype) for name, mask in (model.masks or {}).items()}
+    targets = train.towards(train.own_predictions(model, fitting, settings.dtype), model, fitting, settings, 1.0)
+    places = evidence.Places(fitting, schema).of_edits(fitting, tokenized.cut)
+    train.average(model, fitting, train.Lessons(targets, None, places), tokenized.tokens["calibration"], plan, settings)
+    checkpoint.round_to_half(model)
+    trained = {key: value for key, value in model.weights.items() if model.backbone.is_trained(key)}
+    turned = {f"{name}.weight" for name in model.backbone.in_out}
+    return {key: value.T if key in turned else value for key, value in trained.items()}
 
 
 def main() -> None:
@@ -51,20 +71,23 @@ def main() -> None:
     wanted = recipe.fitted_to(given_recipe, prepare.size(tokenized.tokens["fitting"], body, weights), given.quality)
     model, _ = checkpoint.read(own.checkpoint, type(body))
     parts, schema = found.parts, found.schema
+    dtype = torch.bfloat16 if command.fast_here(given.device) and not given.float32 else torch.float32
+    stages = train.Settings(wanted, dtype, Run(given.out, {}, {}, False), torch.Generator().manual_seed(wanted.seed))
+    tuned: dict[str, torch.Tensor] = {}
+    if own.evidence_steps:
+        plan = train.Plan(own.evidence_steps, own.evidence_rate, wanted.dropout)
+        tuned = tune(model, tokenized, schema, plan, stages)
     models = min(own.answer_models or own.answer_folds, own.answer_folds)
     if own.logits and own.logits.exists():
         logits = load_file(own.logits)
     else:
         logits = {name: train.predict(model, tokenized.tokens[name]) for name in ("calibration", "validation")}
         if models:
-            dtype = torch.bfloat16 if command.fast_here(given.device) and not given.float32 else torch.float32
-            run = Run(given.out, {}, {}, False)
-            stages = train.Settings(wanted, dtype, run, torch.Generator())
             logits["fitting"] = crossfit.logits(
                 load, schema.counts, tokenized.cut, parts.fitting, tokenized.tokens["calibration"], model, stages,
                 own.answer_folds, models, own.answer_epochs,
             )  # fmt: skip
-            run.finish()
+            stages.run.finish()
         if own.logits:
             save_file(logits, own.logits)
     used, every = parts.calibration, logits["calibration"]
@@ -81,15 +104,19 @@ def main() -> None:
     fitted = answers.fit(heads, examples, schema.counts, schema.values, chosen, random, print)
     temperatures = torch.tensor(fitted.notes["concept_temperatures"])[:, None]
     calibrated = checkpoint.calibration(every / temperatures, fitted.temperature, schema.counts)
-    checkpoint.rewrite(own.checkpoint, given.out, heads, fitted, calibrated, {"answers": fitted.notes})
+    notes: dict[str, typing.Any] = {"answers": fitted.notes}
+    if tuned:
+        notes["evidence"] = {"steps": own.evidence_steps, "rate": own.evidence_rate, "weight": wanted.evidence}
+    checkpoint.rewrite(own.checkpoint, given.out, tuned | heads, fitted, calibrated, notes)
     model, written = checkpoint.read(given.out, type(body))
     validation = parts.validation
     figures = metrics.evaluate(
         written, train.predict(model, tokenized.tokens["validation"]), validation.gold, validation.gold_labels,
         data.human_edits(validation), schema,
     )  # fmt: skip
+    figures["evidence"] = evidence.measured(model, tokenized.tokens["validation"], tokenized.cut, schema)
     checkpoint.add_training(given.out, figures)
-    for key in ("concept_accuracy", "label_accuracy", "suppose", "correct", "calibration"):
+    for key in ("concept_accuracy", "label_accuracy", "suppose", "correct", "calibration", "evidence"):
         print(f"  {key}: {figures.get(key)}")
 
 

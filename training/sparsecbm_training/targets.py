@@ -5,7 +5,7 @@ import typing
 import torch
 import torch.nn.functional as F
 
-from .batches import Tokens
+from .batches import Texts, Tokens
 from .model import Model
 from .recipe import Recipe
 
@@ -48,8 +48,12 @@ class Targets:
         """How far concept logits [B, K, C] of chosen texts are from those: the mean square beside each concept's
         variance."""
         assert self.followed is not None
-        apart = (centred(logits, self.real) - self.followed[chosen]).square().sum(-1) / self.real.sum(-1)
-        return (apart / self.spread).mean()
+        return self.apart(logits, self.followed[chosen])
+
+    def apart(self, logits: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+        """The same of concept logits and centred ones that they should come close to."""
+        squares = (centred(logits, self.real) - others).square().sum(-1) / self.real.sum(-1)
+        return (squares / self.spread).mean()
 
 
 def centred(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -82,6 +86,27 @@ def joint_loss(
     if targets.followed is not None:
         loss = loss + recipe.match * targets.distance(concept_logits, chosen)
     return loss
+
+
+class Teacher:
+    """The dense CBM, asked about texts that nobody has labelled: those of a batch, with tokens left out. What it says
+    of texts that it knows by heart is little more than their labels; of others it shows what it has learned (after Jiao
+    et al. 2020, "TinyBERT", arXiv 1909.10351, which replaces words)."""
+
+    MOST = 0.5  # of a text's tokens
+
+    def __init__(self, model: Model, dtype: torch.dtype) -> None:
+        self.model, self.dtype = model, dtype
+
+    def loss(self, model: Model, texts: Texts, logits: torch.Tensor, targets: Targets, recipe: Recipe) -> torch.Tensor:
+        """The joint loss with all targets from the dense CBM, of concept logits [B, K, C]."""
+        with torch.no_grad():
+            said = self.model.concept_logits(texts, self.dtype)
+            label_said = self.model.label_logits(said).softmax(-1)
+        label = -(label_said * model.label_logits(logits).log_softmax(-1)).sum(-1).mean()
+        concept = -(said.softmax(-1) * logits.log_softmax(-1)).sum(-1).mean()
+        apart = targets.apart(logits, centred(said, targets.real))
+        return label + recipe.concept_weight * concept + recipe.match * apart
 
 
 class Corrections:

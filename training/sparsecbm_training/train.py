@@ -7,11 +7,12 @@ import torch
 
 from . import masks, metrics, structure
 from .backbone.dropout import Dropout
-from .batches import Batch, Tokens
+from .batches import Batch, Tokens, shortened
+from .evidence import Places
 from .model import Model, State
 from .recipe import Recipe
 from .run import Run
-from .targets import Corrections, Targets, joint_loss
+from .targets import Corrections, Targets, Teacher, joint_loss
 
 WARM = 4  # steps after which it is known what one takes: the first compile their products
 LOOKS = 12  # at the calibration part, at most, in a stage
@@ -24,6 +25,15 @@ class Plan(typing.NamedTuple):
     steps: int
     rate: float
     dropout: float
+
+
+class Lessons(typing.NamedTuple):
+    """What a model learns from."""
+
+    targets: Targets
+    teacher: Teacher | None = None
+    places: Places | None = None
+    corrections: Corrections | None = None
 
 
 class Settings(typing.NamedTuple):
@@ -95,12 +105,9 @@ def optimizer(model: Model, rate: float, recipe: Recipe) -> torch.optim.AdamW:
 class Loop:
     """One optimizer at work on a model, a batch at a time."""
 
-    def __init__(
-        self, model: Model, tokens: Tokens, targets: Targets, plan: Plan, settings: Settings,
-        corrections: Corrections | None = None,
-    ) -> None:  # fmt: skip
-        self.model, self.tokens, self.targets, self.settings = model, tokens, targets, settings
-        self.corrections = corrections
+    def __init__(self, model: Model, tokens: Tokens, lessons: Lessons, plan: Plan, settings: Settings) -> None:
+        self.model, self.tokens, self.settings = model, tokens, settings
+        self.targets, self.teacher, self.places, self.corrections = lessons
         self.steps, self.rate = plan.steps, plan.rate
         self.planned = plan.steps
         self.step = self.position = 0
@@ -156,8 +163,20 @@ class Loop:
         recipe = self.settings.recipe
         for group, rate in zip(self.optimizer.param_groups, self.rates):
             group["lr"] = scale * rate
-        logits = self.model.concept_logits(self.tokens.pad(batch), self.settings.dtype, self.dropout)
-        loss = joint_loss(self.model, logits, self.targets, batch.indices, recipe)
+        texts, random = self.tokens.pad(batch), self.settings.random
+        shorten = self.teacher and float(torch.rand(1, generator=random)) < recipe.shorten
+        if shorten:
+            texts = shortened(texts, Teacher.MOST, random, self.tokens.multiple)
+        if self.places and not shorten:
+            logits, evidence = self.model.logits_and_evidence(texts, self.settings.dtype, self.dropout)
+        else:
+            logits, evidence = self.model.concept_logits(texts, self.settings.dtype, self.dropout), None
+        if self.teacher and shorten:
+            loss = self.teacher.loss(self.model, texts, logits, self.targets, recipe)
+        else:
+            loss = joint_loss(self.model, logits, self.targets, batch.indices, recipe)
+        if self.places and evidence is not None:
+            loss = loss + recipe.evidence * self.places.loss(evidence, texts, batch.indices, self.model.real)
         if self.corrections:
             corrected = self.corrections.loss(self.model, logits, self.targets, batch.indices)
             loss = loss + recipe.corrected_weight * corrected
@@ -205,7 +224,7 @@ def unpacked(packed: dict[str, torch.Tensor], model: Model, dtype: torch.dtype) 
 
 
 def fit(
-    model: Model, fitting: Tokens, targets: Targets, calibration: Tokens, plan: Plan, settings: Settings,
+    model: Model, fitting: Tokens, lessons: Lessons, calibration: Tokens, plan: Plan, settings: Settings,
     before_step: typing.Callable[[Loop], None] | None = None,
 ) -> State:  # fmt: skip
     """Trains by a plan; `before_step` may change the masks. The rate rises for 6 % of the steps, then falls to 0.
@@ -213,7 +232,7 @@ def fit(
     Returns the state that was best on the calibration part; the model is left as the last step left it. Where that part is
     too small to tell, it neither stops nor chooses: the mean of the weights over the last quarter of the steps is returned.
     """
-    loop = Loop(model, fitting, targets, plan, settings)
+    loop = Loop(model, fitting, lessons, plan, settings)
     loop.extra = loop.extra or {"best": -1.0, "kept": model.state(), "waited": 0, "total": 0.0}
     extra, patience = loop.extra, settings.recipe.patience
     telling = len(calibration) >= settings.recipe.telling
@@ -256,15 +275,14 @@ def drawn(state: State, towards: State, share: float) -> State:
 
 
 def average(
-    model: Model, fitting: Tokens, targets: Targets, calibration: Tokens, plan: Plan, settings: Settings,
-    corrections: Corrections | None = None,
+    model: Model, fitting: Tokens, lessons: Lessons, calibration: Tokens, plan: Plan, settings: Settings
 ) -> None:  # fmt: skip
     """Trains on at a constant rate and leaves the model at the mean of the weights that it passed through (Izmailov
     et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too small
     to tell which of the last states is the best, and the mean of their weights needs no choice."""
     if not plan.steps:
         return
-    loop = Loop(model, fitting, targets, plan, settings, corrections)
+    loop = Loop(model, fitting, lessons, plan, settings)
     loop.extra = loop.extra or {"mean": model.state(), "count": 0}
     extra = loop.extra
     for batch in loop.batches():
@@ -281,7 +299,7 @@ def fit_dense(model: Model, fitting: Tokens, calibration: Tokens, settings: Sett
     """The dense CBM: what pruning starts from, and the baseline."""
     recipe = settings.recipe
     plan = Plan(recipe.dense_steps or 1, recipe.dense_rate or 0.0, recipe.dense_dropout)
-    model.restore(fit(model, fitting, Targets(fitting, recipe.rare), calibration, plan, settings))
+    model.restore(fit(model, fitting, Lessons(Targets(fitting, recipe.rare)), calibration, plan, settings))
 
 
 def towards(dense: Said, model: Model, fitting: Tokens, settings: Settings, share: float) -> Targets:
@@ -292,10 +310,9 @@ def towards(dense: Said, model: Model, fitting: Tokens, settings: Settings, shar
     return targets
 
 
-def fit_sparse(model: Model, dense: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+def fit_sparse(model: Model, fitting: Tokens, lessons: Lessons, calibration: Tokens, settings: Settings) -> None:
     """Gradual pruning from the dense model, then tuning with the masks frozen."""
     recipe = settings.recipe
-    targets = towards(dense, model, fitting, settings, recipe.distill)
     model.masks = model.masks or masks.full(model, settings.dtype)
     prunings = recipe.prunings or 1
 
@@ -313,20 +330,20 @@ def fit_sparse(model: Model, dense: Said, fitting: Tokens, calibration: Tokens, 
         loop.extra["pruned"] = due
 
     plan = Plan(recipe.steps or 1, recipe.rate, recipe.dropout)
-    fit(model, fitting, targets, calibration, plan, settings, prune)
+    fit(model, fitting, lessons, calibration, plan, settings, prune)
 
 
-def fit_average(model: Model, dense: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
-    """Some more steps whose weights are averaged, towards what the dense CBM said too."""
+def fit_average(model: Model, fitting: Tokens, lessons: Lessons, calibration: Tokens, settings: Settings) -> None:
+    """Some more steps whose weights are averaged."""
     recipe = settings.recipe
-    targets = towards(dense, model, fitting, settings, recipe.distill)
     plan = Plan(recipe.average_steps or 0, recipe.average_rate, recipe.dropout)
-    average(model, fitting, targets, calibration, plan, settings)
+    average(model, fitting, lessons, calibration, plan, settings)
 
 
 def settle(
-    model: Model, fitting: Tokens, calibration: Tokens, teacher: tuple[torch.Tensor, torch.Tensor], settings: Settings
-) -> None:
+    model: Model, fitting: Tokens, calibration: Tokens, teacher: tuple[torch.Tensor, torch.Tensor],
+    places: Places | None, settings: Settings,
+) -> None:  # fmt: skip
     """Tunes the pruned model towards a cross-fitted teacher's probabilities, and to profit from corrections. Leaves it
     between where it was and where that led: such mixtures are often better than both ends (Wortsman et al. 2022,
     "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Here tuning gains on concepts and loses on the label."""
@@ -336,7 +353,7 @@ def settle(
     corrections = Corrections(fitting, model, settings.random)
     started = model.state()
     plan = Plan(recipe.settle_steps or 1, recipe.settle_rate, recipe.dropout)
-    average(model, fitting, targets, calibration, plan, settings, corrections)
+    average(model, fitting, Lessons(targets, None, places, corrections), calibration, plan, settings)
     settled = model.state()
     drawn(settled, started, recipe.settle_keep)
     model.restore(settled)
@@ -383,9 +400,11 @@ def take_wholes(model: Model, fitting: Tokens, settings: Settings) -> None:
     )
 
 
-def mend(model: Model, before: Said, fitting: Tokens, calibration: Tokens, settings: Settings) -> None:
+def mend(
+    model: Model, before: Said, fitting: Tokens, calibration: Tokens, places: Places | None, settings: Settings
+) -> None:
     """Tunes the model to answer as it did before."""
     recipe = settings.recipe
     targets = towards(before, model, fitting, settings, 1.0)
     plan = Plan(recipe.mend_steps or 0, recipe.mend_rate, recipe.dropout)
-    average(model, fitting, targets, calibration, plan, settings)
+    average(model, fitting, Lessons(targets, None, places), calibration, plan, settings)

@@ -139,7 +139,8 @@ class Devices(unittest.TestCase):
         wanted.mix(torch.zeros(6, 2, 3), torch.zeros(6, 5), 0.5)
         run = types.SimpleNamespace(taken_up=lambda: None)
         settings = train.Settings(OPTIONS, torch.bfloat16, run, self.random)
-        return train.Loop(trained, self.reviews, wanted, train.Plan(1, 1e-3, 0.1), settings, corrections)
+        lessons = train.Lessons(wanted, corrections=corrections)
+        return train.Loop(trained, self.reviews, lessons, train.Plan(1, 1e-3, 0.1), settings)
 
     def test_the_dense_cbm_learns_and_predicts(self):
         trained = model(masked=False).to("cuda")
