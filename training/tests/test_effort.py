@@ -68,8 +68,9 @@ class Following(unittest.TestCase):
     def test_the_distance_counts_real_classes_and_no_shift(self):
         real = torch.tensor([[True, True, True], [True, True, False]])
         part = types.SimpleNamespace(
-            concepts=torch.zeros(4, 2, 3), labels=torch.ones(4, 1), known=torch.ones(4, 2), weights=torch.ones(4)
-        )
+            concepts=torch.zeros(4, 2, 3), labels=torch.ones(4, 1), known=torch.ones(4, 2), weights=torch.ones(4),
+            trust=torch.ones(4, 2),
+        )  # fmt: skip
         own = targets.Targets(types.SimpleNamespace(part=part, device=torch.device("cpu")))
         logits = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
         logits[:, 1, 2] = -10000
