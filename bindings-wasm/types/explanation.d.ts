@@ -21,7 +21,7 @@ export interface ExplainOptions extends SuggestOptions {
 }
 
 /**
- * Why a model says what it says; docs/explanations.md tells what the numbers mean. The command line and the server give the
+ * Why a model says what it says; docs/guide/explain.md tells what the numbers mean. The command line and the server give the
  * same as JSON, whose names are in snake_case.
  */
 export interface Explanation {

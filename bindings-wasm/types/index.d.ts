@@ -245,7 +245,7 @@ export class SparseCbmError extends Error {
   toJSON(): { code: ErrorCode; place: string; found: string; expected: string }
 }
 
-/** Part of a model's schema, under the names that it has in the file; docs/checkpoint.md of the project has all fields. */
+/** Part of a model's schema, under the names that it has in the file; docs/reference/checkpoint.md of the project has all fields. */
 export interface Schema {
   readonly version: string
   readonly concepts: readonly Variable[]

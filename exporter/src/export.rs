@@ -11,7 +11,7 @@ use crate::options::ExportOptions;
 use crate::streaming::StreamingModel;
 use crate::weights::{MaskForm, WeightForm};
 
-/// Versions of the exported file's format (`docs/format.md`): a checkpoint of format 1.0 gives a file of 1.0, which
+/// Versions of the exported file's format (`docs/reference/format.md`): a checkpoint of format 1.0 gives a file of 1.0, which
 /// older readers read, and any newer one the newest.
 const OLDEST_FORMAT: &str = "1.0";
 const NEWEST_FORMAT: &str = "1.1";

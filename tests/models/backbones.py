@@ -1,7 +1,7 @@
 """Writes a small random checkpoint of every backbone but BERT, which make.py has, and of its variants.
 
 `transformers` makes the models, so names and shapes of their tensors are its own. Their weights are random; they
-differ in K, C and L, in mask form, dtype, semantics, pooling, intervention and tokenizer (docs/checkpoint.md). The
+differ in K, C and L, in mask form, dtype, semantics, pooling, intervention and tokenizer (docs/reference/checkpoint.md). The
 seeds are fixed, so running this again writes the same bytes.
 
     python tests/models/backbones.py        # needs tests/goldens/requirements.txt

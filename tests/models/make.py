@@ -1,7 +1,7 @@
 """Writes the small random BERT checkpoints that the tests use: `tiny`, `tiny-executed` and `ragged`.
 
 Their weights are random, so their predictions mean nothing. They exist because they differ from the
-shipped model wherever a checkpoint may differ (docs/checkpoint.md): sizes, mask form, dtypes, semantics,
+shipped model wherever a checkpoint may differ (docs/reference/checkpoint.md): sizes, mask form, dtypes, semantics,
 pooling, intervention, class names, tokenizer. The seed is fixed, so running this again writes the same bytes.
 
     python tests/models/make.py

@@ -1,4 +1,4 @@
-"""Writes and reads the checkpoint folder of docs/checkpoint.md."""
+"""Writes and reads the checkpoint folder of docs/reference/checkpoint.md."""
 
 import json
 

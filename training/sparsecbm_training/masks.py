@@ -58,7 +58,7 @@ def full(model, dtype):
 
 
 def pack(mask, block):
-    """[K, out, in] as bytes [K, out / block, ceil(in / 8)], lowest bit first (docs/checkpoint.md)."""
+    """[K, out, in] as bytes [K, out / block, ceil(in / 8)], lowest bit first (docs/reference/checkpoint.md)."""
     bits = blocks_of(mask, block).to(torch.uint8)
     count, rows, columns = bits.shape
     padded = torch.zeros(count, rows, -(-columns // 8) * 8, dtype=torch.uint8)

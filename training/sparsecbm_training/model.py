@@ -16,7 +16,7 @@ def new_heads(
     classes: typing.Sequence[int], labels: int, hidden: int, random: torch.Generator
 ) -> dict[str, torch.Tensor]:
     """Untrained heads for concepts of so many classes each. All have the width of the largest; what a concept lacks there
-    is padding (docs/checkpoint.md)."""
+    is padding (docs/reference/checkpoint.md)."""
     concepts, width = len(classes), max(classes)
     real = torch.arange(width) < torch.tensor(classes)[:, None]
     return {

@@ -32,7 +32,7 @@ def prepare(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
 
 
 def padding(tokenizer: Tokenizer) -> int:
-    """The id that inputs are padded with (docs/checkpoint.md). Nothing reads it, so any will do where there is none."""
+    """The id that inputs are padded with (docs/reference/checkpoint.md). Nothing reads it, so any will do where there is none."""
     ids = [tokenizer.token_to_id(piece) for piece in ("[PAD]", "<pad>")]
     return next((i for i in ids if i is not None), 0)
 

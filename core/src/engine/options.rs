@@ -80,7 +80,7 @@ impl SparseOptions {
 #[non_exhaustive]
 pub struct OrtOptions {
     /// ONNX Runtime's library: the file, or a folder that holds it, such as an unpacked wheel. Where it is
-    /// `None` the library is looked for; `docs/onnxruntime.md` says where.
+    /// `None` the library is looked for; `docs/guide/engines.md` says where.
     pub library: Option<PathBuf>,
     /// Threads of one run. `None`: all runs of the process share one pool with a thread a core.
     pub threads: Option<NonZeroUsize>,

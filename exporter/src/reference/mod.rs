@@ -1,5 +1,5 @@
 //! An evaluation of a checkpoint that shares nothing with the graph: plain arrays, one formula of
-//! `docs/checkpoint.md` after another. What was exported is compared with it.
+//! `docs/reference/checkpoint.md` after another. What was exported is compared with it.
 
 mod bilstm;
 mod parameters;
@@ -42,7 +42,7 @@ enum Answers {
     SupposeCorrect { suppose: Array2<f32>, correct: Array2<f32>, hidden: Option<Hidden> },
 }
 
-/// The hidden layer of what supposing does: A, U, u and V of `docs/checkpoint.md`.
+/// The hidden layer of what supposing does: A, U, u and V of `docs/reference/checkpoint.md`.
 struct Hidden {
     read: Array2<f32>,
     asserted: Array2<f32>,

@@ -101,7 +101,7 @@ def schema_of(options, concepts, classes, labels):
     if "calibration" not in schema:
         if not options.uncalibrated:
             raise Refused(
-                f"{options.schema}: calibration", "none", "one (docs/checkpoint.md), or --uncalibrated to do without"
+                f"{options.schema}: calibration", "none", "one (docs/reference/checkpoint.md), or --uncalibrated to do without"
             )
         notes.append("uncalibrated: an override feeds the label head a bare one-hot, which it has never seen")
         one_hot = numpy.eye(classes).tolist()

@@ -4,7 +4,7 @@
 | --- | --- |
 | `minilm.py` | all-MiniLM-L6-v2, by hand, for speed |
 | `hugging_face.py` | BERT, RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
-| `bilstm.py` | the BiLSTM of docs/checkpoint.md |
+| `bilstm.py` | the BiLSTM of docs/reference/checkpoint.md |
 
 `parts.py` tells where the heads and neurons of some lie.
 

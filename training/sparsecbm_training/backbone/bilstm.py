@@ -1,4 +1,4 @@
-"""The BiLSTM with dot-product attention of docs/checkpoint.md. It does not read padding."""
+"""The BiLSTM with dot-product attention of docs/reference/checkpoint.md. It does not read padding."""
 
 import json
 
