@@ -135,7 +135,22 @@ def write(folder, config, schema, tensors, tokenizer):
 def make_tiny(folder):
     """Unstructured masks stored one by one, F32 weights, plain replacement, class names that are no numbers."""
     random = torch.Generator().manual_seed(1)
-    words = ["the", "movie", "was", "good", "bad", "plot", "act", "##ing", "##ed", "very", "not", "and", "un", "##watch"]
+    words = [
+        "the",
+        "movie",
+        "was",
+        "good",
+        "bad",
+        "plot",
+        "act",
+        "##ing",
+        "##ed",
+        "very",
+        "not",
+        "and",
+        "un",
+        "##watch",
+    ]
     tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),
@@ -217,7 +232,22 @@ def make_ragged(folder):
     """Format 1.1: concepts of 2, 3 and 5 classes, a label of 7 whose order is given, supposing with a hidden layer
     and correcting, masks of 4 x 1 blocks."""
     random = torch.Generator().manual_seed(3)
-    words = ["the", "movie", "was", "good", "bad", "plot", "act", "##ing", "##ed", "very", "not", "and", "un", "##watch"]
+    words = [
+        "the",
+        "movie",
+        "was",
+        "good",
+        "bad",
+        "plot",
+        "act",
+        "##ing",
+        "##ed",
+        "very",
+        "not",
+        "and",
+        "un",
+        "##watch",
+    ]
     tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),

@@ -1,5 +1,5 @@
-//! The map of modules in `docs/design/architecture.md` holds: every module is on it, imports what the map allows and nothing
-//! else, and no module reaches itself again through others.
+//! The map of modules in `docs/design/architecture.md` holds: every module is on it, imports what the map allows and
+//! nothing else, and no module reaches itself again through others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

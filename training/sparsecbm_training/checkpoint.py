@@ -110,7 +110,8 @@ def write_logits(path, model, logits):
 
 
 def read(folder, kind):
-    """The model and the label function of a checkpoint that `write` or `rewrite` wrote, in float32. `kind` is its backbone's class."""
+    """The model and the label function of a checkpoint that `write` or `rewrite` wrote, in float32. `kind` is its
+    backbone's class."""
     backbone = kind(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     schema = json.loads((folder / "sparsecbm.json").read_text())
     tensors = load_file(folder / "model.safetensors")
@@ -129,7 +130,12 @@ def read(folder, kind):
     weights = {key: value.float() for key, value in tensors.items()}
     temperature = schema["calibration"]["temperature"]
     answers = Answers(
-        heads["label_head.weight"], heads["label_head.bias"], temperature, suppose, correct, Hidden(**hidden) if hidden else None
+        heads["label_head.weight"],
+        heads["label_head.bias"],
+        temperature,
+        suppose,
+        correct,
+        Hidden(**hidden) if hidden else None,
     )
     return Model(backbone, weights, heads, unpacked), answers
 

@@ -74,7 +74,7 @@ def unpack(packed, rows, columns):
 
 
 def sparsity(masks):
-    """Share of the masked weights that a concept's mask takes away, in the mean of the concepts."""
+    """Share of the masked weights that a concept's mask takes away, on average over the concepts."""
     return 1 - sum(float(mask.float().sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
 
 

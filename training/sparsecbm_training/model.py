@@ -15,8 +15,8 @@ NEVER = -10000.0  # the logit of a class that a concept does not have: probabili
 def new_heads(
     classes: typing.Sequence[int], labels: int, hidden: int, random: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Untrained heads for concepts of so many classes each. All have the width of the largest; what a concept lacks there
-    is padding (docs/reference/checkpoint.md)."""
+    """Untrained heads for concepts of this many classes each. All have the width of the largest; what a concept lacks
+    there is padding (docs/reference/checkpoint.md)."""
     concepts, width = len(classes), max(classes)
     real = torch.arange(width) < torch.tensor(classes)[:, None]
     return {
@@ -116,7 +116,9 @@ class Model:
         hidden = self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)
         return torch.einsum("bs,bsd->bd", pool, hidden)
 
-    def pooled_together(self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any) -> typing.Any:
+    def pooled_together(
+        self, shared: typing.Any, pool: torch.Tensor, cast: typing.Any, dropout: typing.Any
+    ) -> typing.Any:
         """The same of every subnetwork [K, B, d], one batched product at a time."""
         shared, pool = self.backbone.repeat(shared, self.concepts), pool.repeat(self.concepts, 1)
         masks = self.masks or {}

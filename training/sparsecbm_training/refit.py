@@ -1,10 +1,10 @@
-"""Fits anew everything that comes after training, for a checkpoint of this recipe of either version: calibration, suppose
-and correct (see answers.py). Backbone and masks stay byte for byte.
+"""Fits again everything that comes after training, for a checkpoint of this recipe of either version: calibration,
+suppose and correct (see answers.py). Backbone and masks stay byte for byte.
 
     PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --out FOLDER OPTIONS…
 
-OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). Texts of the fitting part are of use
-too: small models that did not see them say what the checkpoint would have said (crossfit.logits).
+OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). Texts of the fitting part are
+of use too: small models that did not see them say what the checkpoint would have said (crossfit.logits).
 """
 
 import argparse
@@ -25,8 +25,13 @@ def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
     parser = argparse.ArgumentParser(prog="python -m sparsecbm_training.refit", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path)
-    add("--answer-folds", type=int, default=5, help="how many small models, each predicting what it did not see; 0: none")
-    add("--answer-models", type=int, help="train only the first so many of them, and use only what they predict")
+    add(
+        "--answer-folds",
+        type=int,
+        default=5,
+        help="how many small models, each predicting what it did not see; 0: none",
+    )
+    add("--answer-models", type=int, help="train only the first N of them, and use only what they predict")
     add("--answer-epochs", type=int, default=4, help="epochs of each")
     add("--logits", type=pathlib.Path, help="file for all concept logits: read where it is there, else written")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")

@@ -18,7 +18,8 @@ Each has a class for where a backbone comes from,
 and one for the backbone itself, made from the content of its config.json,
 
 - `config`: that content; `width`: d, the size of the hidden states it gives;
-- `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores [in, out];
+- `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores
+  [in, out];
 - `word_table`: the key of the word embeddings; `is_trained(key)`;
 - `parts`: its heads and neurons (`parts.py`), which may go as a whole (`structure.py`), or None;
 - `embed(weights, texts, dtype, dropout)`: what all concepts share;
