@@ -56,6 +56,8 @@ fn shown(path: &Path) -> String {
 struct Page {
     anchors: BTreeSet<String>,
     links: Vec<String>,
+    /// What is set as code within a line.
+    code: Vec<String>,
 }
 
 /// The anchor of a heading, as GitHub and the site make it.
@@ -94,6 +96,7 @@ fn collect(node: &Node, page: &mut Page) {
                 unique = format!("{name}-{number}");
             }
         }
+        Node::InlineCode(code) => page.code.push(code.value.clone()),
         Node::Link(link) => page.links.push(link.url.clone()),
         Node::Image(image) => page.links.push(image.url.clone()),
         Node::Html(html) => {
@@ -153,6 +156,50 @@ fn a_broken_link_is_found() {
     let found: Vec<&str> =
         broken.lines().map(|line| line.split(": ").nth(1).expect("a link")).collect();
     assert_eq!(found, ["#two", "gone.md", "gone.png"], "{broken}");
+}
+
+#[test]
+fn every_path_of_a_source_is_there() {
+    let roots = [
+        "bench/",
+        "cli/",
+        "core/",
+        "examples/",
+        "exporter/",
+        "server/",
+        "tests/",
+        "tools/",
+        "training/",
+    ];
+    let mut checked = 0;
+    for path in files(&["md"]).into_iter().filter(|path| shown(path).starts_with("docs/")) {
+        for code in page(&read(&path)).code {
+            let is_path = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+            if roots.iter().any(|root| code.starts_with(root)) && code.chars().all(is_path) {
+                assert!(
+                    repository().join(&code).exists(),
+                    "{}: `{code}` is not there",
+                    shown(&path)
+                );
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 20, "{checked} paths");
+}
+
+#[test]
+fn ten_questions_have_an_answer_and_a_way_to_it() {
+    let index = read(&repository().join("docs/index.md"));
+    for number in 1..=10 {
+        let row = index.lines().find(|line| line.starts_with(&format!("| {number} |")));
+        let row = row.unwrap_or_else(|| panic!("no question {number}"));
+        assert!(
+            row.contains('?') && row.contains("]("),
+            "no question or no way to its answer: {row}"
+        );
+    }
+    assert!(read(&repository().join("README.md")).contains("docs/index.md#ten-questions"));
 }
 
 #[test]
