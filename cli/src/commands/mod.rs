@@ -102,10 +102,13 @@ fn print(text: &str) -> Result<()> {
     written(writeln!(anstream::stdout(), "{text}"))
 }
 
-/// Which engine runs a model, and why: the last line for people.
+/// Which engine runs a model, and the first of the reasons why: the last line for people.
 fn engine_line(model: &Model) -> String {
     let dimmed = Style::new().dimmed();
-    format!("{dimmed}Engine: {}{dimmed:#}", model.device())
+    let device = model.device();
+    let reason = device.reason.as_deref().and_then(|reason| reason.split("; ").next());
+    let reason = reason.map(|reason| format!(", because {reason}")).unwrap_or_default();
+    format!("{dimmed}Engine: {}{reason}{dimmed:#}", device.engine)
 }
 
 /// What became of writing on standard output. A reader that has gone, as `head` goes, wants no more: the command ends
