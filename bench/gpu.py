@@ -2,12 +2,12 @@
 
     python bench/gpu.py target/release/sparsecbm examples/models/cebab --json gpu.json
 
-needs a GPU, ONNX Runtime's library for CUDA (docs/onnxruntime.md), and in Python torch, transformers, safetensors,
+needs a GPU, ONNX Runtime's library for CUDA (docs/guide/engines.md), and in Python torch, transformers, safetensors,
 tokenizers and numpy. Every side goes from token ids on the host to all four outputs on the host:
 
-- branches, batched: `sparsecbm bench --engines`, which binds inputs and outputs (docs/onnxruntime.md).
+- branches, batched: `sparsecbm bench --engines`, which binds inputs and outputs (docs/guide/engines.md).
 - torch: PyTorch, eager: Hugging Face's model run once a concept, its weights multiplied by the masks beforehand, which
-  is faster than masking in each pass; the heads as docs/checkpoint.md has them.
+  is faster than masking in each pass; the heads as docs/reference/checkpoint.md has them.
 - torch batched: the same model under torch.func.vmap over the stacked weights, so that PyTorch too runs K products as
   one.
 
@@ -101,7 +101,7 @@ class Torch:
 
     @torch.inference_mode()
     def outputs(self, hidden_states, ids, mask):
-        """The four outputs of docs/format.md, on the host."""
+        """The four outputs of docs/reference/format.md, on the host."""
         ids, mask = (torch.tensor(values).to(self.device) for values in (ids, mask))
         share = (mask / mask.sum(1, keepdim=True))[:, :, None]
         heads = self.heads

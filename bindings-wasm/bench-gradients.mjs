@@ -41,7 +41,10 @@ const bytes = await readFile(file)
 const model = await step('load the model', () => Model.loadSync(bytes))
 const gradients = await step('load its gradients', () => Gradients.load(gradientFile, model))
 
-const texts = (await readFile(reviews, 'utf8')).split('\n').filter(Boolean).map((line) => JSON.parse(line)[model.schema.data_fields.text])
+const texts = (await readFile(reviews, 'utf8'))
+  .split('\n')
+  .filter(Boolean)
+  .map((line) => JSON.parse(line)[model.schema.data_fields.text])
 const chosen = Array.from({ length: Number(count) }, (_, i) => texts[Math.floor((i * texts.length) / Number(count))])
 const edits = []
 for (const text of chosen) {
@@ -55,14 +58,25 @@ for (const text of chosen) {
   prediction.free()
 }
 const later = edits.slice(1)
-row('an edit, median', seconds(middle(later.map(({ wall }) => wall))), seconds(middle(later.map(({ processor }) => processor))), mib())
-row('an edit, longest', seconds(most(later.map(({ wall }) => wall))), seconds(most(later.map(({ processor }) => processor))), mib())
+row(
+  'an edit, median',
+  seconds(middle(later.map(({ wall }) => wall))),
+  seconds(middle(later.map(({ processor }) => processor))),
+  mib(),
+)
+row(
+  'an edit, longest',
+  seconds(most(later.map(({ wall }) => wall))),
+  seconds(most(later.map(({ processor }) => processor))),
+  mib(),
+)
 const prediction = model.predict(chosen[0])
 await step('integrated gradients in 20 steps', () => gradients.integratedGradients(prediction, { steps: 20 }))
 const results = edits.map(({ result }) => result)
 const turned = results.filter(({ outcome }) => outcome === 'turned').length
 console.log(
   `\n${turned} of ${edits.length} edits turn the class; bits: median ${middle(results.map(({ flips }) => flips))}, ` +
-    `runs of the model: median ${middle(results.map(({ runs }) => runs))}, most ${most(results.map(({ runs }) => runs))}`,
+    `runs of the model: median ${middle(results.map(({ runs }) => runs))}, ` +
+      `most ${most(results.map(({ runs }) => runs))}`,
 )
 console.log(`Node ${process.version}, load average ${loadavg()[0].toFixed(1)} on ${availableParallelism()} cores`)

@@ -13,7 +13,7 @@ const REPEATS = 10
 const { RawTrials, default: init } = await import(`${target}/trial/bindings.js`)
 await init({ module_or_path: await readFile(`${target}/trial/sparsecbm.wasm`) })
 
-/** Every product in turns, round by round: the fastest of each, in nanoseconds. */
+/** Every product interleaved, round by round: the fastest of each, in nanoseconds. */
 function times(trials) {
   const fastest = Array(trials.count()).fill(Infinity)
   const round = () => {

@@ -1,7 +1,7 @@
 // This package beside onnxruntime-web (WebAssembly, one thread) on the same exported file and the same
 // tokens:  node bindings-wasm/bench.mjs MODEL.onnx [--json]
 //
-// Start: each in fresh processes, in turns. Predictions: interleaved in one process after warming up
+// Start: each in fresh processes, interleaved. Predictions: interleaved in one process after warming up
 // both, since V8 takes seconds to bring WebAssembly to full speed. Medians.
 import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -98,7 +98,12 @@ for (const length of LENGTHS) {
 const starts = { ours: [], theirs: [] }
 for (let round = 0; round < STARTS; round++) {
   for (const who of ['ours', 'theirs']) {
-    const output = execFileSync(process.execPath, [fileURLToPath(import.meta.url), file, `start-${who}`, concepts.join()])
+    const output = execFileSync(process.execPath, [
+      fileURLToPath(import.meta.url),
+      file,
+      `start-${who}`,
+      concepts.join(),
+    ])
     starts[who].push(JSON.parse(output.toString().trim().split('\n').at(-1)))
   }
 }
@@ -109,7 +114,10 @@ const result = {
   first_prediction_ms: { ours: start('ours', 'first'), onnxruntime_web: start('theirs', 'first') },
   load_to_first_prediction_ms: { ours: start('ours', 'both'), onnxruntime_web: start('theirs', 'both') },
   // Of all threads, V8's compilers too: what the same would take on an idle core, at most.
-  load_to_first_prediction_processor_ms: { ours: start('ours', 'processor'), onnxruntime_web: start('theirs', 'processor') },
+  load_to_first_prediction_processor_ms: {
+    ours: start('ours', 'processor'),
+    onnxruntime_web: start('theirs', 'processor'),
+  },
   load_average: loadavg()[0],
   wasm_memory_bytes: we.memoryBytes(),
 }
@@ -124,7 +132,8 @@ if (option === '--json') {
   const [both, processor] = [result.load_to_first_prediction_ms, result.load_to_first_prediction_processor_ms]
   line('from start to first prediction', both.ours, both.onnxruntime_web)
   line('the same, processor time', processor.ours, processor.onnxruntime_web)
-  for (const { tokens, ours_ms, onnxruntime_web_ms } of rows) line(`prediction, ${tokens} tokens`, ours_ms, onnxruntime_web_ms)
+  for (const { tokens, ours_ms, onnxruntime_web_ms } of rows)
+    line(`prediction, ${tokens} tokens`, ours_ms, onnxruntime_web_ms)
   console.log(`\nWebAssembly memory: ${(result.wasm_memory_bytes / 2 ** 20).toFixed(0)} MiB`)
   console.log(`Load average of the machine: ${result.load_average.toFixed(1)} on ${availableParallelism()} cores`)
 }

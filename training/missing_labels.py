@@ -4,8 +4,8 @@
     training/.venv/bin/python training/missing_labels.py run TRAIN VALIDATION FOLDER [--share N] [OPTIONS…]
     training/.venv/bin/python training/missing_labels.py draw FOLDER IMAGE.svg
 
-`run` trains on JSON lines once for each share (or for the one given), and leaves the models in FOLDER; OPTIONS are those
-of training/train. `draw` prints a table of what was trained and draws it.
+`run` trains on JSON lines once for each share (or for the one given), and leaves the models in FOLDER; OPTIONS are
+those of training/train. `draw` prints a table of what was trained and draws it.
 """
 
 import argparse

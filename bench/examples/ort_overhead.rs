@@ -200,7 +200,7 @@ fn compare(options: &Options) -> Result<(), Box<dyn Error>> {
     ratios.sort_by(f64::total_cmp);
     let ratio = ratios[ratios.len() / 2];
     let (ours, bare) = (Timing::new(of_ours), Timing::new(of_bare));
-    println!("{} tokens, one thread, {} calls of each in turns", options.tokens, ours.runs);
+    println!("{} tokens, one thread, {} calls of each interleaved", options.tokens, ours.runs);
     println!("prediction: median {:.0} µs", ours.median_us);
     println!("bare run:   median {:.0} µs", bare.median_us);
     println!(

@@ -1,5 +1,5 @@
-//! Checkpoints made from a checkpoint, to measure what its shape costs. Their answers mean nothing: weights that are 0 get
-//! a value, so that whoever counts or skips zeros finds none.
+//! Checkpoints made from a checkpoint, to measure what its shape costs. Their answers mean nothing: weights that are 0
+//! get a value, so that whoever counts or skips zeros finds none.
 
 use sparsecbm::format::tensors;
 use sparsecbm::schema::Semantics;
@@ -27,8 +27,9 @@ pub fn one_dense_pass(mut checkpoint: Checkpoint) -> Result<Checkpoint> {
     })
 }
 
-/// The same model under masks at random, each of which leaves out the share `sparsity` of a layer's weights, in blocks of
-/// `block_rows` outputs (one where they do not divide the layer's): what is measured to see how costs fall with sparsity.
+/// The same model under masks at random, each of which leaves out the share `sparsity` of a layer's weights, in blocks
+/// of `block_rows` outputs (one where they do not divide the layer's): what is measured to see how costs fall with
+/// sparsity.
 ///
 /// # Errors
 /// `Model` where a mask or weight cannot be read.
@@ -52,8 +53,8 @@ pub fn with_masks_at_random(
     })
 }
 
-/// The same model under masks that keep as many weights of each layer as its own, but single ones: at random, in the rows
-/// and columns of which its own keep something, so that whole heads and neurons that are gone stay so.
+/// The same model under masks that keep as many weights of each layer as its own, but single ones: at random, in the
+/// rows and columns of which its own keep something, so that whole heads and neurons that are gone stay so.
 ///
 /// # Errors
 /// `Model` where a mask or weight cannot be read.
@@ -105,8 +106,8 @@ fn set(own: &MaskSet, block_rows: usize, count: usize, bits: Vec<u8>) -> MaskSet
         .expect("as many bits as the layer's sizes say")
 }
 
-/// A model of `count` concepts, made by taking this one's in rotation, each with its mask and heads: what is measured to
-/// see how costs grow with concepts.
+/// A model of `count` concepts, made by taking this one's in rotation, each with its mask and heads: what is measured
+/// to see how costs grow with concepts.
 ///
 /// # Errors
 /// `Model` where a mask or head cannot be read.

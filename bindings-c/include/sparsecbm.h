@@ -134,7 +134,7 @@ typedef struct scbm_load_options {
    */
   uint32_t cuda_device;
   /**
-   * Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread a core.
+   * Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread per core.
    */
   uint32_t ort_threads;
   /**
@@ -144,7 +144,7 @@ typedef struct scbm_load_options {
    */
   const char *ort_library;
   /**
-   * The most runs of ONNX Runtime at one time; more callers than that wait. 0: one a core.
+   * The most runs of ONNX Runtime at one time; more callers than that wait. 0: one per core.
    */
   uint32_t ort_sessions;
   /**
@@ -393,8 +393,8 @@ typedef struct scbm_explain_options {
   uint32_t occlusion_words;
   /**
    * In how many steps, at most, the orders of words that evidence and, where they were asked for, occlusion
-   * (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept and order. 0: not
-   * at all.
+   * (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept
+   * and order. 0: not at all.
    */
   uint32_t faithfulness_steps;
   /**
@@ -407,7 +407,7 @@ typedef struct scbm_explain_options {
    */
   uint32_t integrated_steps;
   /**
-   * With `occlusion_words`: windows of so many words are masked out too, at every place, and a word has the mean of
+   * With `occlusion_words`: windows of this many words are masked out too, at every place, and a word has the mean of
    * what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
    * 0 or 1: single words alone.
    */
@@ -797,7 +797,7 @@ typedef struct scbm_edit_options {
    */
   uint32_t struct_size;
   /**
-   * How often the gradient is taken anew where one is not enough; 0: 32 times.
+   * How often the gradient is taken again where one is not enough; 0: 32 times.
    */
   uint32_t rounds;
   /**
@@ -809,7 +809,7 @@ typedef struct scbm_edit_options {
    */
   float guard_weight;
   /**
-   * The search ends when so many milliseconds are over; 0: never.
+   * The search ends when this many milliseconds are over; 0: never.
    */
   uint32_t time_limit_ms;
   /**
@@ -1539,8 +1539,8 @@ scbm_status scbm_explanation_get_word(const struct scbm_explanation *explanation
 /**
  * What the words add to one concept logit, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `evidence`: receives it. Threads: the
- * explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `evidence`: receives it. Threads:
+ * the explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_word_evidence(const struct scbm_explanation *explanation,
                                                size_t concept_index,
@@ -1559,8 +1559,8 @@ scbm_status scbm_explanation_get_occlusion(const struct scbm_explanation *explan
 /**
  * What one concept logit loses with each word that was masked out, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V numbers, which
- * live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V
+ * numbers, which live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
  * made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_concept_loss(const struct scbm_explanation *explanation,
@@ -1592,9 +1592,9 @@ scbm_status scbm_explanation_get_faithfulness(const struct scbm_explanation *exp
 /**
  * What each word adds to one concept logit by integrated gradients, before overrides.
  *
- * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its pointer lives as long
- * as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made without
- * `gradients`, `ARGUMENT`, also where there is no such concept or class.
+ * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its
+ * pointer lives as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made
+ * without `gradients`, `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_attribution(const struct scbm_explanation *explanation,
                                              size_t concept_index,

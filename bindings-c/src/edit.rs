@@ -48,13 +48,13 @@ pub type EditProgressFunction =
 pub struct EditOptions {
     /// `sizeof(scbm_edit_options)`.
     pub struct_size: u32,
-    /// How often the gradient is taken anew where one is not enough; 0: 32 times.
+    /// How often the gradient is taken again where one is not enough; 0: 32 times.
     pub rounds: u32,
     /// At most so large a share of the bits that the mask keeps are pruned, and as many grown; 0: 0.01.
     pub max_share: f64,
     /// What the mean loss of the guards counts beside that of the examples; 0: as much.
     pub guard_weight: f32,
-    /// The search ends when so many milliseconds are over; 0: never.
+    /// The search ends when this many milliseconds are over; 0: never.
     pub time_limit_ms: u32,
     /// Is told how far the search has come; NULL: nobody is.
     pub progress: EditProgressFunction,

@@ -40,16 +40,16 @@ pub struct ExplainOptions {
     /// evidence. 0: none; `UINT32_MAX`: every one.
     pub occlusion_words: u32,
     /// In how many steps, at most, the orders of words that evidence and, where they were asked for, occlusion
-    /// (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept and order. 0: not
-    /// at all.
+    /// (of all words) and integrated gradients give are put to the test: two runs of the model a step, for each concept
+    /// and order. 0: not at all.
     pub faithfulness_steps: u32,
     /// The model's gradients, to integrate them over the way from a text without words to the text; NULL: not
     /// at all. Not needed after the call.
     pub gradients: *const Gradients,
     /// Points on that way at which they are taken, for each class of each concept; 0: 50.
     pub integrated_steps: u32,
-    /// With `occlusion_words`: windows of so many words are masked out too, at every place, and a word has the mean of
-    /// what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
+    /// With `occlusion_words`: windows of this many words are masked out too, at every place, and a word has the mean
+    /// of what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
     /// 0 or 1: single words alone.
     pub occlusion_window: u32,
 }
@@ -107,7 +107,7 @@ unsafe fn explain_options(
     let concepts = &prediction.inner.model().schema().concepts;
     if !given.costs.is_null() || given.cost_count != 0 {
         if given.cost_count != concepts.len() {
-            let expected = format!("{}, one a concept", concepts.len());
+            let expected = format!("{}, one per concept", concepts.len());
             let found = given.cost_count.to_string();
             return Err(Failure::argument("options: cost_count", found, &expected));
         }

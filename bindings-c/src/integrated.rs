@@ -24,9 +24,9 @@ pub struct Attribution {
 
 /// What each word adds to one concept logit by integrated gradients, before overrides.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its pointer lives as long
-/// as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made without
-/// `gradients`, `ARGUMENT`, also where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `attribution`: receives it; its
+/// pointer lives as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was made
+/// without `gradients`, `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_attribution(
     explanation: *const Explanation,

@@ -26,13 +26,13 @@ pub struct LoadOptions {
     pub engine: Engine,
     /// CUDA's number of the GPU, for `SCBM_ENGINE_ORT_CUDA`.
     pub cuda_device: u32,
-    /// Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread a core.
+    /// Threads of one run of ONNX Runtime; 0: all runs share one pool with a thread per core.
     pub ort_threads: u32,
     /// ONNX Runtime's library, or the folder that holds it: UTF-8, ends in a zero byte. NULL: what the
     /// variable `SPARSECBM_ORT_LIB` or `ORT_DYLIB_PATH` names, else it is looked for beside the program, in
     /// the active Python environment and where the platform keeps libraries.
     pub ort_library: *const c_char,
-    /// The most runs of ONNX Runtime at one time; more callers than that wait. 0: one a core.
+    /// The most runs of ONNX Runtime at one time; more callers than that wait. 0: one per core.
     pub ort_sessions: u32,
     /// The most memory of the GPU that ONNX Runtime's arena may take, in MiB; 0: no limit.
     pub cuda_memory_mib: u32,

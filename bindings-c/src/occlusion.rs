@@ -67,9 +67,9 @@ pub unsafe extern "C" fn scbm_explanation_get_occlusion(
 
 /// What one concept logit loses with each word that was masked out, before overrides.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V numbers, which
-/// live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
-/// made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V
+/// numbers, which live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation
+/// was made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_concept_loss(
     explanation: *const Explanation,

@@ -62,8 +62,8 @@ pub unsafe extern "C" fn scbm_explanation_get_word(
 
 /// What the words add to one concept logit, before overrides.
 ///
-/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `evidence`: receives it. Threads: the
-/// explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
+/// `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `evidence`: receives it. Threads:
+/// the explanation's. Errors: `ARGUMENT`, also where there is no such concept or class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scbm_explanation_get_word_evidence(
     explanation: *const Explanation,

@@ -1,5 +1,5 @@
-//! The Rust side of `bindings-python/bench.py`, which starts it: for each line of standard input, the microseconds that a
-//! call takes. `overhead MODEL.onnx TEXTS.json`; lines: `text`, `override`, or `list COUNT THREADS`.
+//! The Rust side of `bindings-python/bench.py`, which starts it: for each line of standard input, the microseconds that
+//! a call takes. `overhead MODEL.onnx TEXTS.json`; lines: `text`, `override`, or `list COUNT THREADS`.
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};

@@ -29,7 +29,7 @@ pub(crate) struct Model {
     process: u32,
 }
 
-/// A list is run in parts of so many texts for each thread; between two of them Python's signals are heard.
+/// A list is run in parts of this many texts for each thread; between two of them Python's signals are heard.
 const TEXTS_OF_A_THREAD: usize = 1024;
 
 impl Model {
@@ -73,7 +73,7 @@ impl Model {
         Ok(Model { inner, origin: self.origin.clone(), process: self.process })
     }
 
-    /// A list over all cores, or so many threads.
+    /// A list over all cores, or this many threads.
     fn predict_list(&self, py: Python<'_>, input: &Input) -> PyResult<Vec<sparsecbm::Prediction>> {
         let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = self.origin.threads;

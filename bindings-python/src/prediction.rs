@@ -214,9 +214,9 @@ impl Prediction {
 
     /// Why: by concepts and by words, with the overrides that there are.
     ///
-    /// `occlusion` masks words out, five at a time and one at a time, many runs of the model: all, or the so many with the most evidence.
-    /// `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at that path.
-    /// `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
+    /// `occlusion` masks words out, five at a time and one at a time, many runs of the model: all, or the N with the
+    /// most evidence. `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at
+    /// that path. `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
     #[pyo3(signature = (*, occlusion=None, integrated=None, faithfulness=false, policy="combined", costs=None))]
     fn explain(
         this: &Bound<'_, Self>,

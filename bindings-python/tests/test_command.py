@@ -15,7 +15,10 @@ PROGRAM = pathlib.Path(sysconfig.get_path("scripts"), "sparsecbm")
 
 
 def run(*arguments: object, **named: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8", **named)  # type: ignore[call-overload,no-any-return]
+    command = [PROGRAM, *map(str, arguments)]
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        command, capture_output=True, text=True, encoding="utf-8", **named
+    )
 
 
 def test_it_is_the_command(exported: Exported, tmp_path: pathlib.Path) -> None:

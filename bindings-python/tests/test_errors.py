@@ -61,7 +61,8 @@ def test_inputs_name_their_place(tiny: Model) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["purple", 7, -1, True, 0.5, None, [0.5], [0.5, 0.6, 0.1], [2, -1, 0], {"a": 1}, [float("nan")] * 3, ["a", "b", "c"],
+    ["purple", 7, -1, True, 0.5, None, [0.5], [0.5, 0.6, 0.1], [2, -1, 0], {"a": 1}, [float("nan")] * 3,
+     ["a", "b", "c"],
      np.array([[1, 0, 0]])],
     ids=repr,
 )  # fmt: skip

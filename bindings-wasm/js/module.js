@@ -20,7 +20,9 @@ async function load(source) {
   try {
     exports = await instantiate({ module_or_path: await source() })
   } catch (error) {
-    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', { cause: error })
+    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', {
+      cause: error,
+    })
   }
 }
 
@@ -30,7 +32,9 @@ export function initSync(source) {
   try {
     exports = instantiateSync({ module: source })
   } catch (error) {
-    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', { cause: error })
+    throw new SparseCbmError('io', 'WebAssembly module', String(error), 'sparsecbm.wasm of this version', {
+      cause: error,
+    })
   }
 }
 
@@ -57,6 +61,8 @@ export function guarded(run) {
     // A trap: the module ran out of memory, or a panic at a file that a library did not expect, or a defect of ours.
     // It took its functions off the host's stack but not off the module's own; what else runs there goes on.
     if (exports) exports.__stack_pointer.value = stack
-    throw new SparseCbmError('engine', 'WebAssembly', (exports && takePanic()) ?? String(error), 'no failure', { cause: error })
+    throw new SparseCbmError('engine', 'WebAssembly', (exports && takePanic()) ?? String(error), 'no failure', {
+      cause: error,
+    })
   }
 }

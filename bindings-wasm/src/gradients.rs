@@ -131,8 +131,8 @@ impl RawGradients {
         }))
     }
 
-    /// What each word adds to each concept logit on the way from a text without words; it pauses after each class of each
-    /// concept.
+    /// What each word adds to each concept logit on the way from a text without words; it pauses after each class of
+    /// each concept.
     #[wasm_bindgen(js_name = integratedGradients)]
     pub fn integrated_gradients(
         &self,

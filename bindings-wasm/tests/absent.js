@@ -3,7 +3,11 @@ import { check } from './suite.js'
 
 /** `more` are further ways to import it. */
 export async function absent(more = []) {
-  const ways = [() => import('./absent-names.js'), () => import('sparsecbm/gradients'), () => import('sparsecbm/gradients/worker')]
+  const ways = [
+    () => import('./absent-names.js'),
+    () => import('sparsecbm/gradients'),
+    () => import('sparsecbm/gradients/worker'),
+  ]
   for (const way of [...ways, ...more]) {
     const error = await Promise.resolve().then(way).catch((error) => error)
     check(error.name === 'SparseCbmError' && error.code === 'unavailable', `${way} gave ${error}`)

@@ -5,7 +5,7 @@ import { serve } from './serve.mjs'
 
 /**
  * Gives `use` a page that Vite built into `site`, whose `run` is called with the name and arguments of a test:
- * `open(hash)` opens it anew, `run(test)` runs one. `files` are served under /files. Sets the exit code.
+ * `open(hash)` opens it again, `run(test)` runs one. `files` are served under /files. Sets the exit code.
  */
 export async function withPage(site, files, use) {
   const csp = { 'content-security-policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" }

@@ -1,4 +1,5 @@
-// The entry `sparsecbm/gradients` in headless Chromium, on the page that Vite built: node gradients-browser.mjs SITE FILES
+// The entry `sparsecbm/gradients` in headless Chromium, on the page that Vite built: node gradients-browser.mjs SITE
+// FILES
 import { withPage } from './chromium.mjs'
 
 const [site, files] = process.argv.slice(2)

@@ -19,7 +19,10 @@ is<Is<typeof edit, Edit>>()
 is<Is<typeof edit.outcome, 'turned' | 'not-turned' | 'stopped'>>()
 is<Is<typeof edit.patch, MaskPatch>>()
 model.withPatches([edit.patch])
-const found = gradients.integratedGradients(prediction, { steps: 20, onProgress: ({ done, total }) => void (done / total) })
+const found = gradients.integratedGradients(prediction, {
+  steps: 20,
+  onProgress: ({ done, total }) => void (done / total),
+})
 is<Is<typeof found, IntegratedGradients>>()
 const share: number | undefined = found.concepts[0]?.attributions[0]?.[0]
 const errors: readonly number[] | undefined = found.concepts[0]?.convergenceError

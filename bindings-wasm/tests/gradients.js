@@ -37,7 +37,10 @@ export async function integrated(api, read, name) {
         check(apart <= convergenceError[c] + 1e-3, `${name}: words sum to ${sum}, ${apart} from the logit`)
       })
     })
-    const one = gradients.integratedGradients(prediction, { steps, onProgress: ({ done }) => done < found.concepts[0].classes.length })
+    const one = gradients.integratedGradients(prediction, {
+      steps,
+      onProgress: ({ done }) => done < found.concepts[0].classes.length,
+    })
     check(!one.complete && one.concepts.length === 1, `${one.concepts.length} concepts after one`)
     prediction.free()
   }
@@ -67,8 +70,14 @@ export async function edits(api, read, name, options) {
   check(told.length > 0 && told.every(({ runs }) => runs <= edit.runs), 'progress')
   const edited = model.withPatches([own])
   const after = edited.predict(text)
-  check(after.concept(expected.concept).class === wanted, `${expected.concept} is ${after.concept(expected.concept).class}`)
-  check(difference(after.concept(expected.concept).logits, edit.examples[0].logitsAfter, 'logits') < 1e-4, 'other logits')
+  check(
+    after.concept(expected.concept).class === wanted,
+    `${expected.concept} is ${after.concept(expected.concept).class}`,
+  )
+  check(
+    difference(after.concept(expected.concept).logits, edit.examples[0].logitsAfter, 'logits') < 1e-4,
+    'other logits',
+  )
   const undone = edited.withPatches([])
   check(JSON.stringify(undone.predict(text)) === first, 'undoing is not exact')
   // What is right already needs no bit, and the edited model is the one that is edited.
@@ -87,7 +96,10 @@ export async function limits(api, read, name, foreign) {
   const examples = [{ prediction, class: other }]
   const stopped = (options, runs) => {
     const edit = gradients.edit(concept, examples, options)
-    check(edit.outcome === 'stopped' && edit.flips === 0 && edit.runs === runs, `${edit.outcome} after ${edit.runs} runs`)
+    check(
+      edit.outcome === 'stopped' && edit.flips === 0 && edit.runs === runs,
+      `${edit.outcome} after ${edit.runs} runs`,
+    )
   }
   stopped({ timeLimit: 0 }, 1)
   stopped({ onProgress: () => false }, 1)
@@ -173,18 +185,27 @@ export async function worker(api, remote, read, name) {
   const found = await there.edit(concept, wish, { onProgress: onProgress(told.there) })
   const whole = performance.now() - start
   check(JSON.stringify(found) === JSON.stringify(edit), 'another edit')
-  check(told.here.length > 3 && JSON.stringify(told.there) === JSON.stringify(told.here), `${told.there.length} of ${told.here.length} runs told`)
+  check(
+    told.here.length > 3 && JSON.stringify(told.there) === JSON.stringify(told.here),
+    `${told.there.length} of ${told.here.length} runs told`,
+  )
   const edited = await far.withPatches([found.patch])
   check((await edited.predict(text)).concept(concept).class === wanted, 'the edit does not what it says')
 
   const steps = { steps: 2 }
   const attributions = await there.integratedGradients(reading, steps)
-  check(JSON.stringify(attributions) === JSON.stringify(gradients.integratedGradients(prediction, steps)), 'other attributions')
+  check(
+    JSON.stringify(attributions) === JSON.stringify(gradients.integratedGradients(prediction, steps)),
+    'other attributions',
+  )
   const some = await there.integratedGradients(reading, { ...steps, onProgress: ({ done }) => done < 2 })
   check(!some.complete, 'integrated to the end')
 
   const stopped = await there.edit(concept, wish, { onProgress: () => false })
-  check(stopped.outcome === 'stopped' && stopped.runs < found.runs, `${stopped.outcome} after ${stopped.runs} of ${found.runs} runs`)
+  check(
+    stopped.outcome === 'stopped' && stopped.runs < found.runs,
+    `${stopped.outcome} after ${stopped.runs} of ${found.runs} runs`,
+  )
   const limited = await there.edit(concept, wish, { timeLimit: 0 })
   check(limited.outcome === 'stopped' && limited.runs === 1, `${limited.outcome} after ${limited.runs} runs`)
 
@@ -195,7 +216,9 @@ export async function worker(api, remote, read, name) {
   ]) {
     const controller = new AbortController()
     const begun = performance.now()
-    const aborted = await long({ signal: controller.signal, onProgress: () => controller.abort() }).catch((error) => error)
+    const aborted = await long({ signal: controller.signal, onProgress: () => controller.abort() }).catch(
+      (error) => error,
+    )
     check(aborted?.name === 'AbortError', `aborting gave ${aborted}`)
     check(JSON.stringify(await far.predict(text)) === JSON.stringify(prediction), 'what came after a cancelled call')
     const waited = performance.now() - begun

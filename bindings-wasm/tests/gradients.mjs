@@ -1,4 +1,5 @@
-// The entry `sparsecbm/gradients` in Node, of the installed package: node gradients.mjs FOLDER, where FOLDER has the models.
+// The entry `sparsecbm/gradients` in Node, of the installed package: node gradients.mjs FOLDER, where FOLDER has the
+// models.
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'

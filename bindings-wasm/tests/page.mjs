@@ -115,7 +115,10 @@ try {
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
   check(overflow <= 0, 'nothing is cut off at phone width')
   const cramped = await violations(page)
-  check(cramped.length === 0, `axe-core finds nothing serious at phone width${cramped.length ? ': ' + cramped.join('\n') : ''}`)
+  check(
+    cramped.length === 0,
+    `axe-core finds nothing serious at phone width${cramped.length ? ': ' + cramped.join('\n') : ''}`,
+  )
   await shoot(page, 'phone')
   await page.setViewportSize({ width: 1100, height: 1000 })
 
@@ -179,10 +182,16 @@ try {
   await misread.focus()
   await page.keyboard.press('Space')
   await answered(belief(2), 0, 'corrected')
-  check((await page.locator('#rest').innerText()) !== supposed, 'that it misread the text is another question, by the keyboard')
+  check(
+    (await page.locator('#rest').innerText()) !== supposed,
+    'that it misread the text is another question, by the keyboard',
+  )
   check((await belief(2).locator('.state').innerText()).startsWith('corrected'), 'and the belief says so')
   await belief(0).getByRole('checkbox').check()
-  check((await belief(0).locator('.state').innerText()) === 'put it where it belongs', 'one that is not moved yet asks where it belongs')
+  check(
+    (await belief(0).locator('.state').innerText()) === 'put it where it belongs',
+    'one that is not moved yet asks where it belongs',
+  )
   await belief(0).locator('.classes button').first().click()
   await answered(belief(0), 0, 'corrected')
   await belief(1).locator('.classes button').last().click()
@@ -204,7 +213,9 @@ try {
   await misread.uncheck()
   await answered(belief(2), 0)
   check((await page.locator('#rest').innerText()) === supposed, 'and what was corrected can be supposed again')
-  const unexpected = complaints.filter((text) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|Failed to fetch/.test(text))
+  const unexpected = complaints.filter(
+    (text) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|Failed to fetch/.test(text),
+  )
   check(unexpected.length === 0, `the console is quiet${unexpected.length ? ': ' + unexpected.join('\n') : ''}`)
 } catch (error) {
   console.log(`FAIL page: ${error.message}`)

@@ -16,5 +16,7 @@ for (const entry of files) {
   sum.gzip += size.gzip
 }
 const fits = sum.raw <= BUDGET.raw && sum.gzip <= BUDGET.gzip
-console.log(`${fits ? 'ok  ' : 'OVER'} package: ${sum.raw} bytes of ${BUDGET.raw}, gzip -9 ${sum.gzip} of ${BUDGET.gzip}`)
+console.log(
+  `${fits ? 'ok  ' : 'OVER'} package: ${sum.raw} bytes of ${BUDGET.raw}, gzip -9 ${sum.gzip} of ${BUDGET.gzip}`,
+)
 process.exitCode = fits || report ? 0 : 1

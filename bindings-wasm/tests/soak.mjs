@@ -12,7 +12,9 @@ const GROWTH_MIB = 16
 
 const [file, predictions, interventions] = process.argv.slice(2).map((text, i) => (i ? Number(text) : text))
 if (!(predictions >= 10 * TEXTS.length && interventions >= predictions)) {
-  console.error('usage: soak.mjs MODEL.onnx PREDICTIONS INTERVENTIONS, 40 predictions or more, and no fewer interventions')
+  console.error(
+    'usage: soak.mjs MODEL.onnx PREDICTIONS INTERVENTIONS, 40 predictions or more, and no fewer interventions',
+  )
   process.exit(2)
 }
 await init()
@@ -23,7 +25,8 @@ const known = TEXTS.map(() => [])
 /** Keeps the logits of a text, or compares them with those kept. */
 function same(which, place, { logits }) {
   known[which][place] ??= [...logits]
-  if (!known[which][place].every((value, i) => Object.is(value, logits[i]))) throw new Error(`'${TEXTS[which]}': another answer`)
+  if (!known[which][place].every((value, i) => Object.is(value, logits[i])))
+    throw new Error(`'${TEXTS[which]}': another answer`)
 }
 
 const started = performance.now()
@@ -46,8 +49,12 @@ for (let turn = 0; turn < predictions; turn++) {
     const memory = { wasm: memoryBytes(), resident: process.memoryUsage.rss() }
     early ??= memory
     const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
-    console.log(`${turn + 1} predictions, ${(turn + 1) * each} interventions: WebAssembly ${mib(memory.wasm)}, process ${mib(memory.resident)}`)
-    if (memory.wasm > early.wasm || memory.resident > early.resident + GROWTH_MIB * 2 ** 20) throw new Error('memory grows')
+    console.log(
+      `${turn + 1} predictions, ${(turn + 1) * each} interventions: ` +
+        `WebAssembly ${mib(memory.wasm)}, process ${mib(memory.resident)}`,
+    )
+    if (memory.wasm > early.wasm || memory.resident > early.resident + GROWTH_MIB * 2 ** 20)
+      throw new Error('memory grows')
   }
 }
 console.log(`${((performance.now() - started) / 1000).toFixed(0)} s`)

@@ -62,7 +62,10 @@ export async function parity(api, read, name) {
       const padded = outputs.token_evidence.shape.at(-1)
       const found = {
         concept_logits: [prediction.concepts.flatMap((concept) => concept.logits), own(output('concept_logits'))],
-        concept_values: [prediction.concepts.flatMap((concept) => concept.probabilities), own(output('concept_values'))],
+        concept_values: [
+          prediction.concepts.flatMap((concept) => concept.probabilities),
+          own(output('concept_values')),
+        ],
         label_logits: [prediction.label.logits, output('label_logits')],
         token_evidence: [prediction.tokenEvidence, output('token_evidence').filter((_, i) => i % padded < positions)],
       }
@@ -114,7 +117,10 @@ export async function interventions(api, read, name) {
   const wanted = first.classes.find((one) => one !== prediction.concept(first.name).class)
   const changed = prediction.intervene({ [first.name]: wanted })
   check(JSON.stringify(prediction) === before, 'the old prediction changed')
-  check(changed.concept(first.name).class === wanted && changed.concept(first.name).overridden, 'the override is not there')
+  check(
+    changed.concept(first.name).class === wanted && changed.concept(first.name).overridden,
+    'the override is not there',
+  )
   check(difference(changed.label.logits, prediction.label.logits, 'label') > 0, 'the label did not move')
   const even = second.classes.map(() => 1 / second.classes.length)
   const both = changed.intervene({ [second.name]: even })
@@ -144,9 +150,15 @@ export async function questions(api, read, ragged, single) {
   const text = 'bad plot, unwatched acting!'
   const start = model.predict(text)
   const before = JSON.stringify(start)
-  check(start.concepts.every(({ question, overridden }) => question === null && !overridden), 'a question that nobody asked')
+  check(
+    start.concepts.every(({ question, overridden }) => question === null && !overridden),
+    'a question that nobody asked',
+  )
   start.concepts.forEach(({ probabilities, logits }, k) => {
-    check(probabilities.length === concepts[k].classes.length && logits.length === probabilities.length, 'not its own classes')
+    check(
+      probabilities.length === concepts[k].classes.length && logits.length === probabilities.length,
+      'not its own classes',
+    )
   })
   check(start.tokenEvidence.length === 3 * 5 * start.tokens.length, `${start.tokenEvidence.length} numbers of evidence`)
   check(label.values.length === label.classes.length && start.label.expectedValue !== null, 'no expected value')
@@ -154,7 +166,10 @@ export async function questions(api, read, ragged, single) {
   const [{ name: one }, { name: two }, { name: three, classes }] = concepts
   const supposed = start.suppose({ [three]: classes[0] })
   const corrected = start.correct({ [three]: classes[0] })
-  check(supposed.concept(three).question === 'suppose' && corrected.concept(three).question === 'correct', 'the question')
+  check(
+    supposed.concept(three).question === 'suppose' && corrected.concept(three).question === 'correct',
+    'the question',
+  )
   check(difference(supposed.label.logits, corrected.label.logits, 'label') > 1e-3, 'both questions have one answer')
   check(JSON.stringify(start.intervene({ [three]: classes[0] })) === JSON.stringify(supposed), 'intervene is suppose')
   check(JSON.stringify(supposed.correct({ [three]: 0 })) === JSON.stringify(corrected), 'the later question holds')
@@ -166,19 +181,27 @@ export async function questions(api, read, ragged, single) {
   check(JSON.stringify(mixed.undo()) === before, 'undo of all')
   for (const { name, classes } of concepts) {
     for (const value of [classes.length, Array(classes.length + 1).fill(0)]) {
-      const error = await Promise.resolve({ [name]: value }).then((given) => start.correct(given)).catch((error) => error)
+      const error = await Promise.resolve({ [name]: value })
+        .then((given) => start.correct(given))
+        .catch((error) => error)
       check(error instanceof api.SparseCbmError && error.code === 'input', `${name}: ${value} is not refused`)
     }
   }
 
-  const explained = [start, supposed, corrected, mixed].map((prediction) => prediction.explain({ occlusion: { maxWords: 1 } }))
+  const explained = [start, supposed, corrected, mixed].map((prediction) =>
+    prediction.explain({ occlusion: { maxWords: 1 } }),
+  )
   for (const { contributions, whatIf, evidence, occlusion } of explained) {
     contributions.labelLogits.forEach((logit, l) => {
       const added = contributions.concepts.reduce((sum, { labelLogits }) => sum + labelLogits[l], 0)
       const sum = contributions.baseline[l] + added + contributions.rest[l]
       check(Math.abs(sum - logit) < 1e-3, `contributions and rest sum to ${sum}, the logit is ${logit}`)
     })
-    for (const counts of [whatIf.map(({ outcomes }) => outcomes.length), evidence.concepts.map(({ evidence }) => evidence.length), occlusion.concepts.map(({ logits }) => logits.length)]) {
+    for (const counts of [
+      whatIf.map(({ outcomes }) => outcomes.length),
+      evidence.concepts.map(({ evidence }) => evidence.length),
+      occlusion.concepts.map(({ logits }) => logits.length),
+    ]) {
       check(String(counts) === '2,3,5', `${counts} classes in an explanation`)
     }
   }
@@ -200,8 +223,10 @@ export async function questions(api, read, ragged, single) {
 
 /** Numbers within the tolerance, all else the same. */
 export function same(found, expected, place, tolerance) {
-  if (typeof expected === 'number') return check(Math.abs(found - expected) <= tolerance, `${place}: ${found}, expected ${expected}`)
-  if (expected === null || typeof expected !== 'object') return check(found === expected, `${place}: ${found}, expected ${expected}`)
+  if (typeof expected === 'number')
+    return check(Math.abs(found - expected) <= tolerance, `${place}: ${found}, expected ${expected}`)
+  if (expected === null || typeof expected !== 'object')
+    return check(found === expected, `${place}: ${found}, expected ${expected}`)
   check(String(Object.keys(found)) === String(Object.keys(expected)), `${place}: other fields: ${Object.keys(found)}`)
   for (const key of Object.keys(expected)) same(found[key], expected[key], `${place}.${key}`, tolerance)
 }
@@ -228,8 +253,8 @@ export async function explanations(api, read, name) {
   const suggestions = prediction.suggestInterventions()
   check(JSON.stringify(suggestions) === JSON.stringify(found.suggestions), 'suggestions alone are others')
   const { concept, score } = suggestions[0]
-  const dear = prediction.suggestInterventions({ costs: { [concept]: 8 } }).find((one) => one.concept === concept)
-  check(dear.cost === 8 && Math.abs(dear.score - score / 8) < 1e-6, `a cost of 8 makes ${score} ${dear.score}`)
+  const costly = prediction.suggestInterventions({ costs: { [concept]: 8 } }).find((one) => one.concept === concept)
+  check(costly.cost === 8 && Math.abs(costly.score - score / 8) < 1e-6, `a cost of 8 makes ${score} ${costly.score}`)
   check(prediction.suggestInterventions({ policy: 'uncertainty' })[0].cost === 1, 'no cost is 1')
   const { concepts, density, layers, overlap } = await api.readSubnetworks(bytes)
   check(String(concepts) === String(model.schema.concepts.map(({ name }) => name)), `subnetworks of ${concepts}`)
@@ -239,7 +264,10 @@ export async function explanations(api, read, name) {
   check(layers.some(({ headDensity }) => headDensity?.length === concepts.length), 'no headDensity')
   check(layers.every((layer) => !Object.keys(layer).join().includes('_')), `layers with ${Object.keys(layers[0])}`)
   // What is the file's own keeps the file's names.
-  check(model.schema.max_length > 0 && model.schema.data_fields && model.masks.layers[0].block_rows, 'the file has other names')
+  check(
+    model.schema.max_length > 0 && model.schema.data_fields && model.masks.layers[0].block_rows,
+    'the file has other names',
+  )
   prediction.free()
   model.free()
 }
@@ -467,8 +495,14 @@ export async function worker(api, remote, read, name) {
   const [edited, patched] = [await far.withPatches([patch]), near.withPatches([patch])]
   check(JSON.stringify(await edited.predict(text)) === JSON.stringify(patched.predict(text)), 'other patch')
   check(JSON.stringify(edited.patches) === JSON.stringify([patch]), 'other list of patches')
-  check(String((await far.predict([text, ''])).map(({ tokens }) => tokens.length)) === `${here.tokens.length},2`, 'two texts')
-  check(JSON.stringify(await there.suggestInterventions()) === JSON.stringify(here.suggestInterventions()), 'other suggestions')
+  check(
+    String((await far.predict([text, ''])).map(({ tokens }) => tokens.length)) === `${here.tokens.length},2`,
+    'two texts',
+  )
+  check(
+    JSON.stringify(await there.suggestInterventions()) === JSON.stringify(here.suggestInterventions()),
+    'other suggestions',
+  )
   const [kept, own] = [await remote.readSubnetworks(bytes), await api.readSubnetworks(bytes)]
   check(JSON.stringify(kept) === JSON.stringify(own), 'other subnetworks')
   const aborted = await remote.Model.load(bytes, { signal: AbortSignal.abort() }).catch((error) => error)

@@ -1,5 +1,17 @@
 // Compiled, never run: the declared types say what the package does, and refuse what it does not.
-import init, { Model, SparseCbmError, initSync, memoryBytes, readSubnetworks, type Explanation, type MaskPatch, type Prediction, type Question, type SubnetworkReport, type Suggestion } from 'sparsecbm'
+import init, {
+  Model,
+  SparseCbmError,
+  initSync,
+  memoryBytes,
+  readSubnetworks,
+  type Explanation,
+  type MaskPatch,
+  type Prediction,
+  type Question,
+  type SubnetworkReport,
+  type Suggestion,
+} from 'sparsecbm'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -27,14 +39,18 @@ is<Is<typeof model.patches, MaskPatch[]>>()
 is<Is<ReturnType<typeof model.withPatches>, Model>>()
 model.withPatches([...model.patches, '{}'])
 
-one.suppose({ noise: 'positive', food: [0.1, 0.9, 0] }).correct({ service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('service')
+one
+  .suppose({ noise: 'positive', food: [0.1, 0.9, 0] })
+  .correct({ service: { logits: [1, 2, 3] }, ambiance: 2 })
+  .undo('service')
 is<Is<NonNullable<ReturnType<typeof one.concept>['question']>, Question>>()
 is<Is<Question, 'suppose' | 'correct'>>()
 is<Is<Explanation['contributions']['rest'], readonly number[]>>()
 is<Is<typeof model.schema.intervention, 'suppose-correct' | 'effect' | 'replace'>>()
 is<Is<typeof model.schema.label.values, readonly number[] | undefined>>()
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
-one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10, windows: [5, 1] } }).counterfactual?.changes[0]?.toIndex
+one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10, windows: [5, 1] } }).counterfactual
+  ?.changes[0]?.toIndex
 
 is<Is<ReturnType<typeof one.suggestInterventions>, Suggestion[]>>()
 one.suggestInterventions({ policy: 'expected-change', costs: { noise: 2 } })[0]?.concept
@@ -71,5 +87,6 @@ for (const one of [corrected, supposed, intervened]) one.free()
 try {
   model.predict('')
 } catch (error) {
-  if (error instanceof SparseCbmError) is<Is<typeof error.code, 'io' | 'format' | 'version' | 'model' | 'input' | 'engine' | 'unavailable'>>()
+  if (error instanceof SparseCbmError)
+    is<Is<typeof error.code, 'io' | 'format' | 'version' | 'model' | 'input' | 'engine' | 'unavailable'>>()
 }

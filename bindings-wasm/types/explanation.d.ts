@@ -12,8 +12,8 @@ export interface SuggestOptions {
 
 export interface ExplainOptions extends SuggestOptions {
   /**
-   * Masks out words, `windows` of them at a time, each number at every place of the text: a run of the model a place. By
-   * default [5, 1]. `maxWords`: only the words with the most evidence.
+   * Masks out words, `windows` of them at a time, each number at every place of the text: a run of the model a place.
+   * By default [5, 1]. `maxWords`: only the words with the most evidence.
    */
   occlusion?: { maxWords?: number; windows?: number[] }
   /** Puts the orders of words to the test: many runs of the model. */
@@ -21,8 +21,8 @@ export interface ExplainOptions extends SuggestOptions {
 }
 
 /**
- * Why a model says what it says; docs/explanations.md tells what the numbers mean. The command line and the server give the
- * same as JSON, whose names are in snake_case.
+ * Why a model says what it says; docs/guide/explain.md tells what the numbers mean. The command line and the server
+ * give the same as JSON, whose names are in snake_case.
  */
 export interface Explanation {
   readonly text: string | null
@@ -50,7 +50,10 @@ export interface Contributions {
   readonly concepts: readonly {
     readonly name: string
     readonly class: string
-    /** What the concept adds to each label logit; where it is overridden and the model has two answers: what is asserted is worth. */
+    /**
+     * What the concept adds to each label logit; where it is overridden and the model has two answers: what is asserted
+     * is worth.
+     */
     readonly labelLogits: readonly number[]
     /** What its override changed in the label logits. */
     readonly overrideShare: readonly number[] | null

@@ -1,6 +1,6 @@
 /**
- * `sparsecbm/gradients` computed in a worker: the API of `sparsecbm/worker`, and gradients. What is cancelled there ends
- * where progress would be told of next.
+ * `sparsecbm/gradients` computed in a worker: the API of `sparsecbm/worker`, and gradients. What is cancelled there
+ * ends where progress would be told of next.
  */
 import type {
   Edit,
@@ -20,7 +20,7 @@ export class Gradients {
   private constructor()
   /** Loads the file of gradients of a model of this worker. */
   static load(source: ModelSource, model: Model, options?: LoadOptions): Promise<Gradients>
-  /** Searches an edit; `onProgress` hears of each run of the model, and where it returns false, the search ends soon. */
+  /** Searches an edit; `onProgress` hears of each run of the model, and ends the search soon by returning false. */
   edit(concept: string, examples: readonly EditExample[], options?: EditOptions): Promise<Edit>
   integratedGradients(prediction: Prediction, options?: IntegratedOptions & CallOptions): Promise<IntegratedGradients>
   readonly engine: string

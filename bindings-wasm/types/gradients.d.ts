@@ -19,8 +19,8 @@ export class Gradients {
 
   /**
    * Searches the smallest edit of a concept's mask that gives every example the class it is to have and leaves every
-   * guard its own. Seconds to minutes, in which nothing else runs in this thread: `onProgress` is called between two runs
-   * of the model. Where the examples' model has patches, the edit comes on top of them.
+   * guard its own. Seconds to minutes, in which nothing else runs in this thread: `onProgress` is called between two
+   * runs of the model. Where the examples' model has patches, the edit comes on top of them.
    * @throws {SparseCbmError} `input` where a prediction is of another model, there is no such concept or class, the
    * model's masks are folded into its weights or an option is out of range
    */
@@ -28,8 +28,8 @@ export class Gradients {
 
   /**
    * Integrates the gradient of each concept logit over the way from a text without words to the text.
-   * @throws {SparseCbmError} `input` where the prediction is of another model, there are no steps, or the vocabulary lacks
-   * the baseline's token
+   * @throws {SparseCbmError} `input` where the prediction is of another model, there are no steps, or the vocabulary
+   * lacks the baseline's token
    */
   integratedGradients(prediction: Prediction, options?: IntegratedOptions): IntegratedGradients
 
@@ -54,7 +54,7 @@ export interface EditOptions {
   maxShare?: number
   /** What the mean loss of the guards counts beside that of the examples; 1 unless told. */
   guardWeight?: number
-  /** How often the gradient is taken anew where one is not enough; 32 unless told. */
+  /** How often the gradient is taken again where one is not enough; 32 unless told. */
   rounds?: number
   /** Milliseconds, looked at between two runs of the model. */
   timeLimit?: number

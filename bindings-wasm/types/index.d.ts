@@ -124,7 +124,8 @@ export interface MaskPatch {
 }
 
 /** A class by name or by index, its probabilities, or its logits. */
-export type ConceptValue = string | number | readonly number[] | Float32Array | { logits: readonly number[] | Float32Array }
+export type ConceptValue =
+  string | number | readonly number[] | Float32Array | { logits: readonly number[] | Float32Array }
 
 /** What concepts are to be, by their names. */
 export type Overrides = Readonly<Record<string, ConceptValue>>
@@ -245,7 +246,7 @@ export class SparseCbmError extends Error {
   toJSON(): { code: ErrorCode; place: string; found: string; expected: string }
 }
 
-/** Part of a model's schema, under the names that it has in the file; docs/checkpoint.md of the project has all fields. */
+/** Part of a model's schema, under the file's own names; docs/reference/checkpoint.md of the project has all fields. */
 export interface Schema {
   readonly version: string
   readonly concepts: readonly Variable[]

@@ -1,25 +1,19 @@
 //! The `sparsecbm` command as a function, and the pages that it writes: the Python package has both.
 
 mod commands;
+mod hints;
 pub mod report;
-
-pub use commands::describe_prediction;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 
+use anstyle::{AnsiColor, Style};
 use clap::Parser;
 use sparsecbm::Prediction;
 use sparsecbm::explain::Explanation;
 
-/// Export, run, explain and correct sparse concept bottleneck text models.
-#[derive(Parser)]
-#[command(name = "sparsecbm", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: commands::Command,
-}
+use commands::Cli;
 
 /// What every failure ends with, as wrong usage does.
 const FAILURE: u8 = 2;
@@ -46,22 +40,32 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     code
 }
 
+/// What `predict` prints of a prediction that may have overrides, without colours.
+pub fn describe_prediction(prediction: &Prediction) -> String {
+    anstream::adapter::strip_str(&commands::describe_prediction(prediction)).to_string()
+}
+
 /// What `explain` prints of an explanation, without colours.
 pub fn describe_explanation(prediction: &Prediction, explanation: &Explanation) -> String {
     anstream::adapter::strip_str(&commands::describe_explanation(prediction, explanation))
         .to_string()
 }
 
-/// The failure and what caused it, on standard error.
+/// The failure, what caused it and what to do next, on standard error.
 fn tell(error: &sparsecbm::Error) {
     let message = error.to_string();
-    eprintln!("error: {message}");
+    let failure = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    let advice = Style::new().fg_color(Some(AnsiColor::Cyan.into())).bold();
+    anstream::eprintln!("{failure}error:{failure:#} {message}");
     let mut cause = error.source();
     while let Some(inner) = cause {
         // Often the message says it already.
         if !message.contains(&inner.to_string()) {
-            eprintln!("  caused by: {inner}");
+            anstream::eprintln!("  caused by: {inner}");
         }
         cause = inner.source();
+    }
+    if let Some(hint) = hints::hint(error) {
+        anstream::eprintln!("{advice}help:{advice:#} {hint}");
     }
 }

@@ -42,7 +42,11 @@ fn the_command_exports_and_inspects() {
     let data = folder.path().join("reviews.jsonl");
     let line = |verdict: &str| {
         format!(
-            r#"{{"review": "good plot", "has_acting": "absent", "has_plot": "present", "has_effects": "absent", "verdict": "{verdict}"}}"#
+            concat!(
+                r#"{{"review": "good plot", "has_acting": "absent", "has_plot": "present", "#,
+                r#""has_effects": "absent", "verdict": "{verdict}"}}"#
+            ),
+            verdict = verdict
         ) + "\n"
     };
     fs::write(&data, ["awful", "poor", "fine", "great"].map(line).concat())

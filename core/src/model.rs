@@ -37,7 +37,7 @@ struct Inner {
     edited: Option<Edited>,
 }
 
-/// What a model is made of anew when its masks change.
+/// What a model is made of, and made again when its masks change.
 struct Source {
     /// The file, without its metadata. Its tensors share the bytes that were loaded.
     file: ModelProto,
@@ -83,7 +83,7 @@ impl Model {
         let layer = ConceptLayer::read(&model, &schema)?;
         let (engine, device) = engine::load(&model, &schema, options)?;
         let file = ModelProto { metadata_props: Vec::new(), ..model };
-        // What is made anew runs where this runs.
+        // What is made again runs where this runs.
         let options = options.clone().with_engine(device.engine.parse()?);
         let inner = Inner {
             schema: Arc::new(schema),
@@ -102,7 +102,7 @@ impl Model {
     /// has count for nothing. Without patches it is the original itself, whose answers are the same bit
     /// for bit.
     ///
-    /// The engine `sparse` packs anew only the layers that are changed; other engines load the whole graph
+    /// The engine `sparse` packs again only the layers that are changed; other engines load the whole graph
     /// again.
     ///
     /// # Errors
@@ -224,7 +224,7 @@ impl Model {
         self.inner.engine.plan()
     }
 
-    /// Multiply-adds that a text of so many tokens needs under the masks (products and attention), where
+    /// Multiply-adds that a text of this many tokens needs under the masks (products and attention), where
     /// the engine is `sparse`; `None` for other engines, which do not tell.
     pub fn multiply_adds(&self, tokens: usize) -> Option<usize> {
         self.inner.engine.multiply_adds(tokens)
@@ -257,9 +257,9 @@ impl Model {
         self.predict_all(tokens?, None)
     }
 
-    /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract` run a
-    /// text a thread, the longest first, on so many `threads`, by default one a core; ONNX Runtime runs batches of texts
-    /// of like length on threads of its own.
+    /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract`
+    /// run a text per thread, the longest first, on this many `threads`, by default one per core; ONNX Runtime runs
+    /// batches of texts of like length on threads of its own.
     ///
     /// # Errors
     /// As [`Model::predict`], for the first text that has one.
@@ -347,7 +347,7 @@ impl Model {
         Ok(self.predict_all(vec![tokens], None)?.swap_remove(0))
     }
 
-    /// On so many threads, a text a thread; else as the engine runs a batch.
+    /// On this many threads, a text per thread; else as the engine runs a batch.
     fn predict_all(&self, batch: Vec<Tokens>, threads: Option<usize>) -> Result<Vec<Prediction>> {
         let ids = |tokens: &Tokens| tokens.tokens.iter().map(|token| token.id.into()).collect();
         let encoded = self.encode(batch.iter().map(ids).collect(), threads)?;
@@ -377,7 +377,7 @@ impl Model {
                 ErrorKind::Engine,
                 format!("engine {}", self.engine()),
                 format!("{} results", encoded.len()),
-                format!("{}, one a text", sequences.len()),
+                format!("{}, one per text", sequences.len()),
             ));
         }
         let mut encoded = encoded.into_iter();

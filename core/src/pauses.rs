@@ -4,8 +4,8 @@ use std::task::{Context, Poll, Waker};
 
 /// What `work` gives, which waits for nothing.
 ///
-/// What tells how far it is exists once, as a future that awaits its `progress`; the function of that name without pauses
-/// runs it at once.
+/// What tells how far it is exists once, as a future that awaits its `progress`; the function of that name without
+/// pauses runs it at once.
 pub(crate) fn without_pauses<T>(work: impl Future<Output = T>) -> T {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

@@ -100,7 +100,7 @@ pub enum Pooling {
     PaddedMean,
 }
 
-/// What an override does to the label; `docs/checkpoint.md` has the formulas.
+/// What an override does to the label; `docs/reference/checkpoint.md` has the formulas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -7,14 +7,14 @@ use std::thread;
 
 use crate::error::Result;
 
-/// How many threads are used where nobody said: one a core, or one where the platform has none or does not tell.
+/// How many threads are used where nobody said: one per core, or one where the platform has none or does not tell.
 pub(crate) fn or_all_cores(threads: Option<NonZeroUsize>) -> usize {
     let all =
         || if cfg!(target_family = "wasm") { None } else { thread::available_parallelism().ok() };
     threads.or_else(all).map_or(1, NonZeroUsize::get)
 }
 
-/// What `run` gives for each of `items`, in their order, or the error of the first that has one. Each of so many
+/// What `run` gives for each of `items`, in their order, or the error of the first that has one. Each of this many
 /// `threads` takes an item at a time, the largest by `size` first, so that they end together.
 pub(crate) fn spread<T: Sync, R: Send>(
     items: &[T],

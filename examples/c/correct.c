@@ -43,7 +43,7 @@ static int run(const scbm_model *model, char **arguments)
         } else if (scbm_intervene_class(prediction, name, class_name, &supposed) != SCBM_OK) {
             fail("supposing");
         } else {
-            printf("with %s put right, if the model misread the text:\n", name);
+            printf("with %s corrected, if the model misread the text:\n", name);
             failed = show(corrected);
             printf("as it would be if %s were so:\n", name);
             failed |= show(supposed);

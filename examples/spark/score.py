@@ -76,7 +76,7 @@ def known(classes: dict | None) -> dict:
 
 def of_worker(model: Broadcast, threads: int) -> Scorer:
     """The one scorer of this Python worker, made by its first batch. It is kept on the broadcast, which a worker
-    unpickles once, while functions and their globals come anew with each task."""
+    unpickles once, while functions and their globals come again with each task."""
     if not hasattr(model, "scorer"):
         model.scorer = Scorer(model.value, threads)
     return model.scorer

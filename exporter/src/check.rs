@@ -245,7 +245,7 @@ fn token_ids(
     Ok(ids)
 }
 
-/// No concept overridden, one supposed, one corrected, all of them supposed and corrected by turns.
+/// No concept overridden, one supposed, one corrected, all of them supposed and corrected alternately.
 fn overrides(checkpoint: &Checkpoint, random: &mut fastrand::Rng) -> [Overrides; 4] {
     let schema = &checkpoint.schema;
     let (k, c) = (schema.concept_count(), schema.class_count());

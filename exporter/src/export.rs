@@ -11,8 +11,8 @@ use crate::options::ExportOptions;
 use crate::streaming::StreamingModel;
 use crate::weights::{MaskForm, WeightForm};
 
-/// Versions of the exported file's format (`docs/format.md`): a checkpoint of format 1.0 gives a file of 1.0, which
-/// older readers read, and any newer one the newest.
+/// Versions of the exported file's format (`docs/reference/format.md`): a checkpoint of format 1.0 gives a file of 1.0,
+/// which older readers read, and any newer one the newest.
 const OLDEST_FORMAT: &str = "1.0";
 const NEWEST_FORMAT: &str = "1.1";
 
@@ -88,8 +88,8 @@ pub struct Description {
 /// ```
 ///
 /// # Errors
-/// `Input` where a weight does not fit the weight form or the model cannot be of the layout, `Model` where the file's outputs differ from
-/// the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
+/// `Input` where a weight does not fit the weight form or the model cannot be of the layout, `Model` where the file's
+/// outputs differ from the checkpoint's by more than `options.atol`, and whatever loading and running the file gives.
 pub fn export<'a>(checkpoint: &'a Checkpoint, options: &ExportOptions) -> Result<Exported<'a>> {
     let survey = checkpoint.survey()?;
     let description = Description {

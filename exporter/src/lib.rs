@@ -1,4 +1,4 @@
-//! Turns a trained checkpoint (`docs/checkpoint.md`) into one ONNX file (`docs/format.md`).
+//! Turns a trained checkpoint (`docs/reference/checkpoint.md`) into one ONNX file (`docs/reference/format.md`).
 //!
 //! ```no_run
 //! use sparsecbm_exporter::{Checkpoint, ExportOptions, export};

@@ -28,9 +28,9 @@ static ROUTER: LazyLock<Router> = LazyLock::new(|| {
     sparsecbm_server::load(Options::parse_from(options)).expect("the model loads").router
 });
 
-/// Asks what the bytes say: the first which path, the second in fours how long the JSON before binary data is (255: there
-/// is none), the rest is the body. Whatever they hold there is an answer, and never one that blames the server. Gives
-/// its status; `None` where the bytes are too few to ask anything.
+/// Asks what the bytes say: the first which path, the second in fours how long the JSON before binary data is (255:
+/// there is none), the rest is the body. Whatever they hold there is an answer, and never one that blames the server.
+/// Gives its status; `None` where the bytes are too few to ask anything.
 pub fn answer(bytes: &[u8]) -> Option<StatusCode> {
     let [path, header, body @ ..] = bytes else { return None };
     let mut request = Request::post(PATHS[usize::from(*path) % PATHS.len()]);

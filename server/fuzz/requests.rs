@@ -1,6 +1,6 @@
 //! Requests from strangers, for a fuzzer that follows coverage.
 //!
-//! `SPARSECBM_FUZZ_MODEL` names the exported model. `docs/reliability.md` tells how to run it.
+//! `SPARSECBM_FUZZ_MODEL` names the exported model. `docs/measurements/reliability.md` tells how to run it.
 
 #![no_main]
 

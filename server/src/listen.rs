@@ -29,8 +29,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits, with no more connections than the system lets the process have descriptors for: it is asked for as many
-    /// as are wanted.
+    /// The limits, with no more connections than the system lets the process have descriptors for: it is asked for as
+    /// many as are wanted.
     fn within_descriptors(self) -> Limits {
         let wanted = self.connections.get() as u64 + OTHER_DESCRIPTORS;
         let Ok(most) = rlimit::increase_nofile_limit(wanted) else { return self };

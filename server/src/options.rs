@@ -41,7 +41,7 @@ pub struct Options {
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
-    /// Threads of one run; by default one a core on ONNX Runtime, and 1 on sparse.
+    /// Threads of one run; by default one per core on ONNX Runtime, and 1 on sparse.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
 
@@ -77,7 +77,8 @@ pub struct Options {
     /// Connections at one time; more wait until one ends. No more than the system lets the process open.
     #[arg(long, default_value = "1024", value_name = "COUNT")]
     connections: NonZeroUsize,
-    /// How long a connection may be without a whole request's headers, before the first and between two; then it is closed.
+    /// How long a connection may be without a whole request's headers, before the first and between two; then it is
+    /// closed.
     #[arg(long, default_value = "30", value_name = "SECONDS")]
     header_seconds: NonZeroU64,
     /// How long the body of a request may take to arrive; beyond that it is refused with status 408.

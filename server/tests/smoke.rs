@@ -1,4 +1,4 @@
-//! The fuzzer's target on its corpus and on requests broken by chance: a short form of what `cargo fuzz` does.
+//! The fuzzer's target on its corpus and on requests broken at random: a short form of what `cargo fuzz` does.
 //!
 //! `SPARSECBM_FUZZ_MODEL` names the exported model; `tests/run server` makes it of `tests/models/tiny`.
 

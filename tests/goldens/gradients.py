@@ -1,4 +1,4 @@
-"""Writes gradients.json: what PyTorch's autograd gives for the gradient file (docs/format.md), and what Captum's
+"""Writes gradients.json: what PyTorch's autograd gives for the gradient file (docs/reference/format.md), and what Captum's
 integrated gradients say, to compare with.
 
     python tests/goldens/gradients.py [--cebab CHECKPOINT] [--out FOLDER]

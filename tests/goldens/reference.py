@@ -2,7 +2,7 @@
 
 This is written to be compared with, not to be fast: it reads nothing but the checkpoint's four files, lets
 Hugging Face's own model be the backbone, runs it once for each concept with the weights multiplied by that
-concept's mask, in float32, and follows the formulas of docs/checkpoint.md one by one. It shares no code with
+concept's mask, in float32, and follows the formulas of docs/reference/checkpoint.md one by one. It shares no code with
 the training recipe or with the Rust crates.
 """
 
@@ -122,7 +122,7 @@ class Reference:
 
     @torch.no_grad()
     def __call__(self, input_ids, attention_mask, concept_override, concept_override_mask):
-        """The four outputs of docs/format.md."""
+        """The four outputs of docs/reference/format.md."""
         if self.schema["pooling"] == "masked-mean":
             pooled = attention_mask.float()
         else:
@@ -176,7 +176,7 @@ def backbone(config, padding_read):
 
 
 def unpack(bits, rows, columns):
-    """`mask_bits` [K, rows / B, bytes] as [K, rows, columns] of 0 and 1 (docs/checkpoint.md)."""
+    """`mask_bits` [K, rows / B, bytes] as [K, rows, columns] of 0 and 1 (docs/reference/checkpoint.md)."""
     height = rows // bits.shape[1]
     bit = (bits[..., None] >> torch.arange(8, dtype=torch.uint8)) & 1
     assert not bit.flatten(2)[:, :, columns:].any(), "unused bits are 0"

@@ -1,8 +1,8 @@
 """Writes a small random checkpoint of every backbone but BERT, which make.py has, and of its variants.
 
 `transformers` makes the models, so names and shapes of their tensors are its own. Their weights are random; they
-differ in K, C and L, in mask form, dtype, semantics, pooling, intervention and tokenizer (docs/checkpoint.md). The
-seeds are fixed, so running this again writes the same bytes.
+differ in K, C and L, in mask form, dtype, semantics, pooling, intervention and tokenizer
+(docs/reference/checkpoint.md). The seeds are fixed, so running this again writes the same bytes.
 
     python tests/models/backbones.py        # needs tests/goldens/requirements.txt
 """
@@ -84,7 +84,20 @@ def masks_of(model, concepts, kept, form, random):
     return tensors
 
 
-def make(name, seed, model, tokens, config, concepts, label, kept=0.5, form="bits", dtype=torch.bfloat16, expand=None, **schema):
+def make(
+    name,
+    seed,
+    model,
+    tokens,
+    config,
+    concepts,
+    label,
+    kept=0.5,
+    form="bits",
+    dtype=torch.bfloat16,
+    expand=None,
+    **schema,
+):
     """One checkpoint; `concepts` maps each name to its field, and all have the classes `classes`."""
     random = torch.Generator().manual_seed(seed)
     model = model.eval()
@@ -151,7 +164,8 @@ def roberta():
     model = transformers.RobertaModel(config, add_pooling_layer=False)
     config = {**config.to_diff_dict(), "architectures": ["RobertaModel"]}
     make(
-        "roberta", 4, model, tokens, config, named("acting", "plot"), {"name": "verdict", "classes": ["bad", "fine", "good"]},
+        "roberta", 4, model, tokens, config, named("acting", "plot"),
+        {"name": "verdict", "classes": ["bad", "fine", "good"]},
         classes=["absent", "present"], form="list", max_length=20, semantics="as-executed", pooling="padded-mean",
         intervention="replace",
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Writes the small random BERT checkpoints that the tests use: `tiny`, `tiny-executed` and `ragged`.
 
 Their weights are random, so their predictions mean nothing. They exist because they differ from the
-shipped model wherever a checkpoint may differ (docs/checkpoint.md): sizes, mask form, dtypes, semantics,
+shipped model wherever a checkpoint may differ (docs/reference/checkpoint.md): sizes, mask form, dtypes, semantics,
 pooling, intervention, class names, tokenizer. The seed is fixed, so running this again writes the same bytes.
 
     python tests/models/make.py
@@ -135,7 +135,22 @@ def write(folder, config, schema, tensors, tokenizer):
 def make_tiny(folder):
     """Unstructured masks stored one by one, F32 weights, plain replacement, class names that are no numbers."""
     random = torch.Generator().manual_seed(1)
-    words = ["the", "movie", "was", "good", "bad", "plot", "act", "##ing", "##ed", "very", "not", "and", "un", "##watch"]
+    words = [
+        "the",
+        "movie",
+        "was",
+        "good",
+        "bad",
+        "plot",
+        "act",
+        "##ing",
+        "##ed",
+        "very",
+        "not",
+        "and",
+        "un",
+        "##watch",
+    ]
     tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),
@@ -217,7 +232,22 @@ def make_ragged(folder):
     """Format 1.1: concepts of 2, 3 and 5 classes, a label of 7 whose order is given, supposing with a hidden layer
     and correcting, masks of 4 x 1 blocks."""
     random = torch.Generator().manual_seed(3)
-    words = ["the", "movie", "was", "good", "bad", "plot", "act", "##ing", "##ed", "very", "not", "and", "un", "##watch"]
+    words = [
+        "the",
+        "movie",
+        "was",
+        "good",
+        "bad",
+        "plot",
+        "act",
+        "##ing",
+        "##ed",
+        "very",
+        "not",
+        "and",
+        "un",
+        "##watch",
+    ]
     tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),

@@ -253,7 +253,10 @@ class TextTest(unittest.TestCase):
 class LoadTest(unittest.TestCase):
     def test_every_answer_is_of_its_own_text(self):
         on = ("--engine", "ort-cpu")
-        with Server(SERVER, file("tiny"), *on) as batched, Server(SERVER, file("tiny"), *on, "--max-batch", "1") as alone:
+        with (
+            Server(SERVER, file("tiny"), *on) as batched,
+            Server(SERVER, file("tiny"), *on, "--max-batch", "1") as alone,
+        ):
             servers = [f"http://{server.address}" for server in (batched, alone)]
             command = [LOAD, *servers, "--texts", REVIEWS, "--requests", "3000"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -36,7 +36,7 @@ pub struct Told {
     pub values: Vec<f64>,
 }
 
-/// Integrated gradients of one concept logit, by Captum, in the middle of so many steps.
+/// Integrated gradients of one concept logit, by Captum, in the middle of this many steps.
 #[derive(Deserialize)]
 pub struct IntegratedCase {
     pub text: String,

@@ -1,6 +1,6 @@
-//! Breaking sound files by chance, the same way for the same seed.
+//! Breaking sound files at random, the same way for the same seed.
 //!
-//! `HOSTILE_FILES` says how often (`docs/security.md`); `HOSTILE_SEED` is the first seed.
+//! `HOSTILE_FILES` says how often (`docs/reference/security.md`); `HOSTILE_SEED` is the first seed.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

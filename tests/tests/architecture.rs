@@ -1,5 +1,5 @@
-//! The map of modules in `docs/architecture.md` holds: every module is on it, imports what the map allows and nothing
-//! else, and no module reaches itself again through others.
+//! The map of modules in `docs/design/architecture.md` holds: every module is on it, imports what the map allows and
+//! nothing else, and no module reaches itself again through others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +18,7 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// What the map says of `package`: rows of the table under the heading of its name.
 fn allowed(package: &str) -> Arrows {
-    let path = repository().join("docs/architecture.md");
+    let path = repository().join("docs/design/architecture.md");
     let page = fs::read_to_string(path).expect("the page is there");
     let heading = format!("### `{package}`\n");
     let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("no heading {heading}"));

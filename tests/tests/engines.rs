@@ -58,7 +58,7 @@ fn engines_agree_on_validation_reviews() {
     }
 }
 
-/// What docs/onnxruntime.md states of rounded weights, on a sample of the shipped model's validation reviews.
+/// What docs/guide/engines.md states of rounded weights, on a sample of the shipped model's validation reviews.
 #[test]
 fn rounding_of_weights_stays_within_its_bounds() {
     let texts: Vec<String> = reviews().into_iter().step_by(16).collect();

@@ -347,7 +347,7 @@ fn suggestions_are_ranked_and_leave_out_what_is_known() {
     let first = prediction.suggest_interventions(&options).expect("it ranks").remove(0);
     options.costs.insert(first.concept.clone(), 1e6);
     let last = prediction.suggest_interventions(&options).expect("it ranks").pop().expect("three");
-    assert_eq!(last.concept, first.concept, "what is dear to ask is asked last");
+    assert_eq!(last.concept, first.concept, "what is expensive to ask is asked last");
     options.costs.insert(first.concept, -1.0);
     let error = prediction.suggest_interventions(&options).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Input);

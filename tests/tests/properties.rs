@@ -105,7 +105,7 @@ proptest! {
     fn the_order_of_overrides_does_not_matter(text in text(), overrides in overrides(&MODELS[0])) {
         for model in MODELS.iter() {
             let start = model.predict(&text).expect("the text is predicted");
-            // Of two values for one concept the last holds, so one a concept is left.
+            // Of two values for one concept the last holds, so one per concept is left.
             let mut last: Vec<_> = overrides.clone();
             last.reverse();
             last.sort_by_key(|(k, _)| *k);

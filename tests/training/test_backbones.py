@@ -129,7 +129,10 @@ class Backbones(unittest.TestCase):
         heads, neurons = list(model.backbone.parts.heads()), list(model.backbone.parts.neurons(block))
         for k in range(model.concepts):
             # A few may have had no weights before.
-            for left, parts in ((structure.live_heads(model, k), heads), (structure.live_neurons(model, k, block), neurons)):
+            for left, parts in (
+                (structure.live_heads(model, k), heads),
+                (structure.live_neurons(model, k, block), neurons),
+            ):
                 # Of neurons half of each layer's go, rounded.
                 most = len(parts) // 2 + (model.backbone.parts.layers // 2 if parts is neurons else 0)
                 self.assertIn(len(left), range(len(parts) // 4 + 1, most + 1))

@@ -28,6 +28,7 @@ from sparsecbm_training import __main__, batches, checkpoint, options, prepare, 
 from sparsecbm_training.backbone.hugging_face import HuggingFace  # noqa: E402
 
 GUIDE = REPOSITORY / "docs/guide/your-own-data.md"
+TUTORIAL = REPOSITORY / "docs/guide/tutorial-train.md"
 CLASSES = {
     "light": ["dark", "bright"],
     "size": ["small", "middle", "huge"],
@@ -53,6 +54,11 @@ def write(path, labels, count=200):
             text = " ".join(draw.choices("it was there and we saw that they had some more of this".split(), k=8) + told)
             cells = [name if draw.random() < 0.8 else "" for name in told]
             writer.writerow([text, *cells, labels[sum(chosen) % len(labels)]])
+
+
+def trainings(page):
+    """The commands of a page that train."""
+    return [shlex.split(line) for line in page.splitlines() if line.startswith("training/train ")]
 
 
 class Tables(unittest.TestCase):
@@ -114,8 +120,8 @@ class Tables(unittest.TestCase):
     def test_the_guide(self):
         """Its commands as they stand there, but for how long they train and where they write."""
         text = GUIDE.read_text(encoding="utf-8")
-        commands = [shlex.split(line) for line in text.splitlines() if line.startswith("    training/train ")]
-        look, training = commands
+        look, training = trainings(text)
+        self.assertEqual(trainings(TUTORIAL.read_text(encoding="utf-8")), [look, training])
         said = self.command(*look)
         for name in ("dishes", "room", "staff", "sound", "verdict"):
             self.assertIn(name, said)

@@ -158,7 +158,7 @@ def tell(
         counts = collections.Counter(cell for cell in result.cells[name] if cell is not None)
         shares = zip(*(result.cells[f"{name}={one}"] for one in own))
         sure = [max(each) for each in shares if None not in each]
-        mean = f"; {sum(sure) / len(sure):.0%} sure in the mean" if sure else ""
+        mean = f"; {sum(sure) / len(sure):.0%} sure on average" if sure else ""
         print(f"{name}: " + ", ".join(f"{one} {counts[one]:,}" for one in own) + mean)
     for why, where in list(outcome.failed.items())[:3]:
         say(f"warning: {short(texts[where[0]])}: {why}")

@@ -43,8 +43,8 @@ class Concepts(Strict):
 EXPECTED = {
     "missing": "expected this field",
     "extra_forbidden": "there is no such field",
-    "dict_type": "expected fields, one a line: name: …",
-    "model_type": "expected fields, one a line: name: …",
+    "dict_type": "expected fields, one per line: name: …",
+    "model_type": "expected fields, one per line: name: …",
     "list_type": "expected a list, each item behind a dash",
     "string_type": "expected words; put quotation marks around numbers, true, false and null",
     "string_too_short": "expected words; it is empty",

@@ -1,4 +1,5 @@
-"""The one command: looks at the data, trains the dense CBM, prunes it to a SparseCBM, fits the label, writes the model."""
+"""The one command: looks at the data, trains the dense CBM, prunes it to a SparseCBM, fits the label, writes the
+model."""
 
 import argparse
 import hashlib
@@ -10,8 +11,8 @@ import typing
 import torch
 
 from . import (
-    ablation, after, backbone, card, checkpoint, crossfit, evidence, masks, metrics, options, output, plain, prepare, recipe,
-    saliency, table, train,
+    ablation, after, backbone, card, checkpoint, crossfit, evidence, masks, metrics, options, output, plain, prepare,
+    recipe, saliency, table, train,
 )  # fmt: skip
 from .model import Model, new_heads
 from .recipe import Recipe
@@ -60,7 +61,9 @@ def expect_room(given: argparse.Namespace) -> None:
     if given.resume:
         return
     if (out / FOLDER).exists() and not given.overwrite:
-        raise table.DataError(f"--out {out} holds an interrupted training; --resume goes on with it, --overwrite begins anew")
+        raise table.DataError(
+            f"--out {out} holds an interrupted training; --resume goes on with it, --overwrite begins again"
+        )
     if (out / "sparsecbm.json").exists() and not given.overwrite:
         raise table.DataError(f"--out {out} holds a model already; name another folder, or --overwrite it")
 
@@ -90,7 +93,8 @@ def silent(_: str) -> None:
 
 
 class Training:
-    """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an interruption."""
+    """The stages in order. What a finished stage gave is kept by the run, so each can be skipped after an
+    interruption."""
 
     def __init__(
         self, given: argparse.Namespace, wanted: Recipe, found: prepare.Data, tokenized: prepare.Tokenized,
@@ -112,7 +116,8 @@ class Training:
 
     def load(self, layers: int | None) -> tuple[typing.Any, dict[str, torch.Tensor]]:
         try:
-            return self.source.load(layers, self.tokenized.pieces, self.recipe.max_length)  # type: ignore[no-any-return]
+            loaded = self.source.load(layers, self.tokenized.pieces, self.recipe.max_length)
+            return loaded  # type: ignore[no-any-return]
         except ValueError as error:
             raise table.DataError(str(error)) from error
 
@@ -121,7 +126,11 @@ class Training:
         files = [*self.given.data, *(self.given.validation or ())]
         digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
         columns = vars(options.columns_of(self.given))
-        return {"data": digest.hexdigest(), "backbone": self.given.backbone, "precision": str(self.dtype)} | columns | vars(self.recipe)
+        return (
+            {"data": digest.hexdigest(), "backbone": self.given.backbone, "precision": str(self.dtype)}
+            | columns
+            | vars(self.recipe)
+        )
 
     def costs(self, body: typing.Any) -> dict[str, float]:
         """Of each stage, in steps of the dense CBM."""
@@ -182,7 +191,12 @@ class Training:
         return {"model": model.state(), "masks": packed}
 
     def all(self) -> None:
-        recipe, stages, fitting, calibration = self.recipe, self.stages, self.tokens["fitting"], self.tokens["calibration"]
+        recipe, stages, fitting, calibration = (
+            self.recipe,
+            self.stages,
+            self.tokens["fitting"],
+            self.tokens["calibration"],
+        )
         figures: dict[str, typing.Any] = {}
         if recipe.plain_steps:
             figures["plain_classifier"] = self.stage("plain classifier", 1, self.plain)
@@ -228,7 +242,8 @@ class Training:
         return result
 
     def dense_figures(self, model: Model) -> dict[str, typing.Any]:
-        """The baseline's, its label head fitted after training as the sparse model's is; and with the one of training."""
+        """The baseline's, its label head fitted after training as the sparse model's is; and with the one of
+        training."""
         validation = self.tokens["validation"]
         as_trained = metrics.accuracy(model.label_logits(train.predict(model, validation)), validation.labels)
         head = after.fit(model, self.tokens["calibration"], self.schema, self.recipe, silent)
@@ -258,7 +273,9 @@ class Training:
             places.of_windows(fitting, dense, self.dtype, torch.Generator().manual_seed(self.recipe.seed))
         return places
 
-    def settled(self, before: dict[str, typing.Any], places: evidence.Places | None, figures: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    def settled(
+        self, before: dict[str, typing.Any], places: evidence.Places | None, figures: dict[str, typing.Any]
+    ) -> dict[str, typing.Any]:
         fitting, calibration = self.tokens["fitting"], self.tokens["calibration"]
         self.run.say("teachers")
         teachers = crossfit.predictions(

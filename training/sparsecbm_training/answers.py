@@ -7,9 +7,10 @@ With c the concept logits, p_k = softmax(c_k), and q what is asserted of concept
     corrected(k, q) = F_k (q - p_k)
     label logits    = base + the sum of supposed(k, q_k) and corrected(k, q_k) over overridden k
 
-*Suppose* is "the same visit, but quiet". It is fitted on human edits: the review before, with the edited concept supposed,
-should get the label that people gave the review after. Where there are no edits it is fitted so that the mean label after
-supposing class j of everybody is the one that a regression of the label on gold concepts gives (`adjusted`).
+*Suppose* is "the same visit, but quiet". It is fitted on human edits: the review before, with the edited concept
+supposed, should get the label that people gave the review after. Where there are no edits it is fitted so that the mean
+label after supposing class j of everybody is the one that a regression of the label on gold concepts gives
+(`adjusted`).
 
 *Correct* is "you misread the text". It is fitted on the same text with gold concepts told: P(label | text, concepts).
 
@@ -210,8 +211,8 @@ def scale_concepts(heads, temperatures, real):
 
 @dataclasses.dataclass
 class Asked:
-    """Overrides to learn from: concept logits, which concepts are overridden with what, base label logits, and the label
-    that should come out."""
+    """Overrides to learn from: concept logits, which concepts are overridden with what, base label logits, and the
+    label that should come out."""
 
     logits: torch.Tensor
     chosen: torch.Tensor
@@ -240,10 +241,10 @@ def edits(examples, base):
 
 
 def adjusted(examples, base, classes, steps):
-    """What takes the place of edits where there are none. The label is regressed on gold concepts (where nobody said, what
-    the model says). Then each class of each concept is supposed of every review, and should give what the regression
-    gives with that class and the review's other concepts. For a linear head, likelihood then makes the mean change
-    that supposing predicts the adjusted difference of the label between reviews of the two classes."""
+    """What takes the place of edits where there are none. The label is regressed on gold concepts (where nobody said,
+    what the model says). Then each class of each concept is supposed of every review, and should give what the
+    regression gives with that class and the review's other concepts. For a linear head, likelihood then makes the mean
+    change that supposing predicts the adjusted difference of the label between reviews of the two classes."""
     count, concepts, width = examples.logits.shape
     gold = torch.where(examples.known[..., None], examples.concepts, examples.logits.softmax(-1))
     labels = examples.labels.shape[1]
@@ -287,7 +288,14 @@ def told(examples, base, draws, random):
     choices += [(torch.ones(count, concepts, dtype=torch.bool), 1.0)]
     return joined(
         [
-            Asked(examples.logits, chosen & examples.known, examples.concepts, base, examples.labels, share * examples.weights)
+            Asked(
+                examples.logits,
+                chosen & examples.known,
+                examples.concepts,
+                base,
+                examples.labels,
+                share * examples.weights,
+            )
             for chosen, share in choices
         ]
     )
@@ -302,8 +310,8 @@ def start_hidden(units, real, labels, random):
 
 
 def fit_suppose(asked, real, units, ridge, steps, random):
-    """E and the hidden layer, by likelihood with a ridge that counts as much as `ridge` examples' losses, whatever their
-    number: with few examples it rules and supposing does nothing."""
+    """E and the hidden layer, by likelihood with a ridge that counts as much as `ridge` examples' losses, whatever
+    their number: with few examples it rules and supposing does nothing."""
     labels = asked.base.shape[1]
     head = torch.zeros(labels, real.numel(), requires_grad=True)
     used = real.flatten().float()
@@ -379,9 +387,9 @@ def corrections(examples):
 
 
 def choose_correct(examples, base, real, ridges, steps, parts, draws, seed):
-    """Held-out label accuracy for each ridge, after 0, 1, … wrong concepts are put right and after all are told; and the
-    ridge. It is the largest whose gain from telling all is within a standard error of the best one, among those that
-    gain and where no step falls by more than a tenth of a standard error of accuracy; None where there is none."""
+    """Held-out label accuracy for each ridge, after 0, 1, … wrong concepts are corrected and after all are told; and
+    the ridge. It is the largest whose gain from telling all is within a standard error of the best one, among those
+    that gain and where no step falls by more than a tenth of a standard error of accuracy; None where there is none."""
     told_in_steps = corrections(examples)
     right = torch.zeros(len(ridges), len(told_in_steps), len(base), dtype=torch.float64)
     weights = torch.zeros(len(base), dtype=torch.float64)
@@ -438,9 +446,13 @@ def fit(heads, examples, classes, values, options, random, say):
 
     if examples.pairs:
         forms = [(units, ridge) for units in option["answer_hidden"] for ridge in option["answer_ridges"]]
-        form, losses = choose_suppose(examples, base, real, forms, steps, parts, seed) if len(forms) > 1 else (forms[0], [])
+        form, losses = (
+            choose_suppose(examples, base, real, forms, steps, parts, seed) if len(forms) > 1 else (forms[0], [])
+        )
         asked = edits(examples, base)
-        notes["suppose_losses"] = {f"{units} units, ridge {ridge:g}": loss for (units, ridge), loss in zip(forms, losses)}
+        notes["suppose_losses"] = {
+            f"{units} units, ridge {ridge:g}": loss for (units, ridge), loss in zip(forms, losses)
+        }
         say(f"  suppose: loss on held-out edits {notes['suppose_losses']}")
     else:
         say("  suppose: no edits, so it is fitted from gold concepts and labels alone")
@@ -449,7 +461,9 @@ def fit(heads, examples, classes, values, options, random, say):
     say(f"  suppose: {notes['suppose']}")
     answers.suppose, answers.hidden = fit_suppose(asked, real, *form, steps, torch.Generator().manual_seed(seed))
 
-    ridge, curves = choose_correct(examples, base, real, option["correct_ridges"], steps, parts, option["answer_draws"], seed)
+    ridge, curves = choose_correct(
+        examples, base, real, option["correct_ridges"], steps, parts, option["answer_draws"], seed
+    )
     notes["correct_curves"] = {f"ridge {ridge:g}": curve for ridge, curve in zip(option["correct_ridges"], curves)}
     notes["correct"] = {"ridge": ridge}
     say(f"  correct: label accuracy on held-out reviews {notes['correct_curves']}")

@@ -12,7 +12,8 @@ from .data import Part
 
 @dataclasses.dataclass
 class Batch:
-    """Some of the texts: their indices, a tensor on the device, and what is known of their lengths without asking it."""
+    """Some of the texts: their indices, a tensor on the device, and what is known of their lengths without asking
+    it."""
 
     indices: torch.Tensor
     length: int  # tokens to pad to

@@ -22,7 +22,9 @@ def one_line(text: str) -> str:
 
 def content(found: Data, schema: Schema, figures: dict[str, typing.Any]) -> dict[str, typing.Any]:
     """What both templates fill in."""
-    tables = [("label", schema.label, schema.labels, figures["confusion"]["label"], figures["calibration_bins"]["label"])]
+    tables = [
+        ("label", schema.label, schema.labels, figures["confusion"]["label"], figures["calibration_bins"]["label"])
+    ]
     for name, classes in zip(schema.concepts, schema.classes):
         bins = figures["calibration_bins"]["concepts"][name]
         tables.append(("concept", name, classes, figures["confusion"]["concepts"][name], bins))

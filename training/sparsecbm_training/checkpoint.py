@@ -1,4 +1,4 @@
-"""Writes and reads the checkpoint folder of docs/checkpoint.md."""
+"""Writes and reads the checkpoint folder of docs/reference/checkpoint.md."""
 
 import json
 
@@ -83,8 +83,9 @@ def write(folder, model, block, tokenizer, schema, calibrated, answers, training
 
 
 def rewrite(source, folder, changed, answers, calibrated, training):
-    """A checkpoint, of either version, with other tensors: what `changed` names, heads at least, and `training` added to
-    what it recorded; everything else, masks among it, byte for byte as in `source`. To write into `source` itself is fine."""
+    """A checkpoint, of either version, with other tensors: what `changed` names, heads at least, and `training` added
+    to what it recorded; everything else, masks among it, byte for byte as in `source`. To write into `source` itself is
+    fine."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = load_file(source / "model.safetensors")
     for key in [key for key in tensors if key.startswith(("effect_head.", "suppose_", "correct_head."))]:
@@ -110,7 +111,8 @@ def write_logits(path, model, logits):
 
 
 def read(folder, kind):
-    """The model and the label function of a checkpoint that `write` or `rewrite` wrote, in float32. `kind` is its backbone's class."""
+    """The model and the label function of a checkpoint that `write` or `rewrite` wrote, in float32. `kind` is its
+    backbone's class."""
     backbone = kind(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     schema = json.loads((folder / "sparsecbm.json").read_text())
     tensors = load_file(folder / "model.safetensors")
@@ -129,7 +131,12 @@ def read(folder, kind):
     weights = {key: value.float() for key, value in tensors.items()}
     temperature = schema["calibration"]["temperature"]
     answers = Answers(
-        heads["label_head.weight"], heads["label_head.bias"], temperature, suppose, correct, Hidden(**hidden) if hidden else None
+        heads["label_head.weight"],
+        heads["label_head.bias"],
+        temperature,
+        suppose,
+        correct,
+        Hidden(**hidden) if hidden else None,
     )
     return Model(backbone, weights, heads, unpacked), answers
 

@@ -148,8 +148,8 @@ def origins(table: Table, name: str) -> list[str | None]:
 
 
 def ordered(cells: typing.Iterable[Cell]) -> tuple[list[str], dict[str, str]]:
-    """The classes in order, numbers by their size and words by the alphabet; and the class that each spelling means, for
-    4 and 4.0 are one."""
+    """The classes in order, numbers by their size and words by the alphabet; and the class that each spelling means,
+    for 4 and 4.0 are one."""
     names: dict[str, None] = {}
     for cell in cells:
         names.update(dict.fromkeys(cell if isinstance(cell, dict) else [] if cell is None else [cell]))
@@ -203,7 +203,8 @@ def find(tables: list[Table], said: Columns) -> Found:
     if not concepts:
         reasons = "; ".join(f"{name!r} {reason}" for name, reason in left_out.items()) or "there is no other column"
         raise DataError(
-            f"{table.files[0]}: found no column for a concept: {reasons}. Expected at least one with 2 to {MOST_CLASSES} classes; "
+            f"{table.files[0]}: found no column for a concept: {reasons}. Expected at least one with "
+            f"2 to {MOST_CLASSES} classes; "
             "--concepts names columns that may have more"
         )
     labels, values = label_classes(tables, said)
@@ -287,7 +288,9 @@ def examples(table: Table, said: Columns, schema: Schema) -> tuple[Part, dict[st
         list(range(len(table))), 1 + (said.person_weight - 1) * checked, checked,
     )  # fmt: skip
     gone = {i for indices in unusable.values() for i in indices}
-    return part.take(i for i in range(len(part)) if i not in gone), {why: rows for why, rows in unusable.items() if rows}
+    return part.take(i for i in range(len(part)) if i not in gone), {
+        why: rows for why, rows in unusable.items() if rows
+    }
 
 
 def text_of(table: Table, i: int, name: str) -> str:
@@ -306,7 +309,9 @@ def weights_of(table: Table, name: str | None) -> torch.Tensor:
     for i, cell in enumerate(table.cells[name]):
         value = number(str(cell))
         if value is None or value < 0 or isinstance(cell, bool):
-            raise DataError(f"{table.place(i)}, column {name!r}: found {short(cell)}; expected a weight, a number of 0 or more")
+            raise DataError(
+                f"{table.place(i)}, column {name!r}: found {short(cell)}; expected a weight, a number of 0 or more"
+            )
         result.append(value)
     weights = torch.tensor(result)
     if not weights.any():
@@ -322,7 +327,8 @@ def edits_of(table: Table, said: Columns, schema: Schema) -> list[int | None]:
         name = plain(cell, said.missing)
         if name is not None and name not in schema.concepts:
             raise DataError(
-                f"{table.place(i)}, column {said.pairs[1]!r}: found {name!r}; expected the name of the concept that was "
+                f"{table.place(i)}, column {said.pairs[1]!r}: found {name!r}; "
+                "expected the name of the concept that was "
                 f"edited, one of {listed(schema.concepts)}, or nothing for a text as it was written"
             )
         result.append(None if name is None else schema.concepts.index(name))

@@ -36,12 +36,17 @@ def predictions(
         def one(held: torch.Tensor = held, fold: int = fold) -> dict[str, typing.Any]:
             random.manual_seed(recipe.seed + fold)
             backbone, weights = load()
-            teacher = Model(backbone, weights, new_heads(classes, labels, backbone.width, random)).to(calibration.device)
+            teacher = Model(backbone, weights, new_heads(classes, labels, backbone.width, random)).to(
+                calibration.device
+            )
             seen, unseen = (
-                Tokens(tokenizer, fitting.take(torch.nonzero(side).flatten()), calibration.device) for side in (~held, held)
+                Tokens(tokenizer, fitting.take(torch.nonzero(side).flatten()), calibration.device)
+                for side in (~held, held)
             )
             plan = train.Plan(recipe.teacher_steps or 1, recipe.teacher_rate, recipe.dense_dropout)
-            teacher.restore(train.fit(teacher, seen, train.Lessons(Targets(seen, recipe.rare)), calibration, plan, settings))
+            teacher.restore(
+                train.fit(teacher, seen, train.Lessons(Targets(seen, recipe.rare)), calibration, plan, settings)
+            )
             return {"logits": train.predict(teacher, unseen, settings.dtype)}
 
         logits = run.stage(f"teacher {fold + 1}", one)["logits"]
@@ -58,12 +63,12 @@ def logits(
     load: train.Loader, classes: list[int], tokenizer: typing.Any, fitting: Part, calibration: Tokens, model: Model,
     settings: train.Settings, folds: int, models: int, epochs: int,
 ) -> torch.Tensor:  # fmt: skip
-    """Concept logits [N, K, C] of the texts of the first `models` of so many folds, as `model` would give them had it not
-    been trained on them.
+    """Concept logits [N, K, C] of the texts of the first `models` of this many folds, as `model` would give them had it
+    not been trained on them.
 
-    For each fold a small dense CBM, of a few epochs, is trained on the others and predicts it. What it says is brought to
-    the model's scale: an affine map of each concept's logits, the one that brings the mean of all small models closest to
-    the model on the calibration part, which none of them has seen."""
+    For each fold a small dense CBM, of a few epochs, is trained on the others and predicts it. What it says is brought
+    to the model's scale: an affine map of each concept's logits, the one that brings the mean of all small models
+    closest to the model on the calibration part, which none of them has seen."""
     recipe, run, fold_of = settings.recipe, settings.run, data.folds(fitting, folds, 0)
     used = fold_of < models
     result = torch.empty_like(fitting.concepts)
@@ -90,8 +95,8 @@ def logits(
 
 
 def alignment(logits, own):
-    """The function that maps a model's concept logits to another's, fitted on the same reviews [N, K, C]: an affine map of
-    each concept's logits by least squares. Padding keeps its logit."""
+    """The function that maps a model's concept logits to another's, fitted on the same reviews [N, K, C]: an affine map
+    of each concept's logits by least squares. Padding keeps its logit."""
     count, concepts, classes = own.shape
     ones = torch.ones(count, 1, dtype=torch.float64)
     small = 1e-6 * torch.eye(classes + 1, dtype=torch.float64)

@@ -152,7 +152,8 @@ def human_edits(part: Part) -> list[Pair]:
 
 
 def fitting_pairs(part: Part) -> list[Pair]:
-    """What supposing is fitted on: human edits, the same backwards, and pairs of edits of one original's same concept."""
+    """What supposing is fitted on: human edits, the same backwards, and pairs of edits of one original's same
+    concept."""
     gold, labels = part.gold.tolist(), part.gold_labels.tolist()
     pairs: list[Pair] = []
     edits: dict[tuple[str, int], list[int]] = {}
@@ -177,6 +178,8 @@ def joined(parts: list[Part]) -> Part:
 
     def of(name: str) -> typing.Any:
         values = [getattr(part, name) for part in parts]
-        return torch.cat(values) if isinstance(values[0], torch.Tensor) else [each for value in values for each in value]
+        return (
+            torch.cat(values) if isinstance(values[0], torch.Tensor) else [each for value in values for each in value]
+        )
 
     return Part(**{field.name: of(field.name) for field in dataclasses.fields(Part)})

@@ -23,8 +23,8 @@ from .model import Model
 WORD = re.compile(r"\w+|[^\w\s]")
 NOTHING = "unknown"  # a class of this name says that the text does not speak of the concept: it stands nowhere
 
-# Windows of the dense CBM: tokens in one, and from one to the next; in how many texts; what share of the largest loss of a
-# text stands out, and how large, in logits, that must be.
+# Windows of the dense CBM: tokens in one, and from one to the next; in how many texts; what share of the largest loss
+# of a text stands out, and how large, in logits, that must be.
 WIDTH, STRIDE, TEXTS, CLEAR, LEAST = 5, 2, 500, 0.4, 0.3
 
 Span = tuple[int, int]
@@ -53,7 +53,8 @@ def edited(part: Part) -> typing.Iterator[tuple[int, int, list[Span]]]:
 
 
 def support(logits: torch.Tensor, classes: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """How much logits [..., K, C] speak for classes [..., K] rather than for the others that the concepts have, `real` [K, C]."""
+    """How much logits [..., K, C] speak for classes [..., K] rather than for the others that the concepts have, by
+    `real` [K, C]."""
     kept = real.to(logits.dtype)
     own = logits.gather(-1, classes.clamp_min(0)[..., None].expand(*logits.shape[:-1], 1))[..., 0]
     return own - ((logits * kept).sum(-1) - own) / (kept.sum(-1) - 1)
@@ -112,7 +113,8 @@ class Places:
         return self
 
     def loss(self, evidence: torch.Tensor, texts: Texts, chosen: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-        """Of evidence [B, K, S, C] of chosen texts, for the class that each concept has there; 0 where nobody said anything."""
+        """Of evidence [B, K, S, C] of chosen texts, for the class that each concept has there; 0 where nobody said
+        anything."""
         shares = self.shares[chosen][..., : evidence.shape[2]]
         values = support(evidence.transpose(1, 2), self.classes[chosen][:, None], real).transpose(1, 2)
         values = values.masked_fill(texts.attention[:, None] == 0, -1e4)
@@ -121,8 +123,9 @@ class Places:
 
 
 def measured(model: Model, tokens: Tokens, tokenizer: Tokenizer, schema: Schema) -> dict[str, float] | None:
-    """How well evidence ranks the words of an original that people changed, for the class that the concept has there: mean
-    average precision and area under the ROC curve over edits, as `sparsecbm study` measures them. None without edits."""
+    """How well evidence ranks the words of an original that people changed, for the class that the concept has there:
+    mean average precision and area under the ROC curve over edits, as `sparsecbm study` measures them. None without
+    edits."""
     part, speaks = tokens.part, Places(tokens, schema).speaks
     found = []
     for pair in data.human_edits(part):
@@ -140,7 +143,9 @@ def measured(model: Model, tokens: Tokens, tokenizer: Tokenizer, schema: Schema)
             for number, (since, until) in enumerate(words):
                 if start < until and end > since:
                     values[number] += value
-        found.append(torch.tensor([average_precision(values, right), roc_area(values, right), float(right.float().mean())]))
+        found.append(
+            torch.tensor([average_precision(values, right), roc_area(values, right), float(right.float().mean())])
+        )
     if not found:
         return None
     precision, area, chance = torch.stack(found).mean(0).tolist()

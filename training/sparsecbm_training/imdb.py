@@ -3,7 +3,7 @@
     python -m sparsecbm_training.imdb train.csv train.jsonl        # in training
 
 A row has a review, its sentiment, and a class for each of eight concepts. Labels typed by hand are normalised: spaces
-around them and capitals go, and known misspellings are put right. Every spelling that was changed is printed with how
+around them and capitals go, and known misspellings are corrected. Every spelling that was changed is printed with how
 often it occurred; one that is not known is an error that names its row.
 """
 

@@ -1,4 +1,5 @@
-"""Looks at the data before anything is trained: says what there is, warns of what is doubtful, refuses what cannot work."""
+"""Looks at the data before anything is trained: says what there is, warns of what is doubtful, refuses what cannot
+work."""
 
 import collections
 import dataclasses
@@ -44,7 +45,9 @@ def describe(schema: Schema, parts: Parts, left_out: dict[str, str]) -> list[str
     rows = sum(sizes.values())
     lines = [f"{rows:,} texts: " + ", ".join(f"{count:,} for {name}" for name, count in sizes.items())]
     kind = "words" if schema.values is None else "ordered"
-    lines.append(f"label {schema.label!r} ({kind}): {counted(torch.cat([part.labels for part in everything]), schema.labels)}")
+    lines.append(
+        f"label {schema.label!r} ({kind}): {counted(torch.cat([part.labels for part in everything]), schema.labels)}"
+    )
     for k, (name, classes) in enumerate(zip(schema.concepts, schema.classes)):
         concepts = torch.cat([part.concepts[:, k] for part in everything])
         known = int((concepts.sum(-1) > 0).sum())
@@ -67,20 +70,23 @@ def refuse(schema: Schema, parts: Parts, table: Table) -> None:
     for name, part in parts.named().items():
         if len(part) < 5:
             raise DataError(
-                f"{file}: found {len(part)} texts for {name}; expected 5 at least. More rows, a larger share, or a --group "
+                f"{file}: found {len(part)} texts for {name}; expected 5 at least. More rows, a larger share, or "
+                "a --group "
                 "column with more groups gives more"
             )
     for c, label in enumerate(schema.labels):
         if not parts.fitting.labels[:, c].any():
             raise DataError(
-                f"{file}, column {schema.label!r}: no row to train on has the class {label!r}; expected {FEW_EXAMPLES} at "
+                f"{file}, column {schema.label!r}: no row to train on has the class {label!r}; "
+                f"expected {FEW_EXAMPLES} at "
                 "least. Leave those rows out, or name the class in --missing"
             )
     for k, concept in enumerate(schema.concepts):
         for c, name in enumerate(schema.classes[k]):
             if not parts.fitting.concepts[:, k, c].any():
                 raise DataError(
-                    f"{file}, column {concept!r}: no row to train on has the class {name!r}; expected {FEW_EXAMPLES} at "
+                    f"{file}, column {concept!r}: no row to train on has the class {name!r}; "
+                    f"expected {FEW_EXAMPLES} at "
                     f"least. Name it in --missing, or the column in --ignore"
                 )
 
@@ -100,7 +106,10 @@ def warnings(schema: Schema, parts: Parts, unusable: dict[str, list[int]], table
             if count < FEW_EXAMPLES:
                 result.append(f"{what}: {name!r} has {round(count)} examples to train on, fewer than {FEW_EXAMPLES}")
             elif count * RARE < float(counts.max()):
-                result.append(f"{what}: {name!r} is rare ({round(count)} of {round(float(counts.sum()))}); --rare 0.5 makes such count for more")
+                result.append(
+                    f"{what}: {name!r} is rare ({round(count)} of {round(float(counts.sum()))}); "
+                    "--rare 0.5 makes such count for more"
+                )
         result += alike(what, classes)
     return result + contradictions(schema, parts, table)
 

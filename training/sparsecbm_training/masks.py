@@ -58,7 +58,7 @@ def full(model, dtype):
 
 
 def pack(mask, block):
-    """[K, out, in] as bytes [K, out / block, ceil(in / 8)], lowest bit first (docs/checkpoint.md)."""
+    """[K, out, in] as bytes [K, out / block, ceil(in / 8)], lowest bit first (docs/reference/checkpoint.md)."""
     bits = blocks_of(mask, block).to(torch.uint8)
     count, rows, columns = bits.shape
     padded = torch.zeros(count, rows, -(-columns // 8) * 8, dtype=torch.uint8)
@@ -74,7 +74,7 @@ def unpack(packed, rows, columns):
 
 
 def sparsity(masks):
-    """Share of the masked weights that a concept's mask takes away, in the mean of the concepts."""
+    """Share of the masked weights that a concept's mask takes away, on average over the concepts."""
     return 1 - sum(float(mask.float().sum()) for mask in masks.values()) / sum(mask.numel() for mask in masks.values())
 
 

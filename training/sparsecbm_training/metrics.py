@@ -62,7 +62,7 @@ def wrong(concept_logits, gold):
 
 
 def correct_curve(answers, concept_logits, gold, labels):
-    """Label accuracy after 0, 1, … K wrong concepts of each review, in schema order, are put right."""
+    """Label accuracy after 0, 1, … K wrong concepts of each review, in schema order, are corrected."""
     told, _ = classes_of(gold, concept_logits.shape[-1])
     amiss = wrong(concept_logits, gold)
     steps = [amiss & (amiss.cumsum(1) <= n) for n in range(gold.shape[1] + 1)]
@@ -114,7 +114,8 @@ def what_if(before, after, pairs, values):
 
 
 def suppose_effect(answers, concept_logits, pairs, values):
-    """What supposing predicts over human edits, and the same figures of changing nothing and of reading the edited text."""
+    """What supposing predicts over human edits, and the same figures of changing nothing and of reading the edited
+    text."""
     if not pairs:
         return {"pairs": 0}
     logits = concept_logits[[pair.review for pair in pairs]]

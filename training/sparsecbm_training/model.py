@@ -15,8 +15,8 @@ NEVER = -10000.0  # the logit of a class that a concept does not have: probabili
 def new_heads(
     classes: typing.Sequence[int], labels: int, hidden: int, random: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Untrained heads for concepts of so many classes each. All have the width of the largest; what a concept lacks there
-    is padding (docs/checkpoint.md)."""
+    """Untrained heads for concepts of this many classes each. All have the width of the largest; what a concept lacks
+    there is padding (docs/reference/checkpoint.md)."""
     concepts, width = len(classes), max(classes)
     real = torch.arange(width) < torch.tensor(classes)[:, None]
     return {
@@ -89,8 +89,8 @@ class Model:
     def logits_and_evidence(
         self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Concept logits [batch, K, C], and what each position would make of them alone, without biases [batch, K, S, C]:
-        their mean over the positions is the logit."""
+        """Concept logits [batch, K, C], and what each position would make of them alone [batch, K, S, C]: the mean over
+        the positions, and the bias, are the logit."""
         pool = texts.attention.float() / texts.attention.sum(1, keepdim=True)
         logits, evidence = [], []
         for k, hidden in self.hidden(texts, dtype, dropout):
@@ -128,16 +128,18 @@ class Model:
         """Of subnetwork k, without the heads and neurons that it has lost where the backbone can do that."""
         masks = self.masks or {}
         if not self.backbone.narrows or on_gpu:  # a GPU would wait to see its masks
-            return self.backbone.encode(self.weights, shared, lambda name: cast[name] * masks[name][k], dropout)  # type: ignore[no-any-return]
-        own = self.subnetworks.get(masks, k, self.backbone.parts)
-        return self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)  # type: ignore[no-any-return]
+            hidden = self.backbone.encode(self.weights, shared, lambda name: cast[name] * masks[name][k], dropout)
+        else:
+            own = self.subnetworks.get(masks, k, self.backbone.parts)
+            hidden = self.backbone.encode(self.weights, shared, own.weight(cast, turned), dropout, own.left)
+        return typing.cast(torch.Tensor, hidden)
 
     def hidden_together(self, shared: typing.Any, cast: dict[str, torch.Tensor], dropout: typing.Any) -> torch.Tensor:
         """Of every subnetwork [K, B, S, d], one batched product at a time."""
         masks = self.masks or {}
         repeated = self.backbone.repeat(shared, self.concepts)
         hidden = self.backbone.encode(self.weights, repeated, lambda name: cast[name] * masks[name], dropout)
-        return hidden.unflatten(0, (self.concepts, -1))  # type: ignore[no-any-return]
+        return typing.cast(torch.Tensor, hidden.unflatten(0, (self.concepts, -1)))
 
     def label_logits(self, concept_logits: torch.Tensor) -> torch.Tensor:
         """Raw label logits, before any temperature or override, computed where the concept logits are."""

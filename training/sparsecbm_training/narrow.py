@@ -55,7 +55,8 @@ class Subnetwork:
     cuts: dict[str, Cut]
 
     def weight(self, cast: Weights, turned: Weights) -> typing.Callable[[str], torch.Tensor]:
-        """The weights of the linear layers, as `encode` asks for them. `turned` keeps turned ones for other concepts."""
+        """The weights of the linear layers, as `encode` asks for them. `turned` keeps turned ones for other
+        concepts."""
 
         def own(name: str) -> torch.Tensor:
             cut = self.cuts.get(name)
@@ -96,7 +97,7 @@ def chosen(alive: torch.Tensor) -> torch.Tensor | None:
 
 
 class Cache:
-    """The subnetworks of a model's masks, made anew when those have changed: they are few, and change seldom."""
+    """The subnetworks of a model's masks, made again when those have changed: they are few, and change seldom."""
 
     def __init__(self) -> None:
         self.made: dict[int, tuple[list[tuple[int, int]], Subnetwork]] = {}

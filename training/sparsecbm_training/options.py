@@ -25,7 +25,12 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"Example: {EXAMPLE}",
     )
     add = result.add_argument
-    add("data", nargs="*", type=pathlib.Path, help="CSV, TSV, JSON lines or Parquet: one file, or several of the same columns")
+    add(
+        "data",
+        nargs="*",
+        type=pathlib.Path,
+        help="CSV, TSV, JSON lines or Parquet: one file, or several of the same columns",
+    )
     add("--out", type=pathlib.Path, help="folder to write the model to")
     add("--options", type=pathlib.Path, help="a TOML file of these options (recipes/cebab.toml is one)")
 
@@ -35,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     add("--concepts", nargs="+", metavar="COLUMN", help="default: every other column that has few classes")
     add("--ignore", nargs="+", metavar="COLUMN", default=[], help="columns that are no concepts")
     add("--missing", nargs="+", metavar="VALUE", default=[], help="what counts as not labelled, besides empty cells")
-    add("--label-order", nargs="+", metavar="CLASS", help="classes of the label from least to most; numbers have theirs")
+    add(
+        "--label-order", nargs="+", metavar="CLASS", help="classes of the label from least to most; numbers have theirs"
+    )
     add(
         "--pairs", nargs=2, metavar=("ORIGINAL", "EDITED"),
         help="human edits: the column that versions of a text share, and the one that names the concept edited in it",
@@ -46,7 +53,13 @@ def parser() -> argparse.ArgumentParser:
         "--person-weight", type=float, default=5.0, metavar="N",
         help="how much a label that a person checked counts beside one of a model (default: %(default)s)",
     )  # fmt: skip
-    add("--validation", nargs="+", type=pathlib.Path, metavar="FILE", help="what to measure on, instead of a share split off")
+    add(
+        "--validation",
+        nargs="+",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="what to measure on, instead of a share split off",
+    )
     add("--encoding", default="utf-8", help="of CSV, TSV and JSON (default: %(default)s)")
 
     add = result.add_argument_group("effort").add_argument
@@ -128,10 +141,20 @@ def from_file(path: pathlib.Path, reader: argparse.ArgumentParser) -> dict[str, 
 
 def check(given: argparse.Namespace) -> None:
     """That numbers are in their range."""
-    shares = ("sparsity", "validation_share", "calibration_share", "prune_share", "whole_heads", "whole_neurons", "settle_keep")
+    shares = (
+        "sparsity",
+        "validation_share",
+        "calibration_share",
+        "prune_share",
+        "whole_heads",
+        "whole_neurons",
+        "settle_keep",
+    )
     for name in shares:
         if not 0 <= getattr(given, name) < 1:
-            raise DataError(f"--{name.replace('_', '-')}: found {getattr(given, name)}; expected a share of 0 or more, below 1")
+            raise DataError(
+                f"--{name.replace('_', '-')}: found {getattr(given, name)}; expected a share of 0 or more, below 1"
+            )
     if given.validation_share == 0 or given.calibration_share == 0:
         raise DataError("--validation-share and --calibration-share: expected a share above 0")
     if not 0 < given.person_weight <= 1e6:

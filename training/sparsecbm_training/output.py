@@ -37,7 +37,8 @@ def measure(
         "confusion": {
             "label": confusion(label_logits, labels, len(schema.labels)),
             "concepts": {
-                name: confusion(logits[:, k], gold[:, k], len(schema.classes[k])) for k, name in enumerate(schema.concepts)
+                name: confusion(logits[:, k], gold[:, k], len(schema.classes[k]))
+                for k, name in enumerate(schema.concepts)
             },
         },
         "calibration_bins": {
@@ -122,7 +123,10 @@ def write_validation(path: pathlib.Path, part: Part, schema: Schema) -> None:
                 row[name] = schema.classes[k][gold[i][k]] if gold[i][k] >= 0 else None
             if schema.original and schema.edited:
                 edited = part.edited[i]
-                row |= {schema.original: part.groups[i], schema.edited: None if edited is None else schema.concepts[edited]}
+                row |= {
+                    schema.original: part.groups[i],
+                    schema.edited: None if edited is None else schema.concepts[edited],
+                }
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
@@ -141,7 +145,8 @@ def find_command() -> list[str] | None:
 
 
 def export(out: pathlib.Path, say: typing.Callable[[str], None]) -> list[str] | None:
-    """Writes model.onnx, which the exporter compares with the checkpoint. Returns the command, None where that failed."""
+    """Writes model.onnx, which the exporter compares with the checkpoint. Returns the command, None where that
+    failed."""
     if "SPARSECBM" not in os.environ and importlib.util.find_spec("sparsecbm"):
         return export_here(out, say)
     command = find_command()
@@ -187,7 +192,8 @@ def closing(out: pathlib.Path, figures: dict[str, typing.Any], command: list[str
     lines = [
         f"on validation: {told(figures)}{of}; its masks take away {figures['sparsity']:.1%}",
         *checked_line(figures),
-        f"  the dense CBM: {told(dense)}" + (f"; a plain classifier: label {plain['label_accuracy']:.1%}" if plain else ""),
+        f"  the dense CBM: {told(dense)}"
+        + (f"; a plain classifier: label {plain['label_accuracy']:.1%}" if plain else ""),
         f"written to {out}; card.md and card.html say more. Next:",
     ]
     name = shlex.join(command) if command else "sparsecbm"

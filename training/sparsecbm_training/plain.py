@@ -20,7 +20,9 @@ def fit(
     labels = tokens["fitting"].part.labels.shape[1]
     model = Model(backbone, weights, new_heads([labels], 1, backbone.width, settings.random)).to(device)
     targets, calibration, validation = (only_label(tokens[name]) for name in ("fitting", "calibration", "validation"))
-    plan = train.Plan(settings.recipe.plain_steps or 1, settings.recipe.dense_rate or 0.0, settings.recipe.dense_dropout)
+    plan = train.Plan(
+        settings.recipe.plain_steps or 1, settings.recipe.dense_rate or 0.0, settings.recipe.dense_dropout
+    )
     wanted = train.Lessons(Targets(targets, settings.recipe.rare))
     model.restore(train.fit(model, targets, wanted, calibration, plan, settings))
     logits = train.predict(model.to("cpu"), validation)[:, 0]

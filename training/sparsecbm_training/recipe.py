@@ -12,8 +12,8 @@ def option(default: typing.Any, help: str) -> typing.Any:
 
 @dataclasses.dataclass
 class Recipe:
-    """Numbers that a file of options or an option of the same name may set. Steps and batches of None follow from the data
-    and from --quality."""
+    """Numbers that a file of options or an option of the same name may set. Steps and batches of None follow from the
+    data and from --quality."""
 
     seed: int = option(0, "of everything that is drawn")
     layers: int | None = option(None, "layers of the backbone (default: 3 of all-MiniLM-L6-v2, all of others)")
@@ -21,17 +21,23 @@ class Recipe:
     block: int = option(4, "1: single weights; 4: blocks of 4 outputs x 1 input")
     max_length: int = option(128, "tokens of a text, special tokens included; what is longer is cut")
     validation_share: float = option(0.15, "share of the texts that is split off to measure on, where no file is named")
-    calibration_share: float = option(0.15, "share of the other texts kept out of training, to stop it and to calibrate")
+    calibration_share: float = option(
+        0.15, "share of the other texts kept out of training, to stop it and to calibrate"
+    )
     calibration_part: int = option(0, "which share that is: 0, 1, … for the first, the second, …")
     rare: float = option(0.0, "0: every text counts alike; 1: every class does; between: rare classes count for more")
     batch: int | None = option(None, "texts in a step")
     weight_decay: float = option(0.01, "of AdamW")
     concept_weight: float = option(5.0, "weight of the concepts' loss beside the label's")
     patience: int = option(5, "looks at the calibration part without gain after which a stage stops; 0: never")
-    telling: int = option(1000, "calibration texts from which on it says which look was best; with fewer, last weights are averaged")
+    telling: int = option(
+        1000, "calibration texts from which on it says which look was best; with fewer, last weights are averaged"
+    )
 
     dense_steps: int | None = option(None, "steps of the dense CBM that pruning starts from")
-    dense_rate: float | None = option(None, "its highest learning rate; the heads' is ten times it (default: 3e-4, 2e-4 of batches below 32)")
+    dense_rate: float | None = option(
+        None, "its highest learning rate; the heads' is ten times it (default: 3e-4, 2e-4 of batches below 32)"
+    )
     dense_dropout: float = option(0.1, "there")
     plain_steps: int | None = option(None, "steps of the plain classifier that the card compares with; 0: none")
 
@@ -40,7 +46,7 @@ class Recipe:
     dropout: float = option(0.05, "there")
     distill: float = option(0.5, "share of the dense CBM's predictions in what the sparse one learns")
     match: float = option(5.0, "weight of how far its concept logits are from the dense CBM's")
-    shorten: float = option(0.5, "share of the batches of which tokens are left out, up to a half; the dense CBM says what they say")
+    shorten: float = option(0.5, "share of the batches of which up to half of the tokens are left out")
     evidence: float = option(0.2, "weight of the loss that puts a concept's evidence where it stands; 0: none")
     prunings: int | None = option(None, "how many times masks are pruned")
     prune_share: float = option(0.4, "share of the sparse steps during which they are")
@@ -93,7 +99,7 @@ class Size(typing.NamedTuple):
     """What a step costs."""
 
     texts: int  # to train on
-    tokens: float  # of a text, in the mean
+    tokens: float  # of a text, on average
     concepts: int
     weights: int  # of the backbone's linear layers
 

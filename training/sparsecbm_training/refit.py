@@ -1,10 +1,11 @@
-"""Fits anew everything that comes after training, for a checkpoint of this recipe of either version: calibration, suppose
-and correct (see answers.py). Masks stay byte for byte, and the backbone too unless --evidence-steps asks for more training.
+"""Fits again everything that comes after training, for a checkpoint of this recipe of either version: calibration,
+suppose and correct (see answers.py). Masks stay byte for byte, and the backbone too unless --evidence-steps asks for
+more training.
 
     PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --out FOLDER OPTIONS…
 
-OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). Texts of the fitting part are of use
-too: small models that did not see them say what the checkpoint would have said (crossfit.logits).
+OPTIONS are those of training, for the same data (--options training/recipes/cebab.toml). Texts of the fitting part are
+of use too: small models that did not see them say what the checkpoint would have said (crossfit.logits).
 """
 
 import argparse
@@ -28,10 +29,20 @@ def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
     )  # fmt: skip
     add = parser.add_argument
     add("checkpoint", type=pathlib.Path)
-    add("--answer-folds", type=int, default=5, help="how many small models, each predicting what it did not see; 0: none")
-    add("--answer-models", type=int, help="train only the first so many of them, and use only what they predict")
+    add(
+        "--answer-folds",
+        type=int,
+        default=5,
+        help="how many small models, each predicting what it did not see; 0: none",
+    )
+    add("--answer-models", type=int, help="train only the first N of them, and use only what they predict")
     add("--answer-epochs", type=int, default=4, help="epochs of each")
-    add("--evidence-steps", type=int, default=0, help="train it on, so that evidence stands where each concept does (evidence.py)")
+    add(
+        "--evidence-steps",
+        type=int,
+        default=0,
+        help="train it on, so that evidence stands where each concept does (evidence.py)",
+    )
     add("--evidence-rate", type=float, default=1.5e-4, help="learning rate of these")
     add("--logits", type=pathlib.Path, help="file for all concept logits: read where it is there, else written")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")

@@ -25,8 +25,8 @@ State = dict[str, typing.Any]
 
 
 class Run:
-    """Keeps the results of finished stages and the state of the one at work, in a file that is replaced as a whole: whatever
-    stops the program, what was saved last is there.
+    """Keeps the results of finished stages and the state of the one at work, in a file that is replaced as a whole:
+    whatever stops the program, what was saved last is there.
 
     `costs` are the stages in order, each with what it costs in steps of the dense CBM.
     """
@@ -63,7 +63,9 @@ class Run:
         saved = torch.load(self.file, weights_only=True)
         if saved["settings"] != self.settings:
             names = [name for name in self.settings if saved["settings"].get(name) != self.settings[name]]
-            raise DataError(f"--resume: the interrupted training had other data or options ({', '.join(names)}); expected the same")
+            raise DataError(
+                f"--resume: the interrupted training had other data or options ({', '.join(names)}); expected the same"
+            )
         self.results, self.inside, self.before = saved["results"], saved["inside"], saved["seconds"]
 
     def save(self, inside: State | None) -> None:

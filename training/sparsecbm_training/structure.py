@@ -6,7 +6,8 @@ comparisons and the neurons that matter least to it, and the model then learns t
 
 Heads are few, so what each one is worth is tried: how far the concept's predictions move without it, as the mean
 Kullback-Leibler divergence (cf. Michel et al. 2019, "Are Sixteen Heads Really Better than One?", arXiv 1905.10650). A
-gradient does not tell it: on texts that the model knows by heart it is next to nothing even by a head that all depends on.
+gradient does not tell it: on texts that the model knows by heart it is next to nothing even by a head that all depends
+on.
 
 Neurons are thousands. Their saliency is that of `saliency.py` with everything that goes as one group: ½ wᵀ F w =
 ½ E (Σ g w)², over the gradients g of the concept's own loss on minibatches.
@@ -42,7 +43,7 @@ def live_heads(model, k):
 
 
 def live_neurons(model, k, count):
-    """Groups of so many neurons whose activation has to be evaluated for each token."""
+    """Groups of this many neurons whose activation has to be evaluated for each token."""
     groups = model.backbone.parts.neurons(count)
     return [group for group in groups if kept(model, k, group.decisive) and kept(model, k, group.others)]
 
@@ -108,7 +109,8 @@ def saliencies(model, parts, k, tokens, options, random, dtype):
 
 
 def take_least(model, parts, scores, share, k):
-    """Takes that share of the parts, those with the lowest scores, from concept k's masks, in place. Returns how many stay."""
+    """Takes that share of the parts, those with the lowest scores, from concept k's masks, in place. Returns how many
+    stay."""
     order = sorted(range(len(parts)), key=scores.__getitem__)
     gone = order[: round(share * len(parts))]
     for i in gone:

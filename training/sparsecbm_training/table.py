@@ -1,7 +1,8 @@
 """Reads tables of texts as people have them: CSV, TSV, JSON lines and Parquet.
 
-pandas and pyarrow read; what is here says in words what is wrong with a file, with the row and what was expected, because
-their own messages are for programmers. Cells stay as they were written: what a cell means is for `columns.py` to say.
+pandas and pyarrow read; what is here says in words what is wrong with a file, with the row and what was expected,
+because their own messages are for programmers. Cells stay as they were written: what a cell means is for `columns.py`
+to say.
 """
 
 import csv
@@ -109,7 +110,8 @@ def decoded(path: pathlib.Path, encoding: str) -> str:
         start = getattr(error, "start", 0)
         line = content.count(b"\n", 0, start) + 1
         raise DataError(
-            f"{path}, line {line}: found the byte 0x{content[start]:02x}, which is not {encoding}; expected a file in {encoding}. "
+            f"{path}, line {line}: found the byte 0x{content[start]:02x}, which is not {encoding}; "
+            f"expected a file in {encoding}. "
             "Save it as UTF-8, or name its encoding, for example --encoding cp1252"
         ) from error
 
@@ -118,7 +120,9 @@ def read_separated(path: pathlib.Path, separator: str, encoding: str) -> Table:
     content = decoded(path, encoding)
     if "\0" in content:
         line = content.count("\n", 0, content.index("\0")) + 1
-        raise DataError(f"{path}, line {line}: found a zero byte; expected text. Is it a spreadsheet that is named .csv?")
+        raise DataError(
+            f"{path}, line {line}: found a zero byte; expected text. Is it a spreadsheet that is named .csv?"
+        )
     csv.field_size_limit(sys.maxsize)
     header = next(csv.reader(io.StringIO(content), delimiter=separator), [])
     if len(header) == 1 and separator == "," and ";" in header[0]:
@@ -151,7 +155,9 @@ def check_lengths(path: pathlib.Path, content: str, separator: str, expected: in
     """pandas fills rows that are too short with empty cells, which would be taken for missing labels."""
     for row, fields in enumerate(csv.reader(io.StringIO(content), delimiter=separator), 1):
         if fields and len(fields) < expected:
-            raise DataError(f"{path}, row {row}: found {len(fields)} fields, fewer fields than the header has; expected {expected}")
+            raise DataError(
+                f"{path}, row {row}: found {len(fields)} fields, fewer fields than the header has; expected {expected}"
+            )
 
 
 def tokenizing(message: str) -> str:
@@ -186,7 +192,9 @@ def of_objects(path: pathlib.Path, objects: list[typing.Any], rows: list[int]) -
         if not isinstance(one, dict):
             raise DataError(f"{path}, row {row}: found {short(one)}; expected an object, {{\"column\": value, …}}")
         columns.update(dict.fromkeys(one))
-    return Table(list(columns), {name: [one.get(name) for one in objects] for name in columns}, [str(path)] * len(rows), rows)
+    return Table(
+        list(columns), {name: [one.get(name) for one in objects] for name in columns}, [str(path)] * len(rows), rows
+    )
 
 
 def unique_fields(pairs: list[tuple[str, typing.Any]]) -> dict[str, typing.Any]:
@@ -233,7 +241,9 @@ def read_parquet(path: pathlib.Path) -> Table:
     try:
         found = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, ValueError) as error:
-        raise DataError(f"{path}: is no Parquet file ({str(error).splitlines()[0]}); expected one, or another ending") from error
+        raise DataError(
+            f"{path}: is no Parquet file ({str(error).splitlines()[0]}); expected one, or another ending"
+        ) from error
     check_header(path, [str(name) for name in found.column_names])
     try:
         cells = {name: found[name].to_pylist() for name in found.column_names}

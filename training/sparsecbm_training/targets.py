@@ -11,8 +11,8 @@ from .recipe import Recipe
 
 
 class Targets:
-    """Class probabilities of the concepts [N, K, C] and of the label [N, L], and what each counts for, [N, K] and [N]: a
-    concept that nobody labelled counts for nothing."""
+    """Class probabilities of the concepts [N, K, C] and of the label [N, L], and what each counts for, [N, K] and [N]:
+    a concept that nobody labelled counts for nothing."""
 
     def __init__(self, tokens: Tokens, rare: float = 0.0) -> None:
         """What people said. With `rare` above 0, rare classes count for more than others."""
@@ -63,7 +63,7 @@ def centred(logits: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 
 
 def balanced(probabilities: torch.Tensor, rare: float) -> torch.Tensor:
-    """What each row [N] counts for, by how rare its class is: 1 in the mean of the labelled rows."""
+    """What each row [N] counts for, by how rare its class is: its mean over the labelled rows is 1."""
     counts = probabilities.sum(0)
     weights = (counts.clamp_min(1.0) / counts.sum().clamp_min(1.0)) ** -rare
     each = (probabilities * weights).sum(-1)
@@ -121,9 +121,7 @@ class Corrections:
         self.gold, self.random = tokens.concepts.to(head.device), random
         self.effect = torch.zeros_like(head, requires_grad=True)
 
-    def loss(
-        self, model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: typing.Any
-    ) -> torch.Tensor:
+    def loss(self, model: Model, concept_logits: torch.Tensor, targets: Targets, chosen: typing.Any) -> torch.Tensor:
         gold = self.gold[chosen]
         p = concept_logits.softmax(-1)
         right_too = torch.rand(gold.shape, generator=self.random) < self.RIGHT_TOO

@@ -150,7 +150,7 @@ class Loop:
                 self.seconds = (time.monotonic() - started) / (self.step - first - WARM)
                 left = run.steps_left(self.seconds, self.cost)
                 if left is not None and self.step < self.steps:
-                    # Pruning makes the first steps long: what they foretell may turn out too few.
+                    # Pruning makes the first steps long: what they predict may turn out too few.
                     self.steps = min(self.planned, self.step + left)
 
     @property
@@ -219,7 +219,8 @@ def unpacked(packed: dict[str, torch.Tensor], model: Model, dtype: torch.dtype) 
     """Masks of single weights, as training multiplies with them."""
     weights = {name: model.weights[f"{name}.weight"] for name in packed}
     return {
-        name: masks.unpack(bits, *weights[name].shape).to(dtype).to(weights[name].device) for name, bits in packed.items()
+        name: masks.unpack(bits, *weights[name].shape).to(dtype).to(weights[name].device)
+        for name, bits in packed.items()
     }
 
 
@@ -229,8 +230,9 @@ def fit(
 ) -> State:  # fmt: skip
     """Trains by a plan; `before_step` may change the masks. The rate rises for 6 % of the steps, then falls to 0.
 
-    Returns the state that was best on the calibration part; the model is left as the last step left it. Where that part is
-    too small to tell, it neither stops nor chooses: the mean of the weights over the last quarter of the steps is returned.
+    Returns the state that was best on the calibration part; the model is left as the last step left it. Where that part
+    is too small to tell, it neither stops nor chooses: the mean of the weights over the last quarter of the steps is
+    returned.
     """
     loop = Loop(model, fitting, lessons, plan, settings)
     loop.extra = loop.extra or {"best": -1.0, "kept": model.state(), "waited": 0, "total": 0.0}
@@ -245,7 +247,9 @@ def fit(
         extra["total"] += float(loop.learn(batch, min((loop.step + 1) / warm, falling)))
         if not telling and loop.step + 1 > 0.75 * loop.steps and (loop.step % 5 == 0 or loop.step + 1 == loop.steps):
             extra["count"] = 1 + extra.get("count", 0)
-            extra["kept"] = model.state() if extra["count"] == 1 else drawn(extra["kept"], model.state(), 1 / extra["count"])
+            extra["kept"] = (
+                model.state() if extra["count"] == 1 else drawn(extra["kept"], model.state(), 1 / extra["count"])
+            )
         if (loop.step + 1) % every and loop.step + 1 < loop.steps:
             continue
         concept, label = report(model, calibration, settings.dtype)
@@ -278,8 +282,8 @@ def average(
     model: Model, fitting: Tokens, lessons: Lessons, calibration: Tokens, plan: Plan, settings: Settings
 ) -> None:  # fmt: skip
     """Trains on at a constant rate and leaves the model at the mean of the weights that it passed through (Izmailov
-    et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too small
-    to tell which of the last states is the best, and the mean of their weights needs no choice."""
+    et al. 2018, arXiv 1803.05407). After pruning this takes the place of early stopping: the calibration part is too
+    small to tell which of the last states is the best, and the mean of their weights needs no choice."""
     if not plan.steps:
         return
     loop = Loop(model, fitting, lessons, plan, settings)
@@ -346,7 +350,8 @@ def settle(
 ) -> None:  # fmt: skip
     """Tunes the pruned model towards a cross-fitted teacher's probabilities, and to profit from corrections. Leaves it
     between where it was and where that led: such mixtures are often better than both ends (Wortsman et al. 2022,
-    "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Here tuning gains on concepts and loses on the label."""
+    "Robust fine-tuning of zero-shot models", arXiv 2109.01903). Here tuning gains on concepts and loses on the
+    label."""
     recipe = settings.recipe
     targets = Targets(fitting, recipe.rare)
     targets.mix(*teacher, recipe.settle_distill)
@@ -395,7 +400,8 @@ def take_wholes(model: Model, fitting: Tokens, settings: Settings) -> None:
             neurons_left += structure.take_least(model, neurons, salient, recipe.whole_neurons, k)
     assert model.masks
     settings.run.say(
-        f"  left to a concept: {heads_left / model.concepts:.0f} heads, {neurons_left / model.concepts:.0f} groups of neurons; "
+        f"  left to a concept: {heads_left / model.concepts:.0f} heads, "
+        f"{neurons_left / model.concepts:.0f} groups of neurons; "
         f"sparsity {masks.sparsity(model.masks):.1%}"
     )
 

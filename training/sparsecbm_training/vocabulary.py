@@ -2,11 +2,12 @@
 
 Two thirds of a small model is its embedding table, of a multilingual one nearly all, and most of its rows are for words
 that the task never uses. What any text needs stays: single characters, at the start of a word and inside one, or the
-bytes that stand for them. So a word that was one piece and is no longer becomes several. Texts of the corpus itself keep
-their pieces under new ids:
+bytes that stand for them. So a word that was one piece and is no longer becomes several. Texts of the corpus itself
+keep their pieces under new ids:
 
 - WordPiece takes the longest piece that fits, and every piece that it took is still there.
-- A byte-pair encoding merges neighbours in a fixed order. Every merge that happened in the corpus is still there, and what
+- A byte-pair encoding merges neighbours in a fixed order. Every merge that happened in the corpus is still there, and
+what
   it merged; merges that are gone did not happen there.
 - Unigram takes the likeliest way to divide a text, of which all pieces are still there.
 
@@ -32,7 +33,8 @@ def prepare(tokenizer: Tokenizer, max_length: int) -> Tokenizer:
 
 
 def padding(tokenizer: Tokenizer) -> int:
-    """The id that inputs are padded with (docs/checkpoint.md). Nothing reads it, so any will do where there is none."""
+    """The id that inputs are padded with (docs/reference/checkpoint.md). Nothing reads it, so any will do where there
+    is none."""
     ids = [tokenizer.token_to_id(piece) for piece in ("[PAD]", "<pad>")]
     return next((i for i in ids if i is not None), 0)
 
@@ -91,8 +93,8 @@ def merged_pieces(model: Content, used: set[str]) -> set[str]:
 
 
 def on_the_way(piece: str, ranks: dict[tuple[str, ...], int], prefix: str, suffix: str) -> set[str]:
-    """What merging gives on its way to a piece. Whatever stands beside it in a word, it came about as it does alone: had a
-    neighbour been merged into it, it would not be there."""
+    """What merging gives on its way to a piece. Whatever stands beside it in a word, it came about as it does alone:
+    had a neighbour been merged into it, it would not be there."""
     inner = piece.removeprefix(prefix) if prefix and piece.startswith(prefix) else piece
     end = suffix if suffix and inner.endswith(suffix) else ""
     letters = list(inner.removesuffix(end))

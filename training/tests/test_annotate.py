@@ -373,7 +373,9 @@ class Budgets(Annotating):
         labels.set("noise", 23, "unknown", "random")
         labels.save()
         (self.folder / "concepts.yaml").write_text(CONCEPTS.replace("How loud", "How noisy"))
-        self.assertEqual(self.annotate(served, "--max-requests", "60")[0], 3)  # no answer for some, not even a checked one
+        self.assertEqual(
+            self.annotate(served, "--max-requests", "60")[0], 3
+        )  # no answer for some, not even a checked one
         self.assertEqual(self.annotate(served)[0], 0)
         found = table.read([self.out])
         self.assertEqual((found.cells["noise"][4], found.cells["noise source"][4]), ("unknown", "person random"))

@@ -145,7 +145,9 @@ class Fit(unittest.TestCase):
 
     def test_padding_stays_padding(self):
         classes = [2, 3, 5]
-        heads, found, _ = fitted(some_examples(120, classes), classes, argparse.Namespace(**vars(FEW) | {"answer_hidden": (3,)}))
+        heads, found, _ = fitted(
+            some_examples(120, classes), classes, argparse.Namespace(**vars(FEW) | {"answer_hidden": (3,)})
+        )
         self.check(found, heads)
         padding = ~answers.real_classes(classes, 5)
         self.assertTrue((heads["concept_head.bias"][padding] == PADDING).all())

@@ -1,4 +1,5 @@
-"""Tables that cannot be trained on, and what is said of each: the column, the row, what was found, what was expected."""
+"""Tables that cannot be trained on, and what is said of each: the column, the row, what was found, what was
+expected."""
 
 import contextlib
 import io
@@ -100,7 +101,9 @@ class BadTables(unittest.TestCase):
         self.refused(as_csv(self.table) + '"a,good,low,1\n', "never closed")
 
     def test_not_unicode(self):
-        self.refused(as_csv(self.table).encode() + "Café,good,low,1\n".encode("cp1252"), f"line {ROWS + 2}", "0xe9", "--encoding")
+        self.refused(
+            as_csv(self.table).encode() + "Café,good,low,1\n".encode("cp1252"), f"line {ROWS + 2}", "0xe9", "--encoding"
+        )
 
     def test_a_spreadsheet_named_csv(self):
         self.refused(b"PK\x03\x04\x00\x00abc", "zero byte")
@@ -130,14 +133,25 @@ class BadTables(unittest.TestCase):
         self.refused(as_csv([row | {"review": i} for i, row in enumerate(self.table)]), "'review'", "found numbers")
 
     def test_text_that_is_none(self):
-        self.refused("\n".join(map(json.dumps, self.changed(4, "review", 17))), "row 5", "'review'", "found 17", name="table.jsonl")
+        self.refused(
+            "\n".join(map(json.dumps, self.changed(4, "review", 17))),
+            "row 5",
+            "'review'",
+            "found 17",
+            name="table.jsonl",
+        )
 
     def test_no_concept(self):
         left = [{"review": row["review"], "stars": row["stars"], "same": 1} for row in self.table]
         self.refused(as_csv(left), "no column for a concept", "'same' is '1' in every row")
 
     def test_constant_concept(self):
-        self.refused(as_csv([row | {"food": "good"} for row in self.table]), "'food'", "every row", options=["--concepts", "food"])
+        self.refused(
+            as_csv([row | {"food": "good"} for row in self.table]),
+            "'food'",
+            "every row",
+            options=["--concepts", "food"],
+        )
 
     def test_too_few_rows(self):
         self.refused(as_csv(self.table[:12]), "found 12 rows", "at least 40")

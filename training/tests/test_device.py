@@ -23,7 +23,8 @@ from sparsecbm_training.data import Part  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
 BACKBONE = MiniLm({
-    "num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8, "intermediate_size": 16,
+    "num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12, "hidden_size": 8,
+    "intermediate_size": 16,
 })  # fmt: skip
 OPTIONS = argparse.Namespace(
     batch=3, bf16=True, weight_decay=0.01, concept_weight=5.0, corrected_weight=2.0, block=4, damping=1e-10,
@@ -114,7 +115,8 @@ def drop(dropout, x):
 
 
 class Devices(unittest.TestCase):
-    """Under PyTorch's fake tensors, which have a shape and a device and no content, and refuse operations across devices."""
+    """Under PyTorch's fake tensors, which have a shape and a device and no content, and refuse operations across
+    devices."""
 
     def setUp(self):
         stack = contextlib.ExitStack()
@@ -128,7 +130,9 @@ class Devices(unittest.TestCase):
         stack.enter_context(mock.patch.object(Dropout, "__call__", drop))
         # Nor can the backward pass, which asks the GPU itself; it goes where the forward one went.
         stack.enter_context(mock.patch.object(torch.Tensor, "backward", lambda _: None))
-        stack.enter_context(mock.patch.object(torch.autograd, "grad", lambda _, inputs: list(map(torch.zeros_like, inputs))))
+        stack.enter_context(
+            mock.patch.object(torch.autograd, "grad", lambda _, inputs: list(map(torch.zeros_like, inputs)))
+        )
         self.random = torch.Generator()
         self.batch = whole[0]
         self.reviews = tokens("cuda")

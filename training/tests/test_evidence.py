@@ -105,7 +105,9 @@ class Places(unittest.TestCase):
         ids[0, 20] = 7
         text = Reviews(["a text"], [[1, 0]], [None])
         text.padded, text.ids = ids, ids.tolist()
-        places = evidence.Places(text, SCHEMA).of_windows(text, Dense(), torch.float32, torch.Generator().manual_seed(0))
+        places = evidence.Places(text, SCHEMA).of_windows(
+            text, Dense(), torch.float32, torch.Generator().manual_seed(0)
+        )
         self.assertEqual(int(places.shares[0, 0].argmax()), 20)
         self.assertAlmostEqual(float(places.shares[0, 0].sum()), 1.0, places=5)
         self.assertLess(int((places.shares[0, 0] > 0).sum()), 10)
@@ -116,7 +118,9 @@ class Measured(unittest.TestCase):
     def test_ranks(self):
         right = torch.tensor([False, True, True, False])
         self.assertEqual(evidence.average_precision(torch.tensor([1.0, 4.0, 3.0, 2.0]), right), 1.0)
-        self.assertAlmostEqual(evidence.average_precision(torch.tensor([4.0, 1.0, 3.0, 2.0]), right), (1 / 2 + 2 / 4) / 2)
+        self.assertAlmostEqual(
+            evidence.average_precision(torch.tensor([4.0, 1.0, 3.0, 2.0]), right), (1 / 2 + 2 / 4) / 2
+        )
         self.assertEqual(evidence.roc_area(torch.tensor([4.0, 1.0, 3.0, 2.0]), right), 0.25)
         self.assertEqual(evidence.roc_area(torch.zeros(4), right), 0.5)
 

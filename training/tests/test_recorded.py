@@ -1,5 +1,6 @@
-"""The exchange of 40 reviews of CEBaB with a real llama.cpp server and a real small model, as tests/parts/annotate recorded
-it: what was asked is asked again, word for word, and the same labels come out. The model itself does not run here."""
+"""The exchange of 40 reviews of CEBaB with a real llama.cpp server and a real small model, as tests/parts/annotate
+recorded it: what was asked is asked again, word for word, and the same labels come out. The model itself does not run
+here."""
 
 import contextlib
 import gzip

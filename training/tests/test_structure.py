@@ -16,7 +16,8 @@ from sparsecbm_training.batches import Texts  # noqa: E402
 from sparsecbm_training.model import Model, new_heads  # noqa: E402
 
 CONFIG = {
-    "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "layer_norm_eps": 1e-12,
+    "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "layer_norm_eps": 1e-12,
 }  # fmt: skip
 OPTIONS = types.SimpleNamespace(whole_batches=3, batch=4)
 

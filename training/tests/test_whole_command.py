@@ -1,5 +1,5 @@
-"""The whole command on a small table and a small backbone: concepts of 2, 3 and 5 classes, a label of 7 words, some concept
-labels missing; and the same killed at five places and taken up again."""
+"""The whole command on a small table and a small backbone: concepts of 2, 3 and 5 classes, a label of 7 words, some
+concept labels missing; and the same killed at five places and taken up again."""
 
 import contextlib
 import csv
@@ -38,7 +38,8 @@ run.Run.save = counting
 sys.exit(__main__.main(sys.argv[2:]))
 """
 OPTIONS = [
-    "--text", "words", "--label", "day", "--backbone", "bilstm", "--threads", "1", "--sparsity", "0.5", "--plain-steps", "4",
+    "--text", "words", "--label", "day", "--backbone", "bilstm", "--threads", "1", "--sparsity", "0.5",
+    "--plain-steps", "4",
     "--dense-steps", "12", "--steps", "12", "--prunings", "3", "--fisher-batches", "2", "--average-steps", "20",
     "--settle-steps", "10", "--teacher-steps", "4", "--teacher-folds", "2", "--teacher-layers", "1",
 ]  # fmt: skip
@@ -51,7 +52,11 @@ def table(path, count=160):
         writer.writerow(["words", "two", "three", "five", "day"])
         for i in range(count):
             two, three, five = draw.randrange(2), draw.randrange(3), draw.randrange(5)
-            told = [["dull", "bright"][two], ["small", "middle", "huge"][three], ["red", "blue", "green", "black", "white"][five]]
+            told = [
+                ["dull", "bright"][two],
+                ["small", "middle", "huge"][three],
+                ["red", "blue", "green", "black", "white"][five],
+            ]
             text = " ".join(draw.choices("it was there and we saw that they had some more of this".split(), k=8) + told)
             missing = draw.random() < 0.3
             day = "mon tue wed thu fri sat sun".split()[(two + three + five) % 7]
@@ -74,7 +79,15 @@ class WholeCommand(unittest.TestCase):
 
     def test_writes_what_it_says(self):
         self.assertEqual(self.code, 0, self.said.getvalue())
-        for name in ("config.json", "sparsecbm.json", "model.safetensors", "tokenizer.json", "card.md", "card.html", "validation.jsonl"):
+        for name in (
+            "config.json",
+            "sparsecbm.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "card.md",
+            "card.html",
+            "validation.jsonl",
+        ):
             self.assertTrue((self.out / name).is_file(), name)
         self.assertFalse((self.out / ".training").exists())
         schema = json.loads((self.out / "sparsecbm.json").read_text(encoding="utf-8"))
@@ -105,7 +118,17 @@ class WholeCommand(unittest.TestCase):
         environment = os.environ | {"PYTHONPATH": str(TRAINING)}
         resumed = []
         for savings in (3, 9, 14, 20, 25):
-            command = [sys.executable, "-c", KILLED, str(savings), str(self.folder / "table.csv"), *OPTIONS, *resumed, "--out", str(out)]
+            command = [
+                sys.executable,
+                "-c",
+                KILLED,
+                str(savings),
+                str(self.folder / "table.csv"),
+                *OPTIONS,
+                *resumed,
+                "--out",
+                str(out),
+            ]
             result = subprocess.run(command, env=environment, capture_output=True, text=True)
             self.assertEqual(result.returncode, -signal.SIGKILL, result.stdout + result.stderr)
             self.assertEqual([path.name for path in out.iterdir()], [".training"])

@@ -46,7 +46,7 @@ pub enum CurveMasks {
 }
 
 impl CurveMasks {
-    /// The shape of masks by chance.
+    /// The shape of masks at random.
     pub fn shape(self) -> Option<MaskShape> {
         match self {
             CurveMasks::ByChance(shape) => Some(shape),
@@ -97,9 +97,9 @@ pub struct Trained {
     accuracy: Accuracy,
 }
 
-/// Measures the checkpoint that `open` gives under its own masks, in both forms, and under masks by chance, all in turns,
-/// `rounds` times around. Time depends on how many weights masks keep, and on which of them only where they kill whole rows
-/// or columns.
+/// Measures the checkpoint that `open` gives under its own masks, in both forms, and under masks at random, all
+/// interleaved, `rounds` times around. Time depends on how many weights masks keep, and on which of them only where
+/// they kill whole rows or columns.
 ///
 /// # Errors
 /// As [`bench_sparse`](super::bench_sparse).

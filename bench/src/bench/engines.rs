@@ -9,7 +9,7 @@ use sparsecbm::{EngineChoice, LoadOptions, Model, Result};
 use super::model::token_ids;
 use super::timing::{Case, Clock, Timing, take_turns};
 
-/// Positions of each text, where none are given and the model takes so many.
+/// Positions of each text, where none are given and the model takes this many.
 const LENGTHS: [usize; 3] = [16, 32, 128];
 /// How long callers are counted.
 const COUNTED: Duration = Duration::from_millis(500);
@@ -59,11 +59,11 @@ pub struct CallerRates {
     pub per_second: Vec<f64>,
 }
 
-/// Measures every batch on every engine, all in turns; then how many predictions each number of callers gets,
-/// in turns too.
+/// Measures every batch on every engine, all interleaved; then how many predictions each number of callers gets,
+/// interleaved too.
 ///
 /// # Errors
-/// `Model` where the model does not take so many positions; those of [`Model::load`] and of predicting.
+/// `Model` where the model does not take this many positions; those of [`Model::load`] and of predicting.
 pub fn bench_engines(
     path: &Path,
     engines: &[EngineChoice],

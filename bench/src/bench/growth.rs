@@ -41,7 +41,7 @@ pub struct Growth {
     pub ort_one_dense_pass: Timing,
 }
 
-/// Measures, all in turns, `rounds` times around. `open` gives the checkpoint.
+/// Measures, all interleaved, `rounds` times around. `open` gives the checkpoint.
 ///
 /// # Errors
 /// As [`bench_sparse`](super::bench_sparse).

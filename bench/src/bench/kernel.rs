@@ -28,7 +28,7 @@ pub struct Peak {
 }
 
 /// Times products of many shapes and densities in every layout under every instruction set of this
-/// processor, all in turns, and fits the cost model to the fastest run of each.
+/// processor, all interleaved, and fits the cost model to the fastest run of each.
 ///
 /// # Errors
 /// None: products do not fail.

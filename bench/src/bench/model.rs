@@ -5,7 +5,7 @@ use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, 
 
 use super::timing::{Case, Clock, Timing, take_turns};
 
-/// How many positions are predicted from, where the model takes so many.
+/// How many positions are predicted from, where the model takes this many.
 pub(super) const LENGTHS: [usize; 4] = [16, 32, 64, 128];
 /// The length that an intervention is compared with.
 const REFERENCE_LENGTH: usize = 32;
@@ -27,7 +27,7 @@ pub struct BenchReport {
     pub encode: Vec<Encode>,
     /// From a prediction and a concept's new class to the new label.
     pub intervention: Timing,
-    /// Median intervention / median prediction of 32 tokens, where the model takes so many.
+    /// Median intervention / median prediction of 32 tokens, where the model takes this many.
     pub intervention_per_encode_32: Option<f64>,
 }
 
@@ -41,7 +41,7 @@ pub struct Encode {
     pub timing: Timing,
 }
 
-/// Measures loading, predicting and intervening, the latter two in turns, `rounds` times around.
+/// Measures loading, predicting and intervening, the latter two interleaved, `rounds` times around.
 ///
 /// # Errors
 /// Those of [`Model::load`] and [`Model::predict_tokens`].

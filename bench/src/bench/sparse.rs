@@ -64,7 +64,7 @@ pub struct SparseRow {
     pub share_of_peak_one_dense_pass: f64,
 }
 
-/// Measures the four ways on texts of several lengths, all in turns, `rounds` times around. `open` gives
+/// Measures the four ways on texts of several lengths, all interleaved, `rounds` times around. `open` gives
 /// the checkpoint; `options` may name ONNX Runtime's library.
 ///
 /// # Errors

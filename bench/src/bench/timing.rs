@@ -65,7 +65,7 @@ impl Clock {
     }
 }
 
-/// Measures all cases in turns, `rounds` times around, after two rounds that are not counted. Taking
+/// Measures all cases interleaved, `rounds` times around, after two rounds that are not counted. Taking
 /// turns, they meet the same conditions, so that their ratios hold even where their times do not.
 ///
 /// # Errors

@@ -27,8 +27,8 @@ pub fn paper_macro_f1(predicted: &[usize], gold: &[usize], classes: usize) -> f6
     }))
 }
 
-/// Average precision of `scores` as an order, the largest first: the mean over the `right` ones of the share of right ones
-/// among those up to it. Right ones of equal scores all
+/// Average precision of `scores` as an order, the largest first: the mean over the `right` ones of the share of right
+/// ones among those up to it. Right ones of equal scores all
 /// count as the last of them.
 pub fn average_precision(scores: &[f32], right: &[bool]) -> f64 {
     let all = right.iter().filter(|&&right| right).count();

@@ -7,7 +7,7 @@ use sparsecbm::{Prediction, Result};
 /// Into how many steps each text's words are divided.
 const STEPS: usize = 5;
 
-/// Deletion and insertion curves of one concept, in the mean over texts of five words or more.
+/// Deletion and insertion curves of one concept, on average over texts of five words or more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConceptFaithfulness {
     /// The concept's name.

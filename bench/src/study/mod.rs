@@ -32,7 +32,7 @@ pub struct StudyOptions {
     pub sample: usize,
     /// Where the random orders begin.
     pub seed: u64,
-    /// How the model is loaded anew with weights switched off.
+    /// How the model is loaded again with weights switched off.
     pub load: LoadOptions,
 }
 
@@ -58,7 +58,7 @@ pub struct Study {
     pub faithfulness: Vec<ConceptFaithfulness>,
     /// Whether the words named are those that people changed; empty where the data has no edits.
     pub edited_words: Vec<EditedWords>,
-    /// What overrides foretell of human edits; empty where the data has none or the label's classes
+    /// What overrides predict of human edits; empty where the data has none or the label's classes
     /// are not numbers.
     pub overrides: Vec<OverrideEffect>,
     /// What each concept loses without its own weights.

@@ -24,8 +24,8 @@ pub struct EditedWords {
     pub runs: f64,
 }
 
-/// Measures evidence, single words and windows on at most `sample` edits, spread evenly over the data. An original whose
-/// concept is of a class called `unknown` says nothing of it, and is left out. Empty where the data has no edits.
+/// Measures evidence, single words and windows on at most `sample` edits, spread evenly over the data. An original
+/// whose concept is of a class called `unknown` says nothing of it, and is left out. Empty where the data has no edits.
 ///
 /// # Errors
 /// `Engine` where the engine fails.
@@ -130,7 +130,7 @@ mod tests {
             text.split(' ').map(word).collect()
         };
         let before = words("The food was very good but loud");
-        let after = words("the food was bad but loud and dear");
+        let after = words("the food was bad but loud and pricey");
         assert_eq!(changed(&before, &after), [false, false, false, true, true, false, false]);
     }
 }

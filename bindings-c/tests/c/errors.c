@@ -428,7 +428,7 @@ static void explaining(void)
     given.policy = SCBM_POLICY_COMBINED;
     const float costs[] = {1, 0, NAN};
     given.costs = costs;
-    REFUSED(SCBM_ERROR_ARGUMENT, "options: cost_count: found 0, expected 3, one a concept", none,
+    REFUSED(SCBM_ERROR_ARGUMENT, "options: cost_count: found 0, expected 3, one per concept", none,
             scbm_explain(prediction, &given, &none));
     given.cost_count = 3;
     REFUSED(SCBM_ERROR_INPUT, "cost of concept 'plot': found 0, expected a number above 0", none,

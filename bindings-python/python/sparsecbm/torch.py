@@ -1,4 +1,4 @@
-"""From PyTorch: writes the checkpoint of a model that was trained with other code, in the form of docs/checkpoint.md."""
+"""From PyTorch: writes the checkpoint (docs/reference/checkpoint.md) of a model that was trained with other code."""
 
 import json
 import os

@@ -18,12 +18,18 @@ export function gradientsWorkerApi(host) {
 
     static async load(source, model, options) {
       const thread = api.need()
-      return new Gradients(thread, await api.send(thread, 'gradients', source, options, own(model, api.Model, thread, 'model')))
+      return new Gradients(
+        thread,
+        await api.send(thread, 'gradients', source, options, own(model, api.Model, thread, 'model')),
+      )
     }
 
     async edit(concept, examples, { guards = [], onProgress, signal, ...limits } = {}) {
       const named = (prediction, place) => own(prediction, api.Prediction, this.#thread, place)
-      const sent = array(examples, 'examples of the edit').map((example) => ({ ...example, prediction: named(example?.prediction, 'prediction') }))
+      const sent = array(examples, 'examples of the edit').map((example) => ({
+        ...example,
+        prediction: named(example?.prediction, 'prediction'),
+      }))
       const kept = array(guards, 'guards of the edit').map((guard) => named(guard, 'guard'))
       return this[call]('edit', [concept, sent, kept, limits], { signal, onProgress })
     }

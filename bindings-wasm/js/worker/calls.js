@@ -1,6 +1,6 @@
 import { SparseCbmError } from '../error.js'
 
-/** Methods of what lives in the thread, for the package's scripts alone: one calls it, the other names it for a call. */
+/** Methods of what lives in the thread, for the package's scripts alone: one calls it, the other names it for calls. */
 export const call = Symbol('call')
 export const handleFor = Symbol('handleFor')
 

@@ -32,7 +32,7 @@ pub struct Arguments {
     /// Write the edit into this file, for --patch of `predict`, `explain` and `eval`.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// End the search after so many seconds, with what it has.
+    /// End the search after this time, with what it has.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     time_limit: Option<Duration>,
     /// Prune at most this share of the bits that the mask keeps, and grow as many.

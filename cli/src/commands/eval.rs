@@ -1,12 +1,13 @@
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
-use comfy_table::Table;
 use sparsecbm::{Model, Result};
 use sparsecbm_bench::eval::{CalibrationReport, Report, SupposeReport, evaluate, read_reviews};
 
 use super::load::LoadArguments;
-use super::{input, print, print_json, tables, write_file};
+use super::tables::{self, Table};
+use super::{input, print, print_json, write_file};
 use crate::report;
 
 #[derive(Args)]
@@ -65,7 +66,13 @@ fn describe(report: &Report, model: &Model) -> String {
         let steps = if n == 0 { "none".into() } else { format!("up to {n}") };
         curve.add_row([steps, tables::percent(*accuracy)]);
     }
-    let mut answer = format!("{} reviews", report.reviews);
+    let bold = Style::new().bold();
+    let mut answer = format!(
+        "{bold}{label} right in {}, concepts in {}{bold:#}, of {} reviews",
+        tables::percent(report.label_accuracy),
+        tables::percent(report.concept_accuracy),
+        report.reviews
+    );
     if report.reviews_cut > 0 {
         let longest = model.schema().max_length;
         answer += &format!(", {} of them cut to {longest} tokens", report.reviews_cut);

@@ -1,4 +1,3 @@
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ use super::gradients::GradientArguments;
 use super::input::{self, TextArguments, Texts};
 use super::load::LoadArguments;
 use super::overrides::OverrideArguments;
-use super::{print_json, tables, write_file, written};
+use super::{print, print_json, tables, write_file};
 
 #[derive(Args)]
 // clap would name the group before the model, which comes first.
@@ -27,7 +26,7 @@ pub struct Arguments {
     texts: TextArguments,
     #[command(flatten)]
     overrides: OverrideArguments,
-    /// Mask out at most so many words: those with the most evidence; 0 for none. All by default.
+    /// Mask out at most N words: those with the most evidence; 0 for none. All by default.
     #[arg(long, value_name = "N")]
     max_words: Option<usize>,
     /// How many words at a time are masked out, a run of the model for each place of such a window; several widths
@@ -57,7 +56,7 @@ pub struct Arguments {
     html: Option<PathBuf>,
     #[command(flatten)]
     load: LoadArguments,
-    /// Print JSON: an object, or with --input one a line.
+    /// Print JSON: an object, or with --input one per line.
     #[arg(long)]
     json: bool,
 }
@@ -90,7 +89,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
                 }
             }
             bar.finish_and_clear();
-            show(&format!("{}\n", answers.trim_end()))
+            print(answers.trim_end())
         }
     }
 }
@@ -117,12 +116,8 @@ fn explain_one(
     if arguments.json {
         return print_json(&explanation);
     }
-    show(&describe(prediction, &explanation))
-}
-
-/// Prints a text; its colours are left out where the output is no terminal that shows them, or NO_COLOR is set.
-fn show(text: &str) -> Result<()> {
-    written(write!(anstream::stdout(), "{text}"))
+    let engine = super::engine_line(prediction.model());
+    print(&format!("{}\n{engine}", describe(prediction, &explanation)))
 }
 
 fn options(arguments: &Arguments, model: &Model) -> Result<ExplainOptions> {
@@ -156,9 +151,7 @@ fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
 pub fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     let label = prediction.label();
     let bold = Style::new().bold();
-    let share = tables::percent(label.probabilities[label.class_index].into());
-    let mean = label.expected_value.map_or(String::new(), |mean| format!(", mean {mean:.2}"));
-    let mut answer = format!("{bold}{}: {}{bold:#} ({share}{mean})\n", label.name, label.class);
+    let mut answer = format!("{}\n", tables::label(&label));
     if prediction.dropped_tokens() > 0 {
         let dropped = prediction.dropped_tokens();
         answer += &format!("The text was cut: its last {dropped} tokens did not fit.\n");

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstyle::Style;
 use clap::Args;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use sparsecbm::Result;
@@ -12,7 +12,7 @@ use sparsecbm_exporter::{
 
 use super::forms::{LayoutChoice, MaskForm, WeightForm};
 use super::measure::{Measured, measure};
-use super::{print, print_json};
+use super::{print, print_json, tables};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -123,35 +123,34 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn describe(files: &[PathBuf], report: &ExportReport) -> String {
+    let bold = Style::new().bold();
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let mut text = format!(
-        "Wrote {} ({:.2} MB): {} with {:.2} M weights.",
+        "{bold}Wrote {}{bold:#} ({}): {} with {} M weights.",
         names.join(" and "),
-        report.bytes as f64 / 1e6,
+        tables::megabytes(report.bytes),
         report.description.backbone,
-        report.description.parameters as f64 / 1e6,
+        tables::number(report.description.parameters as f64 / 1e6),
     );
     if report.removed_weights > 0 {
         text += &format!(
-            "\nLeft out {:.2} M weights, over all concepts, in rows that a mask does not keep.",
-            report.removed_weights as f64 / 1e6
+            "\nLeft out {} M weights, over all concepts, in rows that a mask does not keep.",
+            tables::number(report.removed_weights as f64 / 1e6)
         );
     }
     let Some(check) = &report.check else { return text };
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
     let mut header = vec!["output", "largest difference"];
     if check.rounding.is_some() {
         header.push("moved by rounding weights");
     }
-    table.set_header(header);
+    let mut table = tables::table(header);
     for (index, (output, difference)) in check.differences.by_output().into_iter().enumerate() {
         let mut row = vec![output.to_string(), format!("{difference:.1e}")];
         row.extend(check.rounding.map(|moved| format!("{:.1e}", moved.by_output()[index].1)));
         table.add_row(row);
     }
     text += &format!(
-        "\nChecked on {} inputs against an evaluation of the checkpoint:\n{table}",
+        "\nChecked on {} inputs against an evaluation of the checkpoint:\n\n{table}",
         check.inputs
     );
     text

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde::Serialize;
 use sparsecbm::explain::Subnetworks;
 use sparsecbm::sparse::TOKENS;
@@ -10,7 +10,8 @@ use sparsecbm_exporter::{Inspection, inspect};
 
 use crate::report;
 
-use super::{print, print_json, tables, write_file};
+use super::tables::{self, Table};
+use super::{print, print_json, write_file};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -103,11 +104,12 @@ fn plan(products: &[PlannedProduct]) -> Table {
 
 fn describe(inspection: &Inspection) -> String {
     let sizes = &inspection.sizes;
-    let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
+    let megabytes = tables::megabytes;
+    let bold = Style::new().bold();
     let mut parts = vec![format!(
-        "{} with {:.2} M weights: weights {}, masks {}, heads {}, tokenizer {}",
+        "{bold}{} with {} M weights{bold:#}: weights {}, masks {}, heads {}, tokenizer {}",
         inspection.backbone,
-        inspection.parameters as f64 / 1e6,
+        tables::number(inspection.parameters as f64 / 1e6),
         megabytes(sizes.weights),
         megabytes(sizes.masks),
         megabytes(sizes.heads),
@@ -126,11 +128,11 @@ fn describe(inspection: &Inspection) -> String {
     parts.push(describe_schema(&inspection.schema));
     let names: Vec<&str> = inspection.schema.concepts.iter().map(|c| c.name.as_str()).collect();
     parts.push(format!(
-        "\nShare of weights that each mask keeps:\n{}",
+        "\nShare of weights that each mask keeps:\n\n{}",
         densities(&inspection.masks, &names)
     ));
     parts.push(format!(
-        "\nOverlap of the masks (kept by both / kept by either):\n{}",
+        "\nOverlap of the masks (kept by both / kept by either):\n\n{}",
         overlaps(&inspection.masks, &names)
     ));
     if let Some(mean) = inspection.mean_overlap {
@@ -159,13 +161,9 @@ fn describe_schema(schema: &Schema) -> String {
 }
 
 fn densities(masks: &MaskStatistics, concepts: &[&str]) -> Table {
-    let mut table = table("layer", concepts);
-    if let Some(header) = table.header() {
-        let mut header = header.clone();
-        header.add_cell("any".into()).add_cell("size".into()).add_cell("block".into());
-        table.set_header(header);
-    }
-    let percent = |share: &f64| format!("{:.1} %", 100.0 * share);
+    let last = ["any", "size", "block"];
+    let mut table = tables::table(["layer"].iter().chain(concepts).chain(&last));
+    let percent = |share: &f64| tables::percent(*share);
     for layer in &masks.layers {
         let mut row = vec![layer.name.clone()];
         row.extend(layer.density.iter().map(percent));
@@ -181,18 +179,11 @@ fn densities(masks: &MaskStatistics, concepts: &[&str]) -> Table {
 }
 
 fn overlaps(masks: &MaskStatistics, concepts: &[&str]) -> Table {
-    let mut table = table("", concepts);
+    let mut table = tables::table([""].iter().chain(concepts));
     for (concept, shares) in concepts.iter().zip(&masks.overlap) {
         let mut row = vec![concept.to_string()];
         row.extend(shares.iter().map(|share| format!("{share:.3}")));
         table.add_row(row);
     }
-    table
-}
-
-fn table(corner: &str, concepts: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
-    table.set_header([corner].iter().chain(concepts));
     table
 }

@@ -7,6 +7,7 @@ mod eval;
 mod explain;
 mod export;
 mod forms;
+mod generate;
 mod gradients;
 mod input;
 mod inspect;
@@ -20,12 +21,21 @@ mod tables;
 use std::io::Write;
 use std::path::Path;
 
-use clap::Subcommand;
+use anstyle::Style;
+use clap::{Parser, Subcommand};
 use serde::Serialize;
-use sparsecbm::{Error, ErrorKind, Result};
+use sparsecbm::{Error, ErrorKind, Model, Result};
 
 pub use explain::describe as describe_explanation;
 pub use predict::describe_prediction;
+
+/// Export, run, explain and correct sparse concept bottleneck text models.
+#[derive(Parser)]
+#[command(name = "sparsecbm", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
 
 /// What is to be done.
 #[derive(Subcommand)]
@@ -46,6 +56,10 @@ pub enum Command {
     Study(study::Arguments),
     /// Measure how long loading, predicting and intervening take.
     Bench(bench::Arguments),
+    /// Print completions of this command for a shell.
+    Completions(generate::CompletionsArguments),
+    /// Write manual pages.
+    Man(generate::ManArguments),
 }
 
 impl Command {
@@ -60,6 +74,8 @@ impl Command {
             Command::Eval(arguments) => eval::run(&arguments),
             Command::Study(arguments) => study::run(&arguments),
             Command::Bench(arguments) => bench::run(&arguments),
+            Command::Completions(arguments) => generate::completions(&arguments),
+            Command::Man(arguments) => generate::man(&arguments),
         }
     }
 }
@@ -80,9 +96,19 @@ fn print_json(value: &impl Serialize) -> Result<()> {
     print(&json)
 }
 
-/// Prints a text and a line's end on standard output.
+/// Prints a text and a line's end on standard output; its colours are left out where that is no terminal that shows
+/// them, or NO_COLOR is set.
 fn print(text: &str) -> Result<()> {
-    written(writeln!(std::io::stdout(), "{text}"))
+    written(writeln!(anstream::stdout(), "{text}"))
+}
+
+/// Which engine runs a model, and the first of the reasons why: the last line for people.
+fn engine_line(model: &Model) -> String {
+    let dimmed = Style::new().dimmed();
+    let device = model.device();
+    let reason = device.reason.as_deref().and_then(|reason| reason.split("; ").next());
+    let reason = reason.map(|reason| format!(", because {reason}")).unwrap_or_default();
+    format!("{dimmed}Engine: {}{reason}{dimmed:#}", device.engine)
 }
 
 /// What became of writing on standard output. A reader that has gone, as `head` goes, wants no more: the command ends

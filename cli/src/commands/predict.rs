@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use sparsecbm::schema::Variable;
@@ -8,7 +9,7 @@ use sparsecbm::{Prediction, Question, Result};
 use super::input::{self, TextArguments, Texts};
 use super::load::LoadArguments;
 use super::overrides::OverrideArguments;
-use super::{print, print_json, tables};
+use super::{engine_line, print, print_json, tables};
 
 #[derive(Args)]
 // clap would name the group before the model, which comes first.
@@ -22,7 +23,7 @@ pub struct Arguments {
     overrides: OverrideArguments,
     #[command(flatten)]
     load: LoadArguments,
-    /// Print JSON: an object, or with --input one a line.
+    /// Print JSON: an object, or with --input one per line.
     #[arg(long)]
     json: bool,
 }
@@ -49,7 +50,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let texts = match arguments.texts.read(model.schema())? {
         Texts::One(text) => {
             let answer = answer(text)?;
-            return if arguments.json { print_json(&answer) } else { print(&describe(&answer)) };
+            if arguments.json {
+                return print_json(&answer);
+            }
+            return print(&format!("{}\n\n{}", describe(&answer), engine_line(&model)));
         }
         Texts::Lines(texts) => texts,
     };
@@ -124,13 +128,17 @@ fn describe(answer: &Answer) -> String {
     if before.expected_value.is_some() {
         let means = columns().filter_map(|column| column.expected_value);
         let mut row = vec!["mean".to_string()];
-        row.extend(means.map(|mean| format!("{mean:.2}")));
+        row.extend(means.map(|mean| tables::number(mean.into())));
         label.add_row(row);
     }
-    let mut text = format!("{}: {}", before.name, before.class);
-    if let Some(after) = after {
-        text += &format!(", with the overrides: {}", after.class);
-    }
+    let bold = Style::new().bold();
+    let mut text = match after {
+        Some(after) => {
+            let (name, class) = (before.name, before.class);
+            format!("{bold}{name}: {class}, with the overrides: {}{bold:#}", after.class)
+        }
+        None => tables::label(&before),
+    };
     text += &format!("\n\n{label}\n\n{concepts}");
     if prediction.dropped_tokens() > 0 {
         text += &format!(

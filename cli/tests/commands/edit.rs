@@ -124,7 +124,10 @@ fn the_study_of_edits_counts_every_wrong_concept() {
     let class = |yes: bool| if yes { "present" } else { "absent" };
     let row = |n: usize| {
         format!(
-            r#"{{"review": "the {} {}", "has_acting": "{}", "has_plot": "{}", "has_effects": "{}", "verdict": "fine"}}"#,
+            concat!(
+                r#"{{"review": "the {} {}", "has_acting": "{}", "has_plot": "{}", "#,
+                r#""has_effects": "{}", "verdict": "fine"}}"#
+            ),
             words[n % 10],
             words[n * 7 % 10],
             class(n.is_multiple_of(2)),

@@ -14,8 +14,10 @@ fn lines(rows: &[Value]) -> String {
 fn edits() -> Vec<Value> {
     vec![
         object!({"text": "gut", "essen": "gut", "laerm": "gut", "note": -1, "geaendert": null, "urtext": "a"}),
-        object!({"text": "so laut", "essen": "gut", "laerm": "schlecht", "note": "2.5", "geaendert": "Lärm", "urtext": "a"}),
-        object!({"text": "nichts", "essen": "unbekannt", "laerm": "unbekannt", "note": 0.0, "geaendert": null, "urtext": 7}),
+        object!({"text": "so laut", "essen": "gut", "laerm": "schlecht",
+                 "note": "2.5", "geaendert": "Lärm", "urtext": "a"}),
+        object!({"text": "nichts", "essen": "unbekannt", "laerm": "unbekannt",
+                 "note": 0.0, "geaendert": null, "urtext": 7}),
         object!({"text": "fein", "essen": "gut", "laerm": "unbekannt", "note": 0, "geaendert": "Essen", "urtext": 7}),
     ]
 }

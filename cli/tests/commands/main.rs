@@ -4,6 +4,7 @@ mod bench;
 mod edit;
 mod eval;
 mod explain;
+mod generate;
 mod patch;
 mod predict;
 mod support;

@@ -1,5 +1,5 @@
 //! The concept layer: from concept logits and overrides to the label, for every engine. The formulas are those
-//! of `docs/checkpoint.md`.
+//! of `docs/reference/checkpoint.md`.
 
 mod answers;
 mod contributions;

@@ -1,5 +1,5 @@
 //! Correcting a model by its masks: bits of a concept's mask that are flipped so that examples get the class
-//! they should have. `docs/edits.md` tells how the search goes and what it was found to be worth.
+//! they should have. `docs/guide/edits.md` tells how the search goes and what it was found to be worth.
 
 mod deadline;
 mod rank;

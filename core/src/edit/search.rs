@@ -15,7 +15,7 @@ use crate::tokenizer::Tokens;
 /// By how much the logit of the class that is wanted must be above all others: engines differ by less.
 const MARGIN: f32 = 1e-3;
 
-/// The gradient is taken anew where less than this share of what it promised comes true.
+/// The gradient is taken again where less than this share of what it promised comes true.
 const KEPT_PROMISE: f32 = 0.5;
 
 /// How far an edit may go.
@@ -26,7 +26,7 @@ pub struct EditOptions {
     pub max_share: f64,
     /// What the mean loss of the guards counts beside the mean loss of the examples.
     pub guard_weight: f32,
-    /// How often the gradient is taken anew where one is not enough; at least once.
+    /// How often the gradient is taken again where one is not enough; at least once.
     pub rounds: usize,
     /// The search ends when this time is over: looked at between two runs of the model.
     pub time_limit: Option<Duration>,
@@ -61,7 +61,7 @@ impl Gradients {
     /// it most, and as many whose growing does, so that the mask keeps as many bits as it had. The number
     /// of bits is doubled until the classes are right; then the smallest number is found by bisection. Where
     /// the loss falls by less than half of what the gradient promised, the number with the smallest loss is
-    /// kept and the gradient taken anew.
+    /// kept and the gradient taken again.
     ///
     /// `progress` is called between runs of the model; where it breaks, the search ends.
     ///
@@ -96,8 +96,8 @@ impl Gradients {
         without_pauses(self.edit_with_pauses(task, options, at_once(progress)))
     }
 
-    /// As [`Gradients::edit`], where `progress` may wait: for a program that has one thread and other work for it, such as
-    /// a page's worker, which hears of being cancelled only then. Runs of the model themselves do not wait.
+    /// As [`Gradients::edit`], where `progress` may wait: for a program that has one thread and other work for it, such
+    /// as a page's worker, which hears of being cancelled only then. Runs of the model themselves do not wait.
     ///
     /// # Errors
     /// As [`Gradients::edit`].
@@ -199,7 +199,7 @@ struct State {
 enum WalkEnd {
     /// All aims are met.
     Met,
-    /// They are not, but so many pairs have the smallest loss.
+    /// They are not, but this many pairs have the smallest loss.
     Better(usize, State),
     /// No number of pairs lowers the loss.
     Nothing,

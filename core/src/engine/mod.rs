@@ -32,8 +32,8 @@ pub(crate) trait Engine: Send + Sync {
     /// The backbone: from token ids to concept logits and token evidence, one result a sequence.
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>>;
 
-    /// The same with a sequence a thread on so many threads, where the engine runs sequences one at a time; others have
-    /// threads of their own.
+    /// The same with a sequence per thread on this many threads, where the engine runs sequences one at a time; others
+    /// have threads of their own.
     fn encode_list(&self, sequences: &[Sequence], _threads: usize) -> Result<Vec<Encoded>> {
         self.encode(sequences)
     }
@@ -42,7 +42,7 @@ pub(crate) trait Engine: Send + Sync {
     fn device(&self) -> Device;
 
     /// The same engine where only the masks of the products `changed` (`CONCEPT/LAYER`) differ, which
-    /// `encoder` holds; `None` where it can only be loaded anew.
+    /// `encoder` holds; `None` where it can only be loaded again.
     fn with_masks(
         &self,
         _encoder: &ModelProto,
@@ -56,7 +56,7 @@ pub(crate) trait Engine: Send + Sync {
         &[]
     }
 
-    /// Multiply-adds that one text of so many tokens needs, where the engine can tell.
+    /// Multiply-adds that one text of this many tokens needs, where the engine can tell.
     fn multiply_adds(&self, _tokens: usize) -> Option<usize> {
         None
     }

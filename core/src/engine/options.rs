@@ -59,7 +59,7 @@ pub struct SparseOptions {
 }
 
 impl SparseOptions {
-    /// The same with so many threads.
+    /// The same with this many threads.
     #[must_use]
     pub fn with_threads(self, threads: impl Into<Option<NonZeroUsize>>) -> SparseOptions {
         SparseOptions { threads: threads.into(), ..self }
@@ -80,11 +80,11 @@ impl SparseOptions {
 #[non_exhaustive]
 pub struct OrtOptions {
     /// ONNX Runtime's library: the file, or a folder that holds it, such as an unpacked wheel. Where it is
-    /// `None` the library is looked for; `docs/onnxruntime.md` says where.
+    /// `None` the library is looked for; `docs/guide/engines.md` says where.
     pub library: Option<PathBuf>,
-    /// Threads of one run. `None`: all runs of the process share one pool with a thread a core.
+    /// Threads of one run. `None`: all runs of the process share one pool with a thread per core.
     pub threads: Option<NonZeroUsize>,
-    /// The most runs at one time; more callers than that wait. `None`: one a core.
+    /// The most runs at one time; more callers than that wait. `None`: one per core.
     pub sessions: Option<NonZeroUsize>,
     /// The most bytes of GPU memory that the arena may take. `None`: no limit.
     pub cuda_memory_limit: Option<usize>,
@@ -99,19 +99,19 @@ impl OrtOptions {
         OrtOptions { library: library.into(), ..self }
     }
 
-    /// The same with so many threads of a run.
+    /// The same with this many threads of a run.
     #[must_use]
     pub fn with_threads(self, threads: impl Into<Option<NonZeroUsize>>) -> OrtOptions {
         OrtOptions { threads: threads.into(), ..self }
     }
 
-    /// The same with at most so many runs at one time.
+    /// The same with at most this many runs at one time.
     #[must_use]
     pub fn with_sessions(self, sessions: impl Into<Option<NonZeroUsize>>) -> OrtOptions {
         OrtOptions { sessions: sessions.into(), ..self }
     }
 
-    /// The same with at most so many bytes of GPU memory.
+    /// The same with at most this many bytes of GPU memory.
     #[must_use]
     pub fn with_cuda_memory_limit(self, bytes: impl Into<Option<usize>>) -> OrtOptions {
         OrtOptions { cuda_memory_limit: bytes.into(), ..self }

@@ -16,7 +16,8 @@ pub(crate) struct SparseEngine {
 
 impl SparseEngine {
     /// # Errors
-    /// `Unavailable` where the encoder is not one that the kernels know: the node, what was found and what was expected.
+    /// `Unavailable` where the encoder is not one that the kernels know: the node, what was found and what was
+    /// expected.
     /// `Model` where its heads are not of the
     /// schema's shape.
     pub(crate) fn load(

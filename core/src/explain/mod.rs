@@ -1,6 +1,6 @@
 //! Why a model says what it says, at three levels: concepts, words, subnetworks. Forward passes only, so
 //! every engine can; but for integrated gradients, which need the file of gradients.
-//! `docs/explanations.md` tells what each number means and how to read it.
+//! `docs/guide/explain.md` tells what each number means and how to read it.
 
 mod contributions;
 mod counterfactual;

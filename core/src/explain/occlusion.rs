@@ -16,10 +16,10 @@ pub struct OcclusionOptions {
     /// The token id that stands in for each token of a word. `None`: the tokenizer's mask token, else
     /// its unknown token, else its padding token.
     pub replacement: Option<u32>,
-    /// How many words at a time are masked out, each width on its own: windows of that many words, at every place of the
-    /// text. A concept is said in phrases, so windows find its words better than single ones do.
+    /// How many words at a time are masked out, each width on its own: windows of that many words, at every place of
+    /// the text. A concept is said in phrases, so windows find its words better than single ones do.
     pub windows: Vec<usize>,
-    /// At most so many words get a value: those with the most evidence for or against any class of any
+    /// At most this many words get a value: those with the most evidence for or against any class of any
     /// concept. `None`: all.
     pub max_words: Option<usize>,
 }
@@ -81,8 +81,9 @@ impl ConceptOcclusion {
 impl Prediction {
     /// Masks out words and measures what the concept and label logits lose.
     ///
-    /// After every few runs `progress` is called; where it breaks, the result is the best of the runs so far: windows that
-    /// lie side by side come first, so that each word soon has a value, and words with much evidence before others.
+    /// After every few runs `progress` is called; where it breaks, the result is the best of the runs so far: windows
+    /// that lie side by side come first, so that each word soon has a value, and words with much evidence before
+    /// others.
     ///
     /// # Errors
     /// `Input` where a window is of no word, or the vocabulary lacks the replacement; `Engine` where the engine fails.

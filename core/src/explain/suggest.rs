@@ -90,7 +90,7 @@ pub struct Suggestion {
     /// Mean over the label's classes of the size of the concept's contribution to the logit.
     pub contribution: f32,
     /// Total variation distance (0 to 1) between the label's probabilities before and after the concept
-    /// is known, in the mean over its classes under the model's probabilities.
+    /// is known, on average over its classes under the model's probabilities.
     pub expected_change: f32,
     /// What asking costs.
     pub cost: f32,

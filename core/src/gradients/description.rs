@@ -76,7 +76,7 @@ impl Description {
                     Some(expected) => {
                         format!("'{expected}', as the model has it: export both at once")
                     }
-                    None => "a model that says which checkpoint it is of: export it anew".into(),
+                    None => "a model that says which checkpoint it is of: export it again".into(),
                 },
             )),
         };

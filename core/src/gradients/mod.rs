@@ -1,5 +1,5 @@
 //! Gradients of a concept's logits, from the file that `sparsecbm export --with-gradients` writes beside a
-//! model: `docs/format.md`. Masks and concept are inputs of its graph, so that one loaded file serves every
+//! model: `docs/reference/format.md`. Masks and concept are inputs of its graph, so that one loaded file serves every
 //! concept under every edit.
 
 mod batch;

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::nodes;
 use crate::schema::{Schema, check_version};
 
-/// Version of the patch file's format: `docs/edits.md`.
+/// Version of the patch file's format: `docs/guide/edits.md`.
 const PATCH_VERSION: &str = "1.0";
 
 /// Bits of one concept's mask that are to be flipped: a small change of a model, kept beside it.

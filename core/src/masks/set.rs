@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Mask;
 
-/// All masks of one matrix, as `LAYER.mask_bits` of `docs/checkpoint.md` holds them.
+/// All masks of one matrix, as `LAYER.mask_bits` of `docs/reference/checkpoint.md` holds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaskSet {
     layer: Arc<str>,

@@ -16,7 +16,7 @@ pub(super) struct PackedBranch {
     pub(super) norm: Option<Norm>,
     /// Of that.
     pub(super) project_out: Option<Product>,
-    /// One a concept.
+    /// One per concept.
     pub(super) heads: Vec<PackedHead>,
 }
 
@@ -203,7 +203,7 @@ impl PackedHead {
     }
 }
 
-/// Of the panels of so many `rows`, leaves those whose pooled value is positive; the others become 0 where they
+/// Of the panels of this many `rows`, leaves those whose pooled value is positive; the others become 0 where they
 /// are pooled.
 fn keep_positive(panels: &mut [f32], rows: usize, Text { tokens, pooled, .. }: Text) {
     let mut sums = vec![0.0; rows];

@@ -42,7 +42,7 @@ impl PackLayout {
 pub struct Cost {
     /// An entry's.
     pub entry: f64,
-    /// A group's: bias, activation, writing the results, beginning anew.
+    /// A group's: bias, activation, writing the results, beginning again.
     pub group: f64,
 }
 

@@ -52,7 +52,7 @@ impl Encoder {
     }
 
     /// The encoder that `graph` computes, which differs from this one only in the masks of the products
-    /// `changed` (`CONCEPT/LAYER`): only the layers that these are in are packed anew.
+    /// `changed` (`CONCEPT/LAYER`): only the layers that these are in are packed again.
     pub(crate) fn with_masks(
         &self,
         graph: &GraphProto,
@@ -129,8 +129,8 @@ impl Encoder {
         &self.plan
     }
 
-    /// How many pairs of a query's and a key's, or an attention weight and a value's channel attention multiplies for so many
-    /// tokens. Heads without keys to compare multiply none.
+    /// How many pairs of a query's and a key's, or an attention weight and a value's channel attention multiplies for
+    /// this many tokens. Heads without keys to compare multiply none.
     pub(crate) fn attention_multiply_adds(&self, tokens: usize) -> usize {
         let layers = self.branches.iter().flat_map(|branch| &branch.layers);
         let channels = layers.map(|layer| match &layer.block {
@@ -160,7 +160,7 @@ impl Encoder {
         self.threads
     }
 
-    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, its branches on so many
+    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, its branches on this many
     /// `threads`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ const BIAS: f32 = f32::from_bits((127 + 112) << 23);
 /// A finite 16-bit float, from its bits.
 ///
 /// Exponent and fraction keep their meaning in the wider format but for the exponent's bias, which the
-/// factor puts right, for subnormal numbers too.
+/// factor corrects, for subnormal numbers too.
 #[inline(always)]
 pub(super) fn finite_half(bits: u16) -> f32 {
     let bits = u32::from(bits);

@@ -1,4 +1,4 @@
-//! Encoders whose masked products cost what the kept weights cost: `docs/sparsity.md`.
+//! Encoders whose masked products cost what the kept weights cost: `docs/design/sparse-kernels.md`.
 //!
 //! `lower` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores
 //! them; `pack` goes from there straight to what the kernel reads, in the layout that `cost` estimates to

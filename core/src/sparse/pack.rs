@@ -104,7 +104,7 @@ impl PackCount {
     }
 }
 
-/// The channels, of so many, that at least one line reads, ascending.
+/// The channels, of this many, that at least one line reads, ascending.
 fn union(lines: &[Line], channels: usize) -> Vec<usize> {
     let mut read = vec![0_u64; channels.div_ceil(64)];
     for &(channel, _) in lines.iter().flat_map(|line| &line.entries) {

@@ -29,7 +29,7 @@ struct Case {
     tokens: usize,
     form: Form,
     density: f64,
-    /// Every so many rows of blocks, one is empty; 0 for none.
+    /// Every n-th row of blocks is empty; 0: none.
     empty: usize,
     activation: Activation,
     /// Leave out this row and this column, if there are others.

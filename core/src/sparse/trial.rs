@@ -14,7 +14,7 @@ use super::pack::{Form, Line, assemble};
 struct TrialShape {
     rows: usize,
     columns: usize,
-    /// Share of the weights that are kept, each by chance.
+    /// Share of the weights that are kept, each at random.
     density: f64,
     /// Height of the blocks in which they are kept: 1 or 4.
     block_rows: usize,

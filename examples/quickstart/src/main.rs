@@ -67,8 +67,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         changed += usize::from(corrected.label().class != prediction.label().class);
     }
     println!(
-        "\nOf the first {READ} reviews the model misreads a concept in {wrong}. Corrected, for the text is what it was, \
-         it changes the stars of {changed}."
+        "\nOf the first {READ} reviews the model misreads a concept in {wrong}. \
+         Corrected, for the text is what it was, it changes the stars of {changed}."
     );
     Ok(())
 }

@@ -164,7 +164,9 @@ export function conceptRow(variable, twoAnswers, { onChange, onUndo }) {
       const size = 0.35 + 1.35 * Math.sqrt(own.probabilities[stops[position]])
       mark.style.width = mark.style.height = `${size}rem`
     })
-    buttons.forEach((button, position) => button.setAttribute('aria-pressed', String(stops[position] === now.classIndex)))
+    buttons.forEach((button, position) =>
+      button.setAttribute('aria-pressed', String(stops[position] === now.classIndex)),
+    )
     showState()
     undo.hidden = !now.overridden
     row.classList.toggle('overridden', now.overridden)

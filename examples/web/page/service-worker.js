@@ -2,8 +2,25 @@
 
 const KEPT = 'sparsecbm-1'
 // What the page loads before this worker is there; all else is kept when it is fetched.
-const FIRST = ['./', 'style.css', 'icon.svg', 'app.js', 'concept.js', 'offline.js', 'rating.js', 'words.js', 'examples.js']
-const PACKAGE = ['worker/browser.js', 'worker/browser-port.js', 'worker/calls.js', 'worker/client.js', 'error.js', 'source.js'].map((file) => `package/${file}`)
+const FIRST = [
+  './',
+  'style.css',
+  'icon.svg',
+  'app.js',
+  'concept.js',
+  'offline.js',
+  'rating.js',
+  'words.js',
+  'examples.js',
+]
+const PACKAGE = [
+  'worker/browser.js',
+  'worker/browser-port.js',
+  'worker/calls.js',
+  'worker/client.js',
+  'error.js',
+  'source.js',
+].map((file) => `package/${file}`)
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(KEPT).then((cache) => cache.addAll([...FIRST, ...PACKAGE])))

@@ -1,6 +1,6 @@
 //! The backbones that can be exported. Each is one file that reads its configuration and says what the
 //! backbone is made of; from that come its tensors, its graph and its evaluation.
-//! `docs/adding-a-backbone.md` shows how to add one.
+//! `docs/design/adding-a-backbone.md` shows how to add one.
 
 mod bert;
 mod bilstm;

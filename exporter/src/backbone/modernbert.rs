@@ -104,7 +104,7 @@ fn kinds(config: &Config) -> Result<Vec<Kind>> {
     let layers = config.layers("num_hidden_layers")?;
     if let Some(listed) = config.optional::<Vec<Kind>>("layer_types")? {
         if listed.len() != layers {
-            let expected = format!("one a layer, {layers}");
+            let expected = format!("one per layer, {layers}");
             return Err(config.wrong("layer_types", listed.len().to_string(), &expected));
         }
         return Ok(listed);

@@ -81,7 +81,7 @@ pub(crate) enum Reach {
     All,
     /// Itself and those before it.
     Causal,
-    /// Those at most so many positions away.
+    /// Those at most this many positions away.
     Near(usize),
 }
 

@@ -8,7 +8,7 @@ use crate::backbone::LinearLayer;
 
 /// How a checkpoint holds the masks of a layer.
 enum Form {
-    /// As bits, of blocks of so many rows.
+    /// As bits, of blocks of this many rows.
     Packed { name: String, block_rows: usize },
     /// As a tensor of zeros and ones for each concept.
     Listed,

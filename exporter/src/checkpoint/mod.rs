@@ -1,4 +1,4 @@
-//! A checkpoint folder, read and checked: `docs/checkpoint.md`.
+//! A checkpoint folder, read and checked: `docs/reference/checkpoint.md`.
 
 mod digest;
 mod heads;

@@ -1,5 +1,5 @@
-//! Checkpoints with other parts than their files hold: what variants that only measure something are made with. Nothing here
-//! checks that the parts fit together.
+//! Checkpoints with other parts than their files hold: what variants that only measure something are made with. Nothing
+//! here checks that the parts fit together.
 
 use sparsecbm::{MaskSet, Result, Schema};
 

@@ -1,5 +1,5 @@
-//! The gradient file, which stands beside an exported one: `docs/format.md`. Its graph is one concept's branch
-//! as it is exported, with masks that are inputs, and behind it the same nodes backwards.
+//! The gradient file, which stands beside an exported one: `docs/reference/format.md`. Its graph is one concept's
+//! branch as it is exported, with masks that are inputs, and behind it the same nodes backwards.
 
 mod adjoint;
 mod backward;

@@ -46,7 +46,7 @@ impl Builder {
 
     /// Adds a node that runs the graph `body` once for each entry of the first axis of `scanned`, from the first to
     /// the last, or where it is `reversed` the other way. The body reads the states, then an entry of each value that
-    /// is scanned; it gives the states anew, then an entry of the result.
+    /// is scanned; it gives the states again, then an entry of the result.
     pub(crate) fn scan(
         &mut self,
         scope: &str,

@@ -127,7 +127,8 @@ impl Writer<'_> {
         Ok(self.restore(table, selected, scales))
     }
 
-    /// Adds a matrix, or several of one shape, whose `values` are made when they are written, in the weight form, and where that is int8, its factors, which it names.
+    /// Adds a matrix, or several of one shape, whose `values` are made when they are written, in the weight form, and
+    /// where that is int8, its factors, which it names.
     pub(super) fn store(
         &mut self,
         name: &str,

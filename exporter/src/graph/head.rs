@@ -7,7 +7,7 @@ use super::dense::cast;
 use super::writer::Writer;
 
 impl Writer<'_> {
-    /// Token evidence and concept logits from the last hidden states: one a concept, or one for all.
+    /// Token evidence and concept logits from the last hidden states: one per concept, or one for all.
     ///
     /// evidence[k][c][s] = pool_weight[s] · (concept_head.weight[k][c] · hidden[k][s]), and its sum over
     /// the positions plus the bias is the logit: pooling and head are linear, so this order is exact too.

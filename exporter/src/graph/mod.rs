@@ -1,4 +1,4 @@
-//! The ONNX graph of a checkpoint: `docs/format.md`.
+//! The ONNX graph of a checkpoint: `docs/reference/format.md`.
 
 mod attention;
 mod batched_head;

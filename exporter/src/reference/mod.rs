@@ -1,5 +1,5 @@
 //! An evaluation of a checkpoint that shares nothing with the graph: plain arrays, one formula of
-//! `docs/checkpoint.md` after another. What was exported is compared with it.
+//! `docs/reference/checkpoint.md` after another. What was exported is compared with it.
 
 mod bilstm;
 mod parameters;
@@ -42,7 +42,7 @@ enum Answers {
     SupposeCorrect { suppose: Array2<f32>, correct: Array2<f32>, hidden: Option<Hidden> },
 }
 
-/// The hidden layer of what supposing does: A, U, u and V of `docs/checkpoint.md`.
+/// The hidden layer of what supposing does: A, U, u and V of `docs/reference/checkpoint.md`.
 struct Hidden {
     read: Array2<f32>,
     asserted: Array2<f32>,
@@ -65,7 +65,7 @@ struct Read<'a> {
     words: &'a Array2<f32>,
     /// How many of the positions, from the left, are tokens; the rest is padding.
     attended: usize,
-    /// Of each position in the mean; 0 for those that are not pooled.
+    /// Of each position in the pooled mean; 0 for those that are not pooled.
     pool_weight: Array1<f32>,
 }
 
@@ -279,7 +279,7 @@ fn positive_shares(each: &Array2<f32>, pool_weight: &Array1<f32>) -> Array2<f32>
     each * &pool_weight.dot(each).mapv(|mean| if mean > 0.0 { 1.0 } else { 0.0 })
 }
 
-/// Each position's weight in the mean.
+/// Each position's weight in the pooled mean.
 fn pool_weight(pooling: Pooling, input: &Input) -> Array1<f32> {
     let pooled = match pooling {
         Pooling::MaskedMean => input.attended,

@@ -62,7 +62,7 @@ impl From<OverrideValue> for ConceptValue {
 
 #[derive(Serialize)]
 pub struct Answers {
-    /// One a text, in the order of the texts.
+    /// One per text, in the order of the texts.
     predictions: Vec<Answer>,
 }
 

@@ -1,6 +1,7 @@
 //! What is done with bytes from strangers: one function for each kind, which takes any bytes and must neither panic,
-//! nor hang, nor touch memory that is not its own. `targets` gives them to fuzzers that follow coverage, `tests/smoke.rs`
-//! to bytes broken by chance. `docs/reliability.md` tells how to run the fuzzers and what they found.
+//! nor hang, nor touch memory that is not its own. `targets` gives them to fuzzers that follow coverage,
+//! `tests/smoke.rs` to bytes broken at random. `docs/measurements/reliability.md` tells how to run the fuzzers and what
+//! they found.
 
 mod c_calls;
 mod checkpoint;

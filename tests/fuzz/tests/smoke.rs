@@ -1,4 +1,4 @@
-//! The targets of the fuzzers on their corpora and on bytes broken by chance: a short form of what `cargo fuzz` does.
+//! The targets of the fuzzers on their corpora and on bytes broken at random: a short form of what `cargo fuzz` does.
 
 use std::fs;
 use std::path::Path;

@@ -1,1 +1,2 @@
-"""Imports files of the SparseCBM reference code as a checkpoint (docs/checkpoint.md), without running that code."""
+"""Imports files of the SparseCBM reference code as a checkpoint (docs/reference/checkpoint.md), without running that
+code."""

@@ -12,7 +12,9 @@ def arguments():
     parser = argparse.ArgumentParser(prog="import", description=__doc__)
     path = pathlib.Path
     parser.add_argument("model", type=path, help="the backbone: *_joint.pth, or a state dict with the same keys")
-    parser.add_argument("heads", type=path, nargs="+", help="the heads: one joint file, or the two of independent models")
+    parser.add_argument(
+        "heads", type=path, nargs="+", help="the heads: one joint file, or the two of independent models"
+    )
     parser.add_argument("-o", "--output", type=path, required=True, help="the checkpoint's folder")
     parser.add_argument("--config", type=path, required=True, help="the backbone's config.json")
     parser.add_argument("--tokenizer", type=path, required=True, help="the backbone's tokenizer.json")
@@ -27,7 +29,9 @@ def arguments():
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--rows", dest="structured", action="store_true", default=None, help="popup_scores choose rows")
     kind.add_argument("--weights", dest="structured", action="store_false", help="popup_scores choose single weights")
-    parser.add_argument("--padded", action="store_true", help="mean over padding although the semantics are as-intended")
+    parser.add_argument(
+        "--padded", action="store_true", help="mean over padding although the semantics are as-intended"
+    )
     parser.add_argument("--max-length", type=int, default=convert.EXECUTED_LENGTH, help="positions, padding included")
     parser.add_argument("--uncalibrated", action="store_true", help="do without a calibration")
     return parser.parse_args()

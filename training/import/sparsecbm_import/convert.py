@@ -30,7 +30,9 @@ def checkpoint(options):
         {name: numpy.ascontiguousarray(value) for name, value in (tensors | head_tensors).items()},
         options.output / "model.safetensors",
     )
-    (options.output / "sparsecbm.json").write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (options.output / "sparsecbm.json").write_text(
+        json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     shutil.copyfile(options.config, options.output / "config.json")
     shutil.copyfile(options.tokenizer, options.output / "tokenizer.json")
     masked = sum(name.endswith(".mask_bits") for name in tensors)
@@ -101,7 +103,9 @@ def schema_of(options, concepts, classes, labels):
     if "calibration" not in schema:
         if not options.uncalibrated:
             raise Refused(
-                f"{options.schema}: calibration", "none", "one (docs/checkpoint.md), or --uncalibrated to do without"
+                f"{options.schema}: calibration",
+                "none",
+                "one (docs/reference/checkpoint.md), or --uncalibrated to do without",
             )
         notes.append("uncalibrated: an override feeds the label head a bare one-hot, which it has never seen")
         one_hot = numpy.eye(classes).tolist()

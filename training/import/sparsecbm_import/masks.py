@@ -74,5 +74,5 @@ def top_rows(scores, kept):
 
 
 def pack(masks):
-    """[K, out, in] booleans as `mask_bits` (docs/checkpoint.md)."""
+    """[K, out, in] booleans as `mask_bits` (docs/reference/checkpoint.md)."""
     return numpy.packbits(masks, axis=2, bitorder="little")

@@ -29,8 +29,18 @@ OWN_CLASSES = {
 }  # fmt: skip
 OWN_MODULES = {"__main__", "cbm_models", "cbm_template_models", "sparse_model"}
 # Where PyTorch and transformers have classes of modules and configurations.
-STUBBED_PACKAGES = ("torch.nn.modules.", "transformers.models.", "transformers.activations", "transformers.configuration_")
-STUBBED_MODULES = {"torch.nn.parameter", "transformers.modeling_utils", "transformers.pytorch_utils", "transformers.utils.generic"}
+STUBBED_PACKAGES = (
+    "torch.nn.modules.",
+    "transformers.models.",
+    "transformers.activations",
+    "transformers.configuration_",
+)
+STUBBED_MODULES = {
+    "torch.nn.parameter",
+    "transformers.modeling_utils",
+    "transformers.pytorch_utils",
+    "transformers.utils.generic",
+}
 # Functions that modules keep; they are never called here.
 STUBBED_FUNCTIONS = {
     ("torch._C._nn", "gelu"), ("torch.nn.functional", "gelu"), ("torch.nn.functional", "relu"), ("torch", "relu"),
@@ -171,4 +181,6 @@ def load(path):
                 raise
             except Exception as error:
                 # Whatever a broken or hostile pickle runs into, it is the file's fault.
-                raise Refused(path, f"REFUSED: {type(error).__name__}: {error}", "a pickle of tensors and modules") from error
+                raise Refused(
+                    path, f"REFUSED: {type(error).__name__}: {error}", "a pickle of tensors and modules"
+                ) from error

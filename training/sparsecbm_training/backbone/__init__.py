@@ -4,7 +4,7 @@
 | --- | --- |
 | `minilm.py` | all-MiniLM-L6-v2, by hand, for speed |
 | `hugging_face.py` | BERT, RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
-| `bilstm.py` | the BiLSTM of docs/checkpoint.md |
+| `bilstm.py` | the BiLSTM of docs/reference/checkpoint.md |
 
 `parts.py` tells where the heads and neurons of some lie.
 
@@ -18,7 +18,8 @@ Each has a class for where a backbone comes from,
 and one for the backbone itself, made from the content of its config.json,
 
 - `config`: that content; `width`: d, the size of the hidden states it gives;
-- `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores [in, out];
+- `linear_layers`: the names of the layers that carry masks; `in_out`: those whose weight the checkpoint stores
+  [in, out];
 - `word_table`: the key of the word embeddings; `is_trained(key)`;
 - `parts`: its heads and neurons (`parts.py`), which may go as a whole (`structure.py`), or None;
 - `embed(weights, texts, dtype, dropout)`: what all concepts share;

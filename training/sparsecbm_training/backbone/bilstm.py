@@ -1,4 +1,4 @@
-"""The BiLSTM with dot-product attention of docs/checkpoint.md. It does not read padding."""
+"""The BiLSTM with dot-product attention of docs/reference/checkpoint.md. It does not read padding."""
 
 import json
 
@@ -90,7 +90,7 @@ class BiLstm:
         return key != self.word_table
 
     def embed(self, weights, texts, dtype, dropout=keep):
-        """What was attended to [B, S, 2h], and each position's share in the mean [B, S]."""
+        """What was attended to [B, S, 2h], and each position's share in the pooled mean [B, S]."""
         words = dropout(weights[self.word_table][texts.ids].to(dtype))
         own = {key: weights[f"lstm.{key}"].to(dtype) for key, _ in self.lstm.named_parameters()}
         packed = pack_padded_sequence(words, texts.attention.sum(1).cpu(), batch_first=True, enforce_sorted=False)

@@ -4,7 +4,7 @@ import torch
 
 
 class Dropout:
-    """Dropout that takes its noise from a pool, because drawing it anew costs more than the matrix products."""
+    """Dropout that takes its noise from a pool, because drawing it again costs more than the matrix products."""
 
     def __init__(self, rate, random, dtype, device="cpu", size=1 << 23):
         pool = torch.rand(size, generator=random) >= rate

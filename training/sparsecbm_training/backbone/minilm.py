@@ -15,7 +15,7 @@ from .product import product
 
 ATTENTION = ("query", "key", "value")
 
-# Of PyTorch's fused attentions on a GPU, cuDNN's is planned anew for every length, and the flash one takes no padding.
+# Of PyTorch's fused attentions on a GPU, cuDNN's is planned again for every length, and the flash one takes no padding.
 torch.backends.cuda.enable_cudnn_sdp(False)
 torch.backends.cuda.enable_flash_sdp(False)
 

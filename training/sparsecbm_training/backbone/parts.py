@@ -7,8 +7,8 @@ from ..structure import Part, Piece
 
 
 class Names(typing.NamedTuple):
-    """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one of them, whose first
-    outputs are the query."""
+    """What a layer's linear layers are called; `{}` stands for its number. Query and key may be one of them, whose
+    first outputs are the query."""
 
     query: str
     key: str
@@ -48,8 +48,8 @@ class Parts:
     neurons_each: int
 
     def heads(self):
-        """What each head compares tokens with: key and query. Without its key, it gives every token the mean of the values
-        that it sees."""
+        """What each head compares tokens with: key and query. Without its key, it gives every token the mean of the
+        values that it sees."""
         size = self.width // self.heads_each
         keys = self.width if self.names.key == self.names.query else 0  # where they begin
         for i in range(self.layers):
@@ -58,7 +58,7 @@ class Parts:
                 yield Part(Piece(self.names.key.format(i), key), Piece(self.names.query.format(i), query))
 
     def neurons(self, count):
-        """The neurons of the feed-forward blocks, so many neighbours at once."""
+        """The neurons of the feed-forward blocks, this many neighbours at once."""
         for i in range(self.layers):
             for first in range(0, self.neurons_each, count):
                 chosen = slice(first, first + count)

@@ -11,7 +11,7 @@ use crate::study::{predict, spread};
 /// Of what an edit is made that is to serve other reviews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Recipe {
-    /// Reviews whose concept is wrong, and is put right.
+    /// Reviews whose concept is wrong, and is corrected.
     pub examples: usize,
     /// Reviews whose concept is right, and is to stay.
     pub guards: usize,
@@ -27,9 +27,9 @@ pub struct CarryOver {
     pub edits: usize,
     /// Share of them that turned all examples and left all guards.
     pub turned: f64,
-    /// Bits flipped, in the mean.
+    /// Bits flipped, on average.
     pub flips: f64,
-    /// Of the other reviews whose concept is wrong: share that is right after, in the mean over edits.
+    /// Of the other reviews whose concept is wrong: share that is right after, on average over edits.
     pub repaired: f64,
     /// Of the other reviews whose concept is right: share that is wrong after.
     pub broken: f64,

@@ -147,7 +147,7 @@ fn label_before(known: &Known, review: usize) -> bool {
     known.predictions[review].label().class_index == known.reviews[review].label
 }
 
-/// Bits that the masks keep, in the mean over the concepts.
+/// Bits that the masks keep, on average over the concepts.
 fn kept(known: &Known) -> Result<f64> {
     let mut kept = 0;
     for concept in &known.model.schema().concepts {

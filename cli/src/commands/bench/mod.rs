@@ -3,6 +3,7 @@ mod sparsity;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use anstyle::Style;
 use clap::Args;
 use sparsecbm::{EngineChoice, Result};
 use sparsecbm_bench::bench::{
@@ -25,7 +26,7 @@ pub struct Arguments {
     rounds: u32,
     #[command(flatten)]
     engine: EngineArguments,
-    /// Compare engines instead, such as tract,ort-cpu: the same batches on each, in turns.
+    /// Compare engines instead, such as tract,ort-cpu: the same batches on each, interleaved.
     #[arg(long, value_delimiter = ',', value_name = "ENGINES", conflicts_with = "engine")]
     engines: Vec<EngineChoice>,
     /// With --engines: texts of one call.
@@ -83,13 +84,12 @@ fn compare(model: &Path, arguments: &Arguments) -> Result<()> {
 
 /// Rows of batches and of callers, a column an engine; the first engine's share of the others' beside it.
 fn describe_engines(report: &EnginesReport, names: &[String]) -> String {
-    let mut batches = tables::table(["median of one call"]);
     let ratio = |name: &String| format!("{} / {name}", names[0]);
     let header = |first: &str| {
         let ratios = names.iter().skip(1).map(ratio);
         [first.to_string()].into_iter().chain(names.iter().cloned()).chain(ratios)
     };
-    batches.set_header(header("median of one call"));
+    let mut batches = tables::table(header("median of one call"));
     for batch in &report.batches {
         let medians: Vec<f64> = batch.timings.iter().map(|timing| timing.median_us).collect();
         let ratios = medians.iter().skip(1).map(|median| format!("{:.2}", medians[0] / median));
@@ -97,8 +97,7 @@ fn describe_engines(report: &EnginesReport, names: &[String]) -> String {
         let times = medians.iter().map(|&median| time(median));
         batches.add_row(row.into_iter().chain(times).chain(ratios));
     }
-    let mut callers = tables::table(["predictions a second"]);
-    callers.set_header(header("predictions a second").take(names.len() + 1));
+    let mut callers = tables::table(header("predictions a second").take(names.len() + 1));
     for rates in &report.callers {
         let row = [format!("{} threads asking", rates.callers)];
         callers.add_row(row.into_iter().chain(rates.per_second.iter().map(|n| format!("{n:.1}"))));
@@ -120,14 +119,19 @@ fn describe(report: &BenchReport) -> String {
     let ratio = report.intervention_per_encode_32.map_or(String::new(), |ratio| {
         format!("\n\nAn intervention takes 1/{:.0} of a prediction of 32 tokens.", 1.0 / ratio)
     });
-    format!("Engine: {}\n\n{table}{ratio}", report.engine)
+    let summary =
+        report.encode.iter().find(|encode| encode.tokens == 32).map_or(String::new(), |encode| {
+            let (median, bold) = (time(encode.timing.median_us), Style::new().bold());
+            format!("{bold}{median}{bold:#} for a text of 32 tokens. ")
+        });
+    format!("{summary}Engine: {}\n\n{table}{ratio}", report.engine)
 }
 
 /// Microseconds as people read them.
 fn time(microseconds: f64) -> String {
     match microseconds {
-        t if t < 1e3 => format!("{t:.1} µs"),
-        t if t < 1e6 => format!("{:.2} ms", t / 1e3),
-        t => format!("{:.2} s", t / 1e6),
+        t if t < 1e3 => format!("{} µs", tables::number(t)),
+        t if t < 1e6 => format!("{} ms", tables::number(t / 1e3)),
+        t => format!("{} s", tables::number(t / 1e6)),
     }
 }

@@ -194,7 +194,7 @@ fn describe_sparse(report: &SparseReport) -> String {
         ]);
     }
     format!(
-        "{} concepts; ours on {}, {:.2} MB of packed weights; {}\n\n{times}\n\n\
+        "{} concepts; ours on {}, {} MB of packed weights; {}\n\n{times}\n\n\
          Peak of one core: {:.1} thousand million multiply-adds a second\n{work}\n\n\
          Concept logits of the same model differ by at most {:.1e}.",
         report.concepts,

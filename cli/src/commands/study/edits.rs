@@ -144,7 +144,7 @@ fn describe(study: &EditStudy) -> String {
             tables::percent(found.more_repaired),
         ]);
     }
-    text + &format!("\n\nOn {} other reviews, in the mean over edits:\n{table}", study.others)
+    text + &format!("\n\nOn {} other reviews, on average over edits:\n{table}", study.others)
 }
 
 fn row(rule: &RuleReport) -> [String; 8] {

@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Pool {
-    /// A pool of at most `most` sessions (`None`: one a core), with the first of them made, and which provider
+    /// A pool of at most `most` sessions (`None`: one per core), with the first of them made, and which provider
     /// runs how many of its nodes.
     pub(super) fn new(
         sessions: Sessions,

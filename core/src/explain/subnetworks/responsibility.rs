@@ -43,7 +43,7 @@ pub struct Responsibility {
 pub struct Loss {
     /// Share of the texts for which the concept's class is another one.
     pub class_changed: f64,
-    /// How much the probability of the class that was read falls, in the mean over the texts.
+    /// How much the probability of the class that was read falls, on average over the texts.
     pub probability_lost: f64,
 }
 

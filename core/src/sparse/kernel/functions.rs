@@ -128,8 +128,8 @@ fn gelu<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
     x
 }
 
-/// x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) (Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016), which is
-/// x / (1 + e⁻²ᵘ), and by e⁻²|ᵘ| alone (max(x, 0) + min(x, 0) e⁻²|ᵘ|) / (1 + e⁻²|ᵘ|), where nothing overflows.
+/// x/2 · (1 + tanh u) with u = √(2/π) (x + 0.044715 x³) (Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016),
+/// which is x / (1 + e⁻²ᵘ), and by e⁻²|ᵘ| alone (max(x, 0) + min(x, 0) e⁻²|ᵘ|) / (1 + e⁻²|ᵘ|), where nothing overflows.
 #[inline(always)]
 fn gelu_tanh<V: Vector>(x: V) -> V {
     const SLOPE: f32 = 2.0 * LOG2_E * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;

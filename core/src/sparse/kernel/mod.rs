@@ -39,7 +39,8 @@ trait Kernel {
     fn run<V: Vector>(self, known: V::Known) -> Self::Output;
 }
 
-/// A set of instructions that this processor has been found to know: only looking makes one, and no kernel runs without.
+/// A set of instructions that this processor has been found to know: only looking makes one, and no kernel runs
+/// without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstructionSet(Kind);
 
@@ -93,7 +94,7 @@ impl InstructionSet {
         }
     }
 
-    /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers anew, and
+    /// What a product costs in `layout`: `sparsecbm bench kernel` measures these numbers again, and
     /// `bindings-wasm/bench-kernel.mjs` those of SIMD128.
     ///
     /// Those of x86-64 and of plain Rust were fitted on an AMD EPYC of the fourth generation, those of SIMD128

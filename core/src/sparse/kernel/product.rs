@@ -10,7 +10,7 @@ use super::{InstructionSet, Kernel};
 /// Rows that share their column indices.
 pub(crate) const BLOCK_ROWS: usize = 4;
 
-/// Values of a chunk: few enough that they stay in the nearest cache, widened, and so many that few loops end where
+/// Values of a chunk: few enough that they stay in the nearest cache, widened, and enough that few loops end where
 /// the processor does not expect it.
 const CHUNK: usize = 4096;
 

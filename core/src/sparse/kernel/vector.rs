@@ -2,8 +2,8 @@ use crate::sparse::half::finite_half;
 
 /// A processor register of 32-bit floats.
 ///
-/// The kernels are written once, over this trait; each instruction set has one implementation. Every function that makes
-/// a value asks for a [`Known`](Vector::Known), so whoever has a value has shown that the processor knows the instructions
+/// The kernels are written once, over this trait; each instruction set has one implementation. Every function that
+/// makes a value asks for a [`Known`](Vector::Known), so whoever has a value has shown that the processor knows the instructions
 /// behind it, and methods of values need not ask again.
 pub(super) trait Vector: Copy {
     /// What shows that this processor knows the instructions: only the code that looked can make one.

@@ -49,7 +49,10 @@ pub(super) fn require(
 }
 
 /// The backbones whose graphs are matched.
-const KNOWN: &str = "a BERT, RoBERTa, DistilBERT, OPT or GPT-2 as `sparsecbm export` writes it, in the layout `branches`";
+const KNOWN: &str = concat!(
+    "a BERT, RoBERTa, DistilBERT, OPT or GPT-2 ",
+    "as `sparsecbm export` writes it, in the layout `branches`"
+);
 
 impl From<Mismatch> for Error {
     fn from(mismatch: Mismatch) -> Error {

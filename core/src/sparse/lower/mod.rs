@@ -226,7 +226,7 @@ fn normalization<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Norm, &'a str)>
 }
 
 impl Norm {
-    /// Goes on where it is over so many channels.
+    /// Goes on where it is over this many channels.
     fn require(&self, size: usize) -> Matched<()> {
         match self.weight.len() == size {
             true => Ok(()),

@@ -178,7 +178,7 @@ pub(super) unsafe fn at_subnetworks(input: &mut Input, subnetworks: *const c::Su
 /// Reads all values.
 ///
 /// # Safety
-/// So many are there.
+/// How many are there.
 unsafe fn look_at(values: *const f32, count: usize) {
     // SAFETY: as the caller promises, whom the library tells.
     black_box(unsafe { slice::from_raw_parts(values, count) }.iter().sum::<f32>());
