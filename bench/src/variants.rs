@@ -166,6 +166,30 @@ pub fn with_concepts(mut checkpoint: Checkpoint, count: usize) -> Result<Checkpo
     Ok(checkpoint)
 }
 
+/// The same model for texts of up to `tokens` positions: beyond its table of position embeddings, rows are taken in
+/// turns.
+///
+/// # Errors
+/// `Model` where the table cannot be read.
+pub fn with_length(mut checkpoint: Checkpoint, tokens: usize) -> Result<Checkpoint> {
+    let mut schema = checkpoint.schema().clone();
+    if schema.max_length >= tokens {
+        return Ok(checkpoint);
+    }
+    schema.max_length = tokens;
+    checkpoint.replace_schema(schema);
+    if let Some((name, first)) = checkpoint.position_table() {
+        let (mut shape, mut values) = checkpoint.tensor(&name)?;
+        let columns = shape[1];
+        let own = values[first * columns..].to_vec();
+        let count = shape[0].max(first + tokens);
+        values.extend(own.iter().cycle().take((count - shape[0]) * columns));
+        shape[0] = count;
+        checkpoint.replace_tensor(&name, shape, &values);
+    }
+    Ok(checkpoint)
+}
+
 fn take<T: Clone>(values: &mut Vec<T>, chosen: &[usize]) {
     *values = chosen.iter().map(|&k| values[k].clone()).collect();
 }

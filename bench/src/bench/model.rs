@@ -6,7 +6,7 @@ use sparsecbm::{ConceptValue, Error, ErrorKind, LoadOptions, Model, Prediction, 
 use super::timing::{Case, Clock, Timing, take_turns};
 
 /// How many positions are predicted from, where the model takes this many.
-pub(super) const LENGTHS: [usize; 4] = [16, 32, 64, 128];
+pub(super) const LENGTHS: [usize; 6] = [16, 32, 64, 128, 256, 512];
 /// The length that an intervention is compared with.
 const REFERENCE_LENGTH: usize = 32;
 /// How often the model is loaded.

@@ -1,4 +1,3 @@
-use crate::variants::one_dense_pass;
 use serde::Serialize;
 use sparsecbm::sparse::InstructionSet;
 use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, Model, Result};
@@ -7,6 +6,7 @@ use super::kernel::peak;
 use super::load::{exported, one_thread};
 use super::model::{LENGTHS, predicting, token_ids};
 use super::timing::{Case, Clock, Timing, take_turns};
+use crate::variants::{one_dense_pass, with_length};
 use sparsecbm_exporter::{Checkpoint, MaskForm};
 
 /// The engines must say the same of the same text, to this in concept logits.
@@ -65,7 +65,8 @@ pub struct SparseRow {
 }
 
 /// Measures the four ways on texts of several lengths, all interleaved, `rounds` times around. `open` gives
-/// the checkpoint; `options` may name ONNX Runtime's library.
+/// the checkpoint, which is made to read the longest of these texts where it does not; `options` may name ONNX Runtime's
+/// library, and the instructions of the sparse kernels.
 ///
 /// # Errors
 /// `Unavailable` where ONNX Runtime's library is not found or the kernels do not know the backbone;
@@ -76,7 +77,7 @@ pub fn bench_sparse(
     rounds: usize,
 ) -> Result<SparseReport> {
     let load = |bytes, engine| one_thread(bytes, engine, options);
-    let checkpoint = open()?;
+    let checkpoint = with_length(open()?, LENGTHS[LENGTHS.len() - 1])?;
     let packed = exported(&checkpoint, MaskForm::Packed)?;
     let folded = exported(&checkpoint, MaskForm::Folded)?;
     let dense = exported(&one_dense_pass(checkpoint)?, MaskForm::Folded)?;
@@ -88,9 +89,7 @@ pub fn bench_sparse(
         &load(packed, EngineChoice::Tract)?,
         &load(dense, EngineChoice::OrtCpu)?,
     ];
-    let longest = ours.schema().max_length;
-    let lengths: Vec<usize> = LENGTHS.into_iter().filter(|&n| n <= longest).collect();
-    let inputs = lengths.iter().map(|&n| token_ids(&ours, n)).collect::<Result<Vec<_>>>()?;
+    let inputs = LENGTHS.iter().map(|&n| token_ids(&ours, n)).collect::<Result<Vec<_>>>()?;
     let largest_difference = differences(&models[..3], &inputs)?;
 
     let mut cases: Vec<Case> = inputs
@@ -99,7 +98,8 @@ pub fn bench_sparse(
         .map(|(model, ids)| predicting(model, ids))
         .collect();
     let timings = take_turns(&mut cases, rounds, Clock::Thread)?;
-    let peak = peak(InstructionSet::best(), rounds.max(20))?;
+    let peak =
+        peak(options.sparse.instructions.unwrap_or_else(InstructionSet::best), rounds.max(20))?;
     let row = |(&tokens, timings): (&usize, &[Timing])| {
         let [ours_timing, ort_folded, tract, ort_one_dense_pass] = timings else {
             unreachable!("as many timings as ways")
@@ -129,7 +129,7 @@ pub fn bench_sparse(
         peak_giga_multiply_adds: peak,
         packed_bytes: ours.plan().iter().map(|product| product.bytes).sum(),
         largest_difference,
-        lengths: lengths.iter().zip(timings.chunks(models.len())).map(row).collect(),
+        lengths: LENGTHS.iter().zip(timings.chunks(models.len())).map(row).collect(),
     })
 }
 

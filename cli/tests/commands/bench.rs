@@ -87,7 +87,8 @@ fn commands_that_compare_need_a_checkpoint() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_tells_its_memory() {
-    let resident = json(run([&"bench", &"resident", &tiny(), &"--engine", &"sparse"]));
+    let resident =
+        json(run([&"bench", &"resident", &tiny(), &"--engine", &"sparse", &"--longest", &"16"]));
     let [before, after, peak] =
         ["before", "after", "peak"].map(|key| resident[key].as_u64().unwrap());
     assert!(0 < before && before <= peak && after <= peak, "{resident}");

@@ -4,6 +4,7 @@
 use sparsecbm::{MaskSet, Result, Schema};
 
 use super::{Checkpoint, masks};
+use crate::backbone::Body;
 
 #[doc(hidden)]
 impl Checkpoint {
@@ -24,6 +25,13 @@ impl Checkpoint {
     /// Puts a tensor in the place of that of the name.
     pub fn replace_tensor(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) {
         self.tensors.replace(name, shape, values);
+    }
+
+    /// The tensor that holds the backbone's position embeddings, where it has such a table, and the row of the first
+    /// position.
+    pub fn position_table(&self) -> Option<(String, usize)> {
+        let Body::Transformer(transformer) = &self.backbone.body else { return None };
+        transformer.positions.as_ref().map(|own| (own.table.weight_name(), own.first))
     }
 
     /// Puts masks in the place of those of their layer.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use clap::{Args, Subcommand};
-use sparsecbm::{EngineChoice, Error, ErrorKind, LoadOptions, OrtOptions, Result};
+use sparsecbm::{
+    EngineChoice, Error, ErrorKind, InstructionSet, LoadOptions, OrtOptions, Result, SparseOptions,
+};
 use sparsecbm_bench::bench::{
     Accuracy, CurveMasks, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow,
     SparseReport, Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse,
@@ -60,6 +62,8 @@ pub enum Command {
         engine: EngineChoice,
         #[arg(long)]
         ort_library: Option<PathBuf>,
+        #[arg(long)]
+        longest: usize,
     },
 }
 
@@ -73,6 +77,9 @@ pub struct Measured {
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
+    /// The processor's instructions that the sparse kernels use, such as AVX2; by default the fastest that it knows.
+    #[arg(long, value_name = "NAME", value_parser = instructions)]
+    instructions: Option<InstructionSet>,
     /// Print JSON; all times in microseconds, memory in bytes.
     #[arg(long)]
     json: bool,
@@ -85,8 +92,17 @@ impl Measured {
 
     fn options(&self) -> LoadOptions {
         let ort = OrtOptions::default().with_library(self.ort_library.clone());
-        LoadOptions::default().with_ort(ort)
+        let sparse = SparseOptions::default().with_instructions(self.instructions);
+        LoadOptions::default().with_sparse(sparse).with_ort(ort)
     }
+}
+
+/// One of the instruction sets that this processor knows.
+fn instructions(name: &str) -> std::result::Result<InstructionSet, String> {
+    let known = InstructionSet::available();
+    let names: Vec<&str> = known.iter().map(|set| set.name()).collect();
+    let found = known.iter().find(|set| set.name().eq_ignore_ascii_case(name)).copied();
+    found.ok_or_else(|| format!("this processor knows {}", names.join(", ")))
 }
 
 impl Command {
@@ -118,20 +134,22 @@ impl Command {
                 if measured.json { print_json(&report) } else { print(&describe_curve(&report)) }
             }
             Command::Memory(measured) => {
-                let child = |file: &Path, engine| resident_process(measured, file, engine);
-                let rows = bench_memory(&measured.open()?, child)?;
+                let child = |file: &Path, engine, longest| {
+                    resident_process(measured, file, engine, longest)
+                };
+                let rows = bench_memory(measured.open()?, child)?;
                 if measured.json { print_json(&rows) } else { print(&describe_memory(&rows)) }
             }
             Command::Kernel { rounds, json } => {
                 let report = bench_kernel(rounds.get())?;
                 if *json { print_json(&report) } else { print(&describe_kernel(&report)) }
             }
-            Command::Resident { model, engine, ort_library } => {
+            Command::Resident { model, engine, ort_library, longest } => {
                 let ort = OrtOptions::default()
                     .with_library(ort_library.clone())
                     .with_threads(NonZeroUsize::MIN);
                 let options = LoadOptions::default().with_engine(*engine).with_ort(ort);
-                print_json(&resident(model, &options)?)
+                print_json(&resident(model, &options, *longest)?)
             }
         }
     }
@@ -152,12 +170,14 @@ fn resident_process(
     measured: &Measured,
     file: &Path,
     engine: EngineChoice,
+    longest: usize,
 ) -> Result<process::Command> {
     let program = std::env::current_exe().map_err(|e| {
         Error::new(ErrorKind::Io, "this program's file", e.to_string(), "a path").caused_by(e)
     })?;
     let mut command = process::Command::new(program);
     command.args(["bench", "resident"]).arg(file).args(["--engine", &engine.to_string()]);
+    command.args(["--longest", &longest.to_string()]);
     if let Some(library) = &measured.ort_library {
         command.arg("--ort-library").arg(library);
     }
@@ -258,13 +278,20 @@ fn describe_curve(report: &CurveReport) -> String {
 }
 
 fn describe_memory(rows: &[MemoryRow]) -> String {
-    let mut table =
-        tables::table(["engine", "file", "process before", "after predicting", "at most"]);
+    let mut table = tables::table([
+        "engine",
+        "tokens",
+        "file",
+        "process before",
+        "after predicting",
+        "at most",
+    ]);
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     for row in rows {
         let resident = &row.resident;
         table.add_row([
             row.engine.0.to_string(),
+            format!("up to {}", row.tokens),
             megabytes(row.file as u64),
             megabytes(resident.before),
             megabytes(resident.after),
