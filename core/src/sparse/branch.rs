@@ -24,6 +24,8 @@ pub(super) struct PackedBranch {
 #[derive(Clone, Copy)]
 pub(super) struct Text {
     pub(super) tokens: TokenPanels,
+    /// How many there are, padding included.
+    pub(super) length: usize,
     /// How many, from the first on, are attended to.
     pub(super) attended: usize,
     /// How many, from the first on, the mean goes over.
@@ -127,7 +129,7 @@ fn add(sums: &mut [f32], added: &[f32]) {
 impl PackedLayer {
     /// Its block, from the hidden state, or from that under the norm where this comes before, into `next`.
     fn run_block(&self, set: InstructionSet, text: Text, buffers: &mut Buffers) {
-        let Text { tokens, attended, .. } = text;
+        let Text { tokens, length, attended, .. } = text;
         let Buffers { hidden, normed, next, wide, mixed, scratch } = buffers;
         let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
         let input = match self.norm_order {
@@ -145,8 +147,9 @@ impl PackedLayer {
                     heads: &attention.heads,
                     value_heads: &attention.value_heads,
                     tokens,
+                    length,
                     attended,
-                    causal: attention.causal,
+                    reach: attention.reach,
                     scale: attention.scale,
                     output: mixed,
                     scratch,

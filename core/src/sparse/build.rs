@@ -1,6 +1,6 @@
 //! From what was found in a graph to what runs: rows and columns that a mask kills are left out, exactly.
 
-use super::kernel::{Activation, InstructionSet, Product};
+use super::kernel::{Activation, InstructionSet, Product, Reach};
 use super::lower::{
     AttentionSpec, BlockSpec, ExpansionSpec, HeadsSpec, LayerSpec, Linear, Norm, NormOrder,
 };
@@ -32,7 +32,7 @@ pub(super) struct PackedAttention {
     /// The same of the value.
     pub(super) value_heads: Vec<usize>,
     pub(super) scale: f32,
-    pub(super) causal: bool,
+    pub(super) reach: Reach,
     pub(super) output: Product,
 }
 
@@ -99,8 +99,7 @@ impl Builder {
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
     /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
     fn attention(&mut self, attention: &AttentionSpec) -> PackedAttention {
-        let AttentionSpec { query, key, value, output, heads, head_size, scale, causal } =
-            attention;
+        let AttentionSpec { query, key, value, output, heads, head_size, scale, reach } = attention;
         let bounds = |channels: &[usize]| -> Vec<usize> {
             (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
         };
@@ -126,7 +125,7 @@ impl Builder {
             heads: bounds(&compared),
             value_heads: bounds(&mixed),
             scale: *scale,
-            causal: *causal,
+            reach: *reach,
             output,
         }
     }

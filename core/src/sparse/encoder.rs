@@ -139,11 +139,8 @@ impl Encoder {
                 let values = attention.value_heads.windows(2).map(size);
                 let heads = attention.heads.windows(2).map(size).zip(values);
                 let comparing = heads.filter(|&(channels, _)| channels > 0);
-                let pairs = match attention.causal {
-                    false => tokens * tokens,
-                    true => tokens * (tokens + 1) / 2,
-                };
-                pairs * comparing.map(|(channels, values)| channels + values).sum::<usize>()
+                attention.reach.pairs(tokens)
+                    * comparing.map(|(channels, values)| channels + values).sum::<usize>()
             }
             PackedBlock::FeedForward { .. } => 0,
         });
@@ -175,7 +172,7 @@ impl Encoder {
             Pooling::MaskedMean => attended,
             Pooling::PaddedMean => ids.len(),
         };
-        let text = Text { tokens, attended, pooled };
+        let text = Text { tokens, length: ids.len(), attended, pooled };
         let mut buffers = self.buffers();
         let Buffers { hidden, next, .. } = &mut buffers;
         let words = self.embedding.run(self.set, ids, text, hidden)?;

@@ -1,5 +1,8 @@
+use std::ops::Range;
+
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
+use super::reach::{KeyBlock, Reach};
 use super::tokens::{Panel, TokenPanels, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
@@ -14,7 +17,10 @@ const MASK_FILL: f32 = -1e9;
 /// anything.
 ///
 /// The scores of a head lie as `[keys, queries]`, so that lanes are queries and neither the softmax nor
-/// the sums over keys run across lanes.
+/// the sums over keys run across lanes. They are made for one block of keys after the other, and the softmax is kept up
+/// on the way: its largest score and its total, by which what was summed before is put right (Milakov and Gimelshein,
+/// *Online normalizer calculation for softmax*, 2018; Rabe and Staats, *Self-attention Does Not Need O(n²) Memory*, 2021;
+/// Dao et al., *FlashAttention*, 2022).
 pub(crate) struct Attention<'a> {
     /// Panels of the channels of query, key and value, one below the other.
     pub(crate) read: &'a [f32],
@@ -23,10 +29,11 @@ pub(crate) struct Attention<'a> {
     /// The same of value and output.
     pub(crate) value_heads: &'a [usize],
     pub(crate) tokens: TokenPanels,
-    /// How many tokens, from the first on, are attended to.
+    /// Tokens of the text, padding included. One that sees nothing, far out in the padding, weighs all of them alike.
+    pub(crate) length: usize,
+    /// How many tokens, from the first on, may be seen.
     pub(crate) attended: usize,
-    /// Whether a token attends to none that comes after it.
-    pub(crate) causal: bool,
+    pub(crate) reach: Reach,
     pub(crate) scale: f32,
     /// Panels of the channels of the value.
     pub(crate) output: &'a mut [f32],
@@ -46,15 +53,15 @@ impl Attention<'_> {
         let count = self.tokens.count();
         let ascending = |bounds: &[usize]| bounds.windows(2).all(|pair| pair[0] <= pair[1]);
         assert_eq!(self.tokens.lanes(), set.lanes(), "tokens of the instruction set");
-        assert!((1..=count).contains(&self.attended), "attended tokens");
+        assert!(self.length <= count, "tokens of the text");
+        assert!((1..=self.length).contains(&self.attended), "attended tokens");
         assert!(!self.heads.is_empty() && self.heads.len() == self.value_heads.len(), "heads");
         assert!(ascending(self.heads) && ascending(self.value_heads), "heads in order");
         let (channels, values) = self.channels();
         assert!(self.read.len() >= (2 * channels + values) * count, "size of what is read");
         assert!(self.output.len() >= values * count, "size of the output");
-        // A panel of scores, its rows rounded up to whole blocks of keys.
-        let needed = self.attended.next_multiple_of(BLOCK) * 4 * set.lanes();
-        self.scratch.room(needed);
+        // The scores of a block of keys for a panel of queries; or a channel's values.
+        self.scratch.room(KeyBlock::most_scores(self.tokens).max(count));
         set.run(self);
     }
 }
@@ -68,79 +75,88 @@ impl Kernel for Attention<'_> {
         for (channels, value_channels) in pairs {
             let channels = (channels[0], channels[1]);
             let values = (value_channels[0], value_channels[1]);
-            if channels.0 == channels.1 {
-                match self.causal {
-                    false => self.mean(values),
-                    true => self.running_mean(values),
+            match self.reach {
+                // To a head without channels of the key all keys are alike.
+                Reach::All if channels.0 == channels.1 => {
+                    self.mean(values, self.attended, &(0..self.tokens.count()));
                 }
-                continue;
+                Reach::Causal | Reach::Near(_) if channels.0 == channels.1 => {
+                    self.running_mean(values);
+                }
+                _ => {
+                    for queries in self.tokens.panels() {
+                        // SAFETY: `run` checked that every buffer holds panels of all its channels.
+                        unsafe {
+                            at_width!(queries, WIDTH => {
+                                self.panel::<V, WIDTH>(known, channels, values, queries)
+                            });
+                        }
+                    }
+                }
             }
-            for queries in self.tokens.panels() {
-                // SAFETY: `run` checked that every buffer holds panels of all its channels.
-                unsafe {
-                    at_width!(queries, WIDTH => self.panel::<V, WIDTH>(known, channels, values, queries));
-                }
+            if let Some(first) = self.reach.first_that_sees_nothing(self.attended, self.length) {
+                self.mean(values, self.length, &(first..self.tokens.count()));
             }
         }
     }
 }
 
 impl Attention<'_> {
-    /// How many tokens, from the first on, any of these queries attends to.
-    fn seen(&self, queries: Panel) -> usize {
-        match self.causal {
-            false => self.attended,
-            true => self.attended.min(queries.first + queries.tokens()),
-        }
-    }
-
-    /// Panels of keys, and how many of the tokens of each are among the first `seen`.
-    fn keys(&self, seen: usize) -> impl Iterator<Item = (Panel, usize)> + use<> {
-        let of_panel =
-            move |panel: Panel| (panel, panel.tokens().min(seen.saturating_sub(panel.first)));
-        self.tokens.panels().map(of_panel)
-    }
-
-    /// A head without channels of the key, to which all keys are alike: for every query the mean of the value.
+    /// For some queries the mean of a head's value over the first `count` tokens.
     #[inline(always)]
-    fn mean(&mut self, (first, end): (usize, usize)) {
+    fn mean(&mut self, (first, end): (usize, usize), count: usize, queries: &Range<usize>) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
         for channel in first..end {
             // Several sums, so that none waits for the one before.
             let mut sums = [0.0; 16];
-            for (keys, attended) in self.keys(self.attended) {
+            for keys in self.tokens.panels() {
+                let own = keys.tokens().min(count.saturating_sub(keys.first));
                 let at = keys.first * rows + (2 * channels + channel) * keys.tokens();
-                let (whole, rest) = self.read[at..at + attended].as_chunks::<16>();
+                let (whole, rest) = self.read[at..at + own].as_chunks::<16>();
                 for values in whole.iter().map(<[f32; 16]>::as_slice).chain([rest]) {
                     for (sum, value) in sums.iter_mut().zip(values) {
                         *sum += value;
                     }
                 }
             }
-            let mean = sums.iter().sum::<f32>() / self.attended as f32;
-            for queries in self.tokens.panels() {
-                let at = queries.first * values + channel * queries.tokens();
-                self.output[at..at + queries.tokens()].fill(mean);
+            let mean = sums.iter().sum::<f32>() / count as f32;
+            for panel in self.tokens.panels() {
+                let (from, to) = (queries.start.max(panel.first), queries.end.min(panel.end()));
+                let at = panel.first * values + channel * panel.tokens();
+                if from < to {
+                    self.output[at + from - panel.first..at + to - panel.first].fill(mean);
+                }
             }
         }
     }
 
-    /// The same where a token attends to none that comes after it.
+    /// A head without channels of the key, to which all keys are alike, where not all queries see the same: for each
+    /// the mean of the value over what it sees.
     fn running_mean(&mut self, (first, end): (usize, usize)) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
         for channel in first..end {
-            let mut sum = 0.0;
             for panel in self.tokens.panels() {
                 let from = panel.first * rows + (2 * channels + channel) * panel.tokens();
+                self.scratch[panel.first..][..panel.tokens()]
+                    .copy_from_slice(&self.read[from..from + panel.tokens()]);
+            }
+            // What comes in and goes out again leaves no trace in 64 bits that 32 would show.
+            let (mut summed, mut sum) = (0..0, 0.0_f64);
+            for panel in self.tokens.panels() {
                 let to = panel.first * values + channel * panel.tokens();
                 for token in 0..panel.tokens() {
-                    let place = panel.first + token;
-                    if place < self.attended {
-                        sum += self.read[from + token];
+                    let query = panel.first + token;
+                    let seen = self.reach.seen(query..query + 1, self.attended);
+                    for &value in &self.scratch[summed.end..seen.end.max(summed.end)] {
+                        sum += f64::from(value);
                     }
-                    self.output[to + token] = sum / (place + 1).min(self.attended) as f32;
+                    for &value in &self.scratch[summed.start..seen.start.max(summed.start)] {
+                        sum -= f64::from(value);
+                    }
+                    self.output[to + token] = (sum / seen.len().max(1) as f64) as f32;
+                    summed = seen;
                 }
             }
         }
@@ -155,36 +171,97 @@ impl Attention<'_> {
     unsafe fn panel<V: Vector, const WIDTH: usize>(
         &mut self,
         known: V::Known,
-        (first, end): (usize, usize),
+        head: (usize, usize),
         (first_value, end_value): (usize, usize),
         queries: Panel,
     ) {
+        let seen = self.reach.seen(queries.first..queries.end(), self.attended);
+        let keys = seen.start / BLOCK * BLOCK..seen.end;
+        // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
+        let factor = V::splat(known, self.scale * std::f32::consts::LOG2_E);
+        let mut largest = [V::splat(known, f32::MIN); WIDTH];
+        let mut totals = [V::splat(known, 0.0); WIDTH];
+        for block in KeyBlock::all(self.tokens, keys.clone()) {
+            // SAFETY: the caller vouches for the buffers; there are scores for a block of keys.
+            unsafe {
+                let before = largest;
+                self.compare::<V, WIDTH>(known, head, queries, &block, &mut largest);
+                // What was summed up to here was made with another largest score.
+                let mut kept = [V::splat(known, 0.0); WIDTH];
+                let mut shift = kept;
+                for register in 0..WIDTH {
+                    shift[register] = shift[register].sub(largest[register].mul(factor));
+                    let lower = before[register].mul_add(factor, shift[register]);
+                    kept[register] = exp2_of_negative(lower);
+                    totals[register] = totals[register].mul(kept[register]);
+                }
+                let scores = self.scratch.as_mut_ptr();
+                for key in 0..block.keys.len() {
+                    for (register, total) in totals.iter_mut().enumerate() {
+                        let place = scores.add((key * WIDTH + register) * V::LANES);
+                        let share = V::load(known, place).mul_add(factor, shift[register]);
+                        let share = exp2_of_negative(share);
+                        *total = total.add(share);
+                        share.store(place);
+                    }
+                }
+                let mut inverse = [V::splat(known, 1.0); WIDTH];
+                for (inverse, &total) in inverse.iter_mut().zip(&totals) {
+                    *inverse = inverse.div(total);
+                }
+                let factors = Factors {
+                    kept: (block.keys.start > keys.start).then_some(kept),
+                    inverse: (block.keys.end == keys.end).then_some(inverse),
+                };
+                let mut channel = first_value;
+                while channel + BLOCK <= end_value {
+                    self.mix::<V, WIDTH, BLOCK>(known, channel, queries, &block, &factors);
+                    channel += BLOCK;
+                }
+                while channel < end_value {
+                    self.mix::<V, WIDTH, 1>(known, channel, queries, &block, &factors);
+                    channel += 1;
+                }
+            }
+        }
+    }
+
+    /// Fills in the scores of a block of keys, and raises the largest ones so far to theirs.
+    ///
+    /// # Safety
+    /// As [`panel`](Attention::panel).
+    #[inline(always)]
+    unsafe fn compare<V: Vector, const WIDTH: usize>(
+        &mut self,
+        known: V::Known,
+        (first, end): (usize, usize),
+        queries: Panel,
+        block: &KeyBlock,
+        largest: &mut [V; WIDTH],
+    ) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
-        // SAFETY: the caller vouches for the buffers; scores are `[attended, WIDTH registers]`.
+        let width = WIDTH * V::LANES;
+        let clear = self.reach.seen_by_each(queries.first..queries.end(), self.attended);
+        // SAFETY: the caller vouches for the buffers; there is a row of scores for each key of a block.
         unsafe {
-            let width = WIDTH * V::LANES;
             let query = self.read.as_ptr().add(queries.first * rows);
             let scores = self.scratch.as_mut_ptr();
-            let mut largest = [V::splat(known, f32::MIN); WIDTH];
-            let seen = self.seen(queries);
-            // Keys that every query of the panel sees.
-            let clear = if self.causal { queries.first.min(seen) } else { seen };
-            for (keys, attended) in self.keys(seen) {
+            for (keys, own) in block.panels() {
                 let stride = keys.tokens();
                 let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
                 // Registers, and so panels, are whole blocks of keys.
-                for key in (0..attended).step_by(BLOCK) {
+                for key in own.step_by(BLOCK) {
                     let mut sums = [[V::splat(known, 0.0); WIDTH]; BLOCK];
                     for channel in first..end {
-                        let from = all.add(channel * stride + key);
+                        let from = all.add(channel * stride + key - keys.first);
                         accumulate(known, &mut sums, query.add(channel * width), |row| {
                             *from.add(row)
                         });
                     }
                     for (row, sums) in sums.iter().enumerate() {
-                        store(sums, scores.add((keys.first + key + row) * width));
-                        if keys.first + key + row < clear {
+                        store(sums, scores.add((key + row - block.keys.start) * width));
+                        if clear.contains(&(key + row)) {
                             for (largest, &sum) in largest.iter_mut().zip(sums) {
                                 *largest = largest.max(sum);
                             }
@@ -192,85 +269,80 @@ impl Attention<'_> {
                     }
                 }
             }
-            for key in clear..seen {
-                let row = scores.add(key * width);
-                std::slice::from_raw_parts_mut(row, key - clear).fill(MASK_FILL);
+            let Range { start, end } = block.keys.clone();
+            for key in (start..clear.start.min(end)).chain(clear.end.max(start)..end) {
+                let row = scores.add((key - start) * width);
+                let by_query = std::slice::from_raw_parts_mut(row, width);
+                let (early, late) = self.reach.blind(key, queries.first, width);
+                by_query[..early].fill(MASK_FILL);
+                by_query[late..].fill(MASK_FILL);
                 for (register, largest) in largest.iter_mut().enumerate() {
                     *largest = largest.max(V::load(known, row.add(register * V::LANES)));
                 }
             }
-            // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
-            let factor = V::splat(known, self.scale * std::f32::consts::LOG2_E);
-            let mut shift = [V::splat(known, 0.0); WIDTH];
-            for (shift, &largest) in shift.iter_mut().zip(&largest) {
-                *shift = shift.sub(largest.mul(factor));
-            }
-            let mut totals = [V::splat(known, 0.0); WIDTH];
-            for key in 0..seen {
-                let row = scores.add(key * width);
-                for (register, total) in totals.iter_mut().enumerate() {
-                    let place = row.add(register * V::LANES);
-                    let share =
-                        exp2_of_negative(V::load(known, place).mul_add(factor, shift[register]));
-                    *total = total.add(share);
-                    share.store(place);
-                }
-            }
-            let mut inverse = [V::splat(known, 1.0); WIDTH];
-            for (inverse, &total) in inverse.iter_mut().zip(&totals) {
-                *inverse = inverse.div(total);
-            }
-            let output = self.output.as_mut_ptr().add(queries.first * values);
-            let mut channel = first_value;
-            while channel + BLOCK <= end_value {
-                self.mix::<V, WIDTH, BLOCK>(known, channel, seen, output, &inverse);
-                channel += BLOCK;
-            }
-            while channel < end_value {
-                self.mix::<V, WIDTH, 1>(known, channel, seen, output, &inverse);
-                channel += 1;
-            }
         }
     }
 
-    /// The sums over the first `seen` keys for HEIGHT channels of the value, into their panel of the output.
+    /// The sums over a block of keys for HEIGHT channels of the value, added to those in their panel of the output.
     ///
     /// # Safety
-    /// As [`panel`](Attention::panel), which has filled the scores.
+    /// As [`panel`](Attention::panel), which has filled in the scores.
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
     #[cfg_attr(target_family = "wasm", inline(never))]
     unsafe fn mix<V: Vector, const WIDTH: usize, const HEIGHT: usize>(
         &mut self,
         known: V::Known,
         channel: usize,
-        seen: usize,
-        output: *mut f32,
-        inverse: &[V; WIDTH],
+        queries: Panel,
+        block: &KeyBlock,
+        factors: &Factors<V, WIDTH>,
     ) {
         let (channels, values) = self.channels();
         let rows = 2 * channels + values;
         // SAFETY: the caller vouches for the buffers.
         unsafe {
+            let place = queries.first * values + channel * WIDTH * V::LANES;
+            let output = self.output.as_mut_ptr().add(place);
             let mut sums = [[V::splat(known, 0.0); WIDTH]; HEIGHT];
-            for (keys, attended) in self.keys(seen) {
+            if let Some(kept) = &factors.kept {
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    for (register, (sum, &kept)) in sums.iter_mut().zip(kept).enumerate() {
+                        let before = output.add((row * WIDTH + register) * V::LANES);
+                        *sum = V::load(known, before).mul(kept);
+                    }
+                }
+            }
+            let scores = self.scratch.as_ptr();
+            for (keys, own) in block.panels() {
                 let stride = keys.tokens();
                 let first = keys.first * rows + (2 * channels + channel) * stride;
                 let values = self.read.as_ptr().add(first);
-                let shares = self.scratch.as_ptr().add(keys.first * WIDTH * V::LANES);
-                for key in 0..attended {
-                    let shares = shares.add(key * WIDTH * V::LANES);
-                    accumulate(known, &mut sums, shares, |row| *values.add(row * stride + key));
+                for key in own {
+                    let shares = scores.add((key - block.keys.start) * WIDTH * V::LANES);
+                    let values = values.add(key - keys.first);
+                    accumulate(known, &mut sums, shares, |row| *values.add(row * stride));
+                }
+            }
+            if let Some(inverse) = &factors.inverse {
+                for sums in &mut sums {
+                    for (sum, &inverse) in sums.iter_mut().zip(inverse) {
+                        *sum = sum.mul(inverse);
+                    }
                 }
             }
             for (row, sums) in sums.iter().enumerate() {
-                let mut scaled = *sums;
-                for (sum, &inverse) in scaled.iter_mut().zip(inverse) {
-                    *sum = sum.mul(inverse);
-                }
-                store(&scaled, output.add((channel + row) * WIDTH * V::LANES));
+                store(sums, output.add(row * WIDTH * V::LANES));
             }
         }
     }
+}
+
+/// What sums over keys are multiplied by, one factor a query.
+struct Factors<V, const WIDTH: usize> {
+    /// Those over the blocks before this one, where there are any.
+    kept: Option<[V; WIDTH]>,
+    /// Those over all blocks, where this is the last.
+    inverse: Option<[V; WIDTH]>,
 }
 
 /// sums[row] += factor(row) · WIDTH registers from `from` on.

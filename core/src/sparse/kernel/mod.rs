@@ -12,6 +12,7 @@ mod norm;
 mod peak;
 mod portable;
 mod product;
+mod reach;
 mod tile;
 mod tokens;
 mod vector;
@@ -26,6 +27,7 @@ pub(crate) use functions::Activation;
 pub(crate) use norm::AddNorm;
 pub(crate) use peak::MultiplyAdds;
 pub(crate) use product::{BLOCK_ROWS, Columns, Product, Values};
+pub(crate) use reach::Reach;
 pub(crate) use tokens::TokenPanels;
 use vector::Vector;
 

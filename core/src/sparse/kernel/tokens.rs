@@ -22,7 +22,7 @@ pub(crate) struct TokenPanels {
 /// Registers that a panel of tokens may take. Four rows of accumulators this wide, and the registers that feed them,
 /// fit on every instruction set. AVX-512 could hold four: a panel of 64 tokens and all channels of a layer then
 /// outgrow the first cache of 32 KiB, and texts of 64 tokens took half as long again.
-const WIDEST: usize = 2;
+pub(super) const WIDEST: usize = 2;
 
 /// Some registers of tokens.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +57,7 @@ impl TokenPanels {
 
     /// Where, among panels of `channels`, a token's first channel lies, and how far it is to the next one.
     pub(crate) fn place(self, token: usize, channels: usize) -> (usize, usize) {
-        let holds = |panel: &Panel| token < panel.first + panel.tokens();
-        let panel = self.panels().find(holds).expect("the token is one of these");
+        let panel = self.panel(self.number_of(token));
         (panel.of(channels).start + token - panel.first, panel.tokens())
     }
 
@@ -67,12 +66,27 @@ impl TokenPanels {
     /// An iterator, because a closure is compiled without the instruction set of the function around it:
     /// nothing that holds registers may be one.
     pub(super) fn panels(self) -> impl Iterator<Item = Panel> {
-        let TokenPanels { lanes, panels, width, wider } = self;
-        (0..panels).map(move |index| Panel {
-            first: (index * width + index.min(wider)) * lanes,
-            width: width + usize::from(index < wider),
+        (0..self.panels).map(move |number| self.panel(number))
+    }
+
+    /// One of them.
+    pub(super) fn panel(self, number: usize) -> Panel {
+        let TokenPanels { lanes, width, wider, .. } = self;
+        Panel {
+            first: (number * width + number.min(wider)) * lanes,
+            width: width + usize::from(number < wider),
             lanes,
-        })
+        }
+    }
+
+    /// Which of them holds a token.
+    pub(super) fn number_of(self, token: usize) -> usize {
+        let TokenPanels { lanes, width, wider, .. } = self;
+        let register = token / lanes;
+        match register < wider * (width + 1) {
+            true => register / (width + 1),
+            false => (register - wider) / width,
+        }
     }
 }
 
@@ -80,6 +94,11 @@ impl Panel {
     /// How many tokens it holds.
     pub(super) fn tokens(self) -> usize {
         self.width * self.lanes
+    }
+
+    /// The token after its last one.
+    pub(super) fn end(self) -> usize {
+        self.first + self.tokens()
     }
 
     /// Where it lies among panels of `channels`.

@@ -3,6 +3,7 @@ use super::graph::Graph;
 use super::linear::{Linear, linear};
 use super::mismatch::{Matched, Mismatch, require};
 use crate::format::blocks;
+use crate::sparse::kernel::Reach;
 
 /// output(softmax(scale · query keyᵀ + padding) value), head by head.
 pub(crate) struct AttentionSpec {
@@ -14,8 +15,7 @@ pub(crate) struct AttentionSpec {
     pub(crate) head_size: usize,
     /// Above 0.
     pub(crate) scale: f32,
-    /// Whether a token attends to none that comes after it.
-    pub(crate) causal: bool,
+    pub(crate) reach: Reach,
 }
 
 /// `joined` as what the heads of self-attention give, which `output` reads; and what the block reads.
@@ -55,8 +55,8 @@ pub(super) fn block<'a>(
             return Err(Mismatch::at_node(&node, expected, format!("'{read}'")));
         }
     }
-    let causal = causal(graph, padding)?;
-    let attention = AttentionSpec { query, key, value, output, heads, head_size, scale, causal };
+    let reach = reach(graph, padding)?;
+    let attention = AttentionSpec { query, key, value, output, heads, head_size, scale, reach };
     Ok((BlockSpec::Attention(attention), input))
 }
 
@@ -103,8 +103,8 @@ fn projection<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &'a str)> 
     Ok((own, input))
 }
 
-/// Whether `value` hides from each token what comes after it, and not only padding. What is seen gets 0.
-fn causal(graph: &Graph, value: &str) -> Matched<bool> {
+/// What `value` leaves of what each token could see; to the scores of that it adds 0.
+fn reach(graph: &Graph, value: &str) -> Matched<Reach> {
     // Where all see the same, it gets its axes of heads and queries last.
     let alike = graph.is(value, "Unsqueeze");
     let bias = match alike {
@@ -119,7 +119,7 @@ fn causal(graph: &Graph, value: &str) -> Matched<bool> {
     require(node, fill <= blocks::LARGEST_MASK_FILL, expected, format!("{fill:e}"))?;
     if alike {
         graph.require_attended(seen)?;
-        return Ok(false);
+        return Ok(Reach::All);
     }
     let [attended, near] = graph.apart(seen, "And")?;
     let attended = graph.by_list(attended, "Unsqueeze", &blocks::HEAD_AND_QUERY_AXES)?;
@@ -132,5 +132,5 @@ fn causal(graph: &Graph, value: &str) -> Matched<bool> {
     let own = graph.by_list(queries, "Unsqueeze", &[blocks::POSITIONS])?;
     require(difference, own == keys, format!("'{keys}' less itself"), format!("less '{own}'"))?;
     graph.require_position_numbers(keys)?;
-    Ok(true)
+    Ok(Reach::Causal)
 }
