@@ -37,7 +37,7 @@ def test_files(tmp_path: pathlib.Path, exported: Exported) -> None:
 
 def test_engines(exported: Exported) -> None:
     assert refused(Model.load, exported("tiny"), engine="fast").place == "engine"
-    assert refused(Model.load, exported("modernbert"), engine="sparse").kind == "unavailable"
+    assert refused(Model.load, exported("bilstm"), engine="sparse").kind == "unavailable"
     assert refused(Model.load, exported("tiny"), engine="ort-cpu", ort_library="/nowhere").kind == "unavailable"
 
 

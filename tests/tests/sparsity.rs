@@ -119,7 +119,7 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
     assert!(reason.contains("% of the time"), "{reason}");
     // So small that its masks are not worth indices, and one that the kernels do not know.
     for (model, why) in
-        [("tests/models/tiny", "% of the time"), ("tests/models/modernbert", "do not know")]
+        [("tests/models/tiny", "% of the time"), ("tests/models/bilstm", "do not know")]
     {
         let (engine, reason) = device(model);
         assert!(["tract", "ort-cpu"].contains(&&*engine), "{engine}: {reason}");

@@ -7,9 +7,13 @@ pub const TRANSPOSED: [i64; 2] = [1, 0];
 pub const BY_HEAD: [i64; 4] = [0, 2, 1, 3];
 /// Attention: `[batch, sequence, heads, size]` as `[batch, heads, size, sequence]`: keys as the second factor.
 pub const KEYS_BY_HEAD: [i64; 4] = [0, 2, 3, 1];
+/// Attention: what [`BY_HEAD`] gives as `[batch, heads, size, sequence]`: keys that were turned by their positions.
+pub const TURNED_KEYS: [i64; 4] = [0, 1, 3, 2];
+/// Attention: the axis of a head's channels in what [`BY_HEAD`] gives.
+pub const HEAD_CHANNELS: usize = 3;
 /// Attention: the axes of heads and queries that a bias for all of them gets.
 pub const HEAD_AND_QUERY_AXES: [i64; 2] = [1, 2];
-/// Attention: the axis of a projection that queries, keys and values share.
+/// The axis of a product that several share: queries, keys and values, or the halves of a gated feed-forward block.
 pub const PROJECTION_AXIS: usize = 2;
 /// Attention: added to the scores of what is not seen. After the softmax nothing is left of them, and no sum overflows.
 pub const MASK_FILL: f32 = -1e9;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::build::{PackedBlock, PackedHead, PackedLayer};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Product, TokenPanels};
+use super::build::{PackedBlock, PackedFeedForward, PackedHead, PackedLayer, PackedTurn};
+use super::kernel::{
+    Activation, AddNorm, Attention, Buffer, Gate, InstructionSet, Product, TokenPanels, Turn,
+};
 use super::lower::{Norm, NormOrder};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
@@ -64,19 +66,19 @@ impl PackedBranch {
         let size = self.begin(set, embedded, tokens, buffers);
         for layer in &self.layers {
             buffers.next.room(size);
-            if layer.norm_order == NormOrder::Before {
+            if let (NormOrder::Before, Some(norm)) = (layer.norm_order, &layer.norm) {
                 buffers.normed.room(size);
                 buffers.normed[..size].copy_from_slice(&buffers.hidden[..size]);
-                layer.norm.run(set, &mut buffers.normed, None, tokens);
+                norm.run(set, &mut buffers.normed, None, tokens);
             }
             layer.run_block(set, text, buffers);
             let Buffers { hidden, next, .. } = buffers;
-            match layer.norm_order {
-                NormOrder::Before => add(&mut hidden[..size], &next[..size]),
-                NormOrder::After => {
-                    layer.norm.run(set, next, Some(hidden), tokens);
+            match (layer.norm_order, &layer.norm) {
+                (NormOrder::After, Some(norm)) => {
+                    norm.run(set, next, Some(hidden), tokens);
                     std::mem::swap(hidden, next);
                 }
+                _ => add(&mut hidden[..size], &next[..size]),
             }
         }
         let Buffers { hidden, next, wide, scratch, .. } = buffers;
@@ -132,9 +134,9 @@ impl PackedLayer {
         let Text { tokens, length, attended, .. } = text;
         let Buffers { hidden, normed, next, wide, mixed, scratch } = buffers;
         let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
-        let input = match self.norm_order {
-            NormOrder::Before => normed,
-            NormOrder::After => hidden,
+        let input = match (self.norm_order, &self.norm) {
+            (NormOrder::Before, Some(_)) => normed,
+            _ => hidden,
         };
         match &self.block {
             PackedBlock::Attention(attention) => {
@@ -142,6 +144,10 @@ impl PackedLayer {
                 room(wide, attention.qkv_proj.rows());
                 room(mixed, values);
                 attention.qkv_proj.run(set, Activation::Identity, tokens, input, wide, scratch);
+                if let Some(PackedTurn { pairs, angles }) = &attention.turned {
+                    let (rows, heads) = (attention.qkv_proj.rows(), &attention.heads);
+                    Turn { x: wide, rows, heads, pairs, angles, tokens }.run(set);
+                }
                 Attention {
                     read: wide,
                     heads: &attention.heads,
@@ -157,10 +163,28 @@ impl PackedLayer {
                 .run(set);
                 attention.output.run(set, Activation::Identity, tokens, mixed, next, scratch);
             }
-            PackedBlock::FeedForward { up_proj, activation, down_proj } => {
+            PackedBlock::FeedForward(PackedFeedForward {
+                up_proj,
+                gated: false,
+                activation,
+                down_proj,
+            }) => {
                 room(wide, up_proj.rows());
                 up_proj.run(set, *activation, tokens, input, wide, scratch);
                 down_proj.run(set, Activation::Identity, tokens, wide, next, scratch);
+            }
+            PackedBlock::FeedForward(PackedFeedForward {
+                up_proj,
+                gated: true,
+                activation,
+                down_proj,
+            }) => {
+                let rows = up_proj.rows() / 2;
+                room(wide, up_proj.rows());
+                room(mixed, rows);
+                up_proj.run(set, Activation::Identity, tokens, input, wide, scratch);
+                Gate { activation: *activation, rows, read: wide, output: mixed, tokens }.run(set);
+                down_proj.run(set, Activation::Identity, tokens, mixed, next, scratch);
             }
         }
     }

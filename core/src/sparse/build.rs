@@ -1,8 +1,11 @@
 //! From what was found in a graph to what runs: rows and columns that a mask kills are left out, exactly.
 
-use super::kernel::{Activation, InstructionSet, Product, Reach};
+use std::sync::Arc;
+
+use super::kernel::{Activation, Angles, InstructionSet, Product, Reach};
 use super::lower::{
-    AttentionSpec, BlockSpec, ExpansionSpec, HeadsSpec, LayerSpec, Linear, Norm, NormOrder,
+    AttentionSpec, BlockSpec, ExpansionSpec, FeedForwardSpec, HeadsSpec, LayerSpec, Linear, Norm,
+    NormOrder,
 };
 use super::masked::{Masked, Weights};
 use super::pack::{Part, pack};
@@ -11,7 +14,7 @@ use super::plan::PlannedProduct;
 /// One layer, packed: norm(block(x) + x), or block(norm(x)) + x.
 pub(super) struct PackedLayer {
     pub(super) block: PackedBlock,
-    pub(super) norm: Norm,
+    pub(super) norm: Option<Norm>,
     pub(super) norm_order: NormOrder,
     /// How its products are run.
     pub(super) plan: Vec<PlannedProduct>,
@@ -20,7 +23,16 @@ pub(super) struct PackedLayer {
 /// What a layer does before its norm.
 pub(super) enum PackedBlock {
     Attention(PackedAttention),
-    FeedForward { up_proj: Product, activation: Activation, down_proj: Product },
+    FeedForward(PackedFeedForward),
+}
+
+/// A feed-forward block without the channels that change nothing.
+pub(super) struct PackedFeedForward {
+    /// Where there is a gate, that is below it.
+    pub(super) up_proj: Product,
+    pub(super) gated: bool,
+    pub(super) activation: Activation,
+    pub(super) down_proj: Product,
 }
 
 /// Self-attention without the channels that change nothing.
@@ -34,6 +46,14 @@ pub(super) struct PackedAttention {
     pub(super) scale: f32,
     pub(super) reach: Reach,
     pub(super) output: Product,
+    pub(super) turned: Option<PackedTurn>,
+}
+
+/// How the channels of query and key are turned.
+pub(super) struct PackedTurn {
+    /// Which pair of the angles each head's pairs are, head by head.
+    pub(super) pairs: Vec<usize>,
+    pub(super) angles: Arc<Angles>,
 }
 
 /// The head of a concept.
@@ -55,9 +75,7 @@ impl Builder {
         let LayerSpec { block, norm, norm_order } = layer;
         let block = match block {
             BlockSpec::Attention(attention) => PackedBlock::Attention(self.attention(&attention)),
-            BlockSpec::FeedForward { up_proj, activation, down_proj } => {
-                self.feed_forward(&up_proj, activation, &down_proj)
-            }
+            BlockSpec::FeedForward(block) => PackedBlock::FeedForward(self.feed_forward(&block)),
         };
         PackedLayer { block, norm, norm_order, plan: std::mem::take(&mut self.plan) }
     }
@@ -98,18 +116,43 @@ impl Builder {
     /// Two facts make channels superfluous. A key channel without weights is a constant over all keys,
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
     /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
+    ///
+    /// Where channels are turned by positions, a key channel without weights has to be 0 to change nothing, and its pair
+    /// stays or goes as a whole.
     fn attention(&mut self, attention: &AttentionSpec) -> PackedAttention {
-        let AttentionSpec { query, key, value, output, heads, head_size, scale, reach } = attention;
+        let AttentionSpec { query, key, value, output, heads, head_size, scale, reach, angles } =
+            attention;
         let bounds = |channels: &[usize]| -> Vec<usize> {
             (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
         };
         let query_lives = |row| query.bias[row] != 0.0 || !query.weight.is_killed(row);
-        let key_lives = |row| !key.weight.is_killed(row);
+        let key_lives =
+            |row| !key.weight.is_killed(row) || angles.is_some() && key.bias[row] != 0.0;
         let read = used_columns(&output.weight);
-        let mixed = units(&value.weight, |row| read[row] && !value.weight.is_killed(row));
+        let height = value.weight.block_rows();
+        let mixed = units(value, height, |row| read[row] && !value.weight.is_killed(row));
         let mixes: Vec<bool> = bounds(&mixed).windows(2).map(|pair| pair[0] < pair[1]).collect();
-        let compared =
-            units(&key.weight, |row| mixes[row / head_size] && key_lives(row) && query_lives(row));
+        let half = head_size / 2;
+        let partner = |row| if row % head_size < half { row + half } else { row - half };
+        let height = key.weight.block_rows();
+        let compared = match angles {
+            None => units(key, height, |row| {
+                mixes[row / head_size] && key_lives(row) && query_lives(row)
+            }),
+            Some(_) => {
+                // Whole blocks have whole blocks of partners, or are broken up.
+                let height = if half.is_multiple_of(height) { height } else { 1 };
+                units(key, height, |row| {
+                    let either = |lives: &dyn Fn(usize) -> bool| lives(row) || lives(partner(row));
+                    mixes[row / head_size] && either(&key_lives) && either(&query_lives)
+                })
+            }
+        };
+        let turned = angles.as_ref().map(|angles| {
+            let places = compared.iter().map(|row| row % head_size);
+            let pairs = places.filter(|&place| place < half).collect();
+            PackedTurn { pairs, angles: angles.clone() }
+        });
         let all = every_channel(query);
         let part = |linear, rows| part(linear, rows, &all);
         let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];
@@ -127,22 +170,38 @@ impl Builder {
             scale: *scale,
             reach: *reach,
             output,
+            turned,
         }
     }
 
-    /// A channel between the two that nobody reads is left out; one without weights is a constant.
-    fn feed_forward(
-        &mut self,
-        up_proj: &Linear,
-        activation: Activation,
-        down_proj: &Linear,
-    ) -> PackedBlock {
+    /// A channel between the two that nobody reads is left out; one without weights is a constant, and so is one with
+    /// a gate if either factor is 0 or neither has weights.
+    fn feed_forward(&mut self, block: &FeedForwardSpec) -> PackedFeedForward {
+        let FeedForwardSpec { up_proj, gate, activation, down_proj } = block;
         let read = used_columns(&down_proj.weight);
-        let rows = units(&up_proj.weight, |row| read[row] && !up_proj.weight.is_killed(row));
+        let lives = |row: usize| {
+            let constant = up_proj.weight.is_killed(row).then(|| activation.of(up_proj.bias[row]));
+            let Some(gate) = gate else { return constant.is_none() };
+            let gate = gate.weight.is_killed(row).then(|| gate.bias[row]);
+            match (constant, gate) {
+                (Some(_), Some(_)) => false,
+                (constant, gate) => constant != Some(0.0) && gate != Some(0.0),
+            }
+        };
+        let rows = units(up_proj, up_proj.weight.block_rows(), |row| read[row] && lives(row));
         let all = every_channel(up_proj);
-        let wide = self.product(&up_proj.name, &[part(up_proj, &rows, &all)], all.len());
-        let narrow = self.without(down_proj, &rows, |row| activation.of(up_proj.bias[row]));
-        PackedBlock::FeedForward { up_proj: wide, activation, down_proj: narrow }
+        let parts = std::iter::once(up_proj).chain(gate).map(|linear| part(linear, &rows, &all));
+        let wide = self.product(&up_proj.name, &parts.collect::<Vec<_>>(), all.len());
+        let constant = |row: usize| {
+            activation.of(up_proj.bias[row]) * gate.as_ref().map_or(1.0, |gate| gate.bias[row])
+        };
+        let narrow = self.without(down_proj, &rows, constant);
+        PackedFeedForward {
+            up_proj: wide,
+            gated: gate.is_some(),
+            activation: *activation,
+            down_proj: narrow,
+        }
     }
 
     /// A product of the input channels `present`; what the others would add, which are constants, goes
@@ -180,10 +239,10 @@ fn part<'a>(linear: &'a Linear, rows: &'a [usize], channels: &'a [Option<usize>]
 }
 
 /// The rows that live, in whole blocks of the mask: to break one up would cost more than it saves.
-fn units(weight: &Masked, lives: impl Fn(usize) -> bool) -> Vec<usize> {
-    let height = weight.block_rows();
-    let lives: Vec<bool> = (0..weight.rows).map(lives).collect();
-    (0..weight.rows)
+fn units(linear: &Linear, height: usize, lives: impl Fn(usize) -> bool) -> Vec<usize> {
+    let count = linear.weight.rows;
+    let lives: Vec<bool> = (0..count).map(lives).collect();
+    (0..count)
         .filter(|row| lives[row / height * height..].iter().take(height).any(|&lives| lives))
         .collect()
 }

@@ -142,7 +142,7 @@ impl Encoder {
                 attention.reach.pairs(tokens)
                     * comparing.map(|(channels, values)| channels + values).sum::<usize>()
             }
-            PackedBlock::FeedForward { .. } => 0,
+            PackedBlock::FeedForward(_) => 0,
         });
         channels.sum()
     }
@@ -161,11 +161,16 @@ impl Encoder {
     /// `threads`.
     ///
     /// # Errors
-    /// `Engine` where the embedding has no row for an id or a position, and where there is nothing to attend to.
+    /// `Engine` where the embedding has no row for an id or a position, where positions have no angle, and where there is
+    /// nothing to attend to.
     pub(crate) fn run(&self, ids: &[i64], attended: usize, threads: usize) -> Result<Evidence> {
         if attended == 0 {
             let found = format!("{} positions, all of them padding", ids.len());
             return Err(Error::new(ErrorKind::Engine, "sequence", found, "a token at least"));
+        }
+        if let Some(most) = self.longest().filter(|&most| ids.len() > most) {
+            let (found, expected) = (format!("{} positions", ids.len()), format!("at most {most}"));
+            return Err(Error::new(ErrorKind::Engine, "sequence", found, expected));
         }
         let tokens = TokenPanels::new(ids.len(), self.set);
         let pooled = match self.pooling {
@@ -198,6 +203,16 @@ impl Encoder {
         let rows = token_evidence.chunks(ids.len());
         let concept_logits = rows.zip(&self.bias).map(|(row, bias)| row.iter().sum::<f32>() + bias);
         Ok(Evidence { concept_logits: concept_logits.collect(), token_evidence })
+    }
+
+    /// How many positions there are angles for, where queries and keys are turned by them.
+    fn longest(&self) -> Option<usize> {
+        let layers = self.branches.iter().flat_map(|branch| &branch.layers);
+        let turned = layers.filter_map(|layer| match &layer.block {
+            PackedBlock::Attention(attention) => attention.turned.as_ref(),
+            PackedBlock::FeedForward(_) => None,
+        });
+        turned.map(|turned| turned.angles.positions()).min()
     }
 
     /// Panels of each head's scores, for each branch.

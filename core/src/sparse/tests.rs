@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::cost::{PackCount, PackLayout};
 use super::half::{finite_half, half_bits};
-use super::kernel::{Activation, AddNorm, Attention, Buffer, InstructionSet, Reach, TokenPanels};
+use super::kernel::{
+    Activation, AddNorm, Angles, Attention, Buffer, Gate, InstructionSet, Reach, TokenPanels, Turn,
+};
 use super::masked::{Masked, Weights};
 use super::pack::{self, Line, Part, assemble, lines};
 use crate::masks::Mask;
@@ -131,6 +133,15 @@ fn at(tokens: TokenPanels, channels: usize, channel: usize, token: usize) -> usi
     first + channel * step
 }
 
+fn exact(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Gelu => exact_gelu(x),
+        Activation::GeluTanh => exact_gelu_tanh(x),
+    }
+}
+
 /// x · Φ(x) in 64-bit floats, Φ by its series (Abramowitz, Stegun 26.2.10 and, far out, 0 or 1).
 fn exact_gelu(x: f64) -> f64 {
     if x.abs() > 6.0 {
@@ -188,12 +199,7 @@ proptest! {
                             f64::from(dense[from * case.columns + column])
                                 * f64::from(input[at(tokens, columns.len(), channel, token)])
                         }).sum::<f64>() + f64::from(bias[from]);
-                        let expected = match case.activation {
-                            Activation::Identity => sum,
-                            Activation::Relu => sum.max(0.0),
-                            Activation::Gelu => exact_gelu(sum),
-                            Activation::GeluTanh => exact_gelu_tanh(sum),
-                        };
+                        let expected = exact(case.activation, sum);
                         let place = (set, layout, row, token);
                         close(output[at(tokens, rows.len(), row, token)], expected, 2e-5, &place);
                     }
@@ -270,6 +276,73 @@ proptest! {
                         close(output[at(tokens, values, channel, from)], expected, tolerance, &(set, head, channel, from));
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_are_turned_as_plain_loops_turn_them(
+        sizes in prop::collection::vec(0..5_usize, 1..4),
+        values in 0..4_usize,
+        count in 1..70_usize,
+        seed in any::<u64>(),
+    ) {
+        let random = &mut Random(seed);
+        let all = 7;
+        let [cos, sin] = [random.many(all * count), random.many(all * count)];
+        let angles = Angles::new(all, count, &cos, &sin);
+        let mut heads = vec![0];
+        heads.extend(sizes.iter().scan(0, |end, pairs| { *end += 2 * pairs; Some(*end) }));
+        let channels = heads[sizes.len()];
+        // Each head has every other pair, or so.
+        let pairs: Vec<usize> =
+            sizes.iter().flat_map(|&count| (0..count).map(move |pair| pair * all / count)).collect();
+        let rows = 2 * channels + values;
+        for set in InstructionSet::available() {
+            let tokens = TokenPanels::new(count, set);
+            let before = random.many(rows * tokens.count());
+            let mut x = before.clone();
+            Turn { x: &mut x, rows, heads: &heads, pairs: &pairs, angles: &angles, tokens }.run(set);
+            let of = |x: &[f32], row, token| f64::from(x[at(tokens, rows, row, token)]);
+            for token in 0..count {
+                for (start, head) in [0, channels].into_iter().flat_map(|s| heads.windows(2).map(move |h| (s, h))) {
+                    let half = (head[1] - head[0]) / 2;
+                    for index in 0..half {
+                        let angle = token * all + pairs[head[0] / 2 + index];
+                        let (cos, sin) = (f64::from(cos[angle]), f64::from(sin[angle]));
+                        let (a, b) = (start + head[0] + index, start + head[0] + half + index);
+                        let (from_a, from_b) = (of(&before, a, token), of(&before, b, token));
+                        close(of(&x, a, token) as f32, from_a * cos - from_b * sin, 1e-6, &(set, a, token));
+                        close(of(&x, b, token) as f32, from_b * cos + from_a * sin, 1e-6, &(set, b, token));
+                    }
+                }
+                for row in 2 * channels..rows {
+                    assert_eq!(of(&x, row, token), of(&before, row, token));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gates_are_those_of_plain_loops(
+        rows in 0..9_usize,
+        count in 1..70_usize,
+        activation in prop::sample::select(vec![
+            Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Relu,
+        ]),
+        seed in any::<u64>(),
+    ) {
+        let random = &mut Random(seed);
+        for set in InstructionSet::available() {
+            let tokens = TokenPanels::new(count, set);
+            let read: Vec<f32> =
+                random.many(2 * rows * tokens.count()).iter().map(|x| 4.0 * x).collect();
+            let mut output = vec![f32::NAN; rows * tokens.count()];
+            Gate { activation, rows, read: &read, output: &mut output, tokens }.run(set);
+            for (row, token) in (0..rows).flat_map(|row| (0..count).map(move |token| (row, token))) {
+                let of = |row| f64::from(read[at(tokens, 2 * rows, row, token)]);
+                let expected = exact(activation, of(row)) * of(rows + row);
+                close(output[at(tokens, rows, row, token)], expected, 2e-5, &(set, row, token));
             }
         }
     }

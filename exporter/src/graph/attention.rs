@@ -129,7 +129,7 @@ impl Branch<'_, '_> {
                 let [query, key, value] = [query, key, value].map(|value| heads(&value, &by_head));
                 let query = rotated(builder, &scope, about.head_size, &query, angles);
                 let key = rotated(builder, &scope, about.head_size, &key, angles);
-                let order = vec![integers("perm", &[0, 1, 3, 2])];
+                let order = vec![integers("perm", &blocks::TURNED_KEYS)];
                 (query, builder.node_with(&scope, "Transpose", &[&key], order), value)
             }
         };
@@ -204,8 +204,8 @@ fn rotated(
     [cos, sin]: &[String; 2],
 ) -> String {
     let half = head_size / 2;
-    let a = builder.slice(scope, x, 3, 0..half);
-    let b = builder.slice(scope, x, 3, half..head_size);
+    let a = builder.slice(scope, x, blocks::HEAD_CHANNELS, 0..half);
+    let b = builder.slice(scope, x, blocks::HEAD_CHANNELS, half..head_size);
     let mut product = |x: &str, angles: &str| builder.node(scope, "Mul", &[x, angles]);
     let products = [product(&a, cos), product(&b, sin), product(&b, cos), product(&a, sin)];
     let [a_cos, b_sin, b_cos, a_sin] = products;

@@ -15,8 +15,9 @@ impl Branch<'_, '_> {
         if about.gated {
             let size = about.inner.rows / 2;
             let builder = &mut self.writer.builder;
-            halves =
-                Some([0, size].map(|start| builder.slice(&scope, &wide, 2, start..start + size)));
+            halves = Some([0, size].map(|start| {
+                builder.slice(&scope, &wide, blocks::PROJECTION_AXIS, start..start + size)
+            }));
         }
         let active = match halves {
             None => self.activation(&scope, about.activation, &wide),

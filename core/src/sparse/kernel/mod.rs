@@ -6,6 +6,7 @@
 mod attention;
 mod buffer;
 mod functions;
+mod gate;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
@@ -15,6 +16,7 @@ mod product;
 mod reach;
 mod tile;
 mod tokens;
+mod turn;
 mod vector;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
@@ -24,11 +26,13 @@ mod x86;
 pub(crate) use attention::Attention;
 pub(crate) use buffer::Buffer;
 pub(crate) use functions::Activation;
+pub(crate) use gate::Gate;
 pub(crate) use norm::AddNorm;
 pub(crate) use peak::MultiplyAdds;
 pub(crate) use product::{BLOCK_ROWS, Columns, Product, Values};
 pub(crate) use reach::Reach;
 pub(crate) use tokens::TokenPanels;
+pub(crate) use turn::{Angles, Turn};
 use vector::Vector;
 
 use super::cost::{Cost, PackLayout};

@@ -1,9 +1,11 @@
+use std::sync::Arc;
+
 use super::BlockSpec;
 use super::graph::Graph;
-use super::linear::{Linear, linear};
+use super::linear::{Linear, projection};
 use super::mismatch::{Matched, Mismatch, require};
 use crate::format::blocks;
-use crate::sparse::kernel::Reach;
+use crate::sparse::kernel::{Angles, Reach};
 
 /// output(softmax(scale · query keyᵀ + padding) value), head by head.
 pub(crate) struct AttentionSpec {
@@ -16,6 +18,8 @@ pub(crate) struct AttentionSpec {
     /// Above 0.
     pub(crate) scale: f32,
     pub(crate) reach: Reach,
+    /// By what queries and keys are turned, where they are: the halves of a head are the coordinates of its pairs.
+    pub(crate) angles: Option<Arc<Angles>>,
 }
 
 /// `joined` as what the heads of self-attention give, which `output` reads; and what the block reads.
@@ -33,8 +37,20 @@ pub(super) fn block<'a>(
     graph.require_integer(softmax, "axis", -1, -1)?;
     let [scores, padding] = graph.apart(biased, "Add")?;
     let [query, key] = graph.apart(scores, "MatMul")?;
+    let (query, turned) = match graph.is(query, "Concat") {
+        true => turned(graph, query).map(|(query, turned)| (query, Some(turned)))?,
+        false => (query, None),
+    };
     let (query, heads, head_size) = split(graph, query, &blocks::BY_HEAD)?;
-    let key = split_alike(graph, key, &blocks::KEYS_BY_HEAD, heads, head_size)?;
+    let key = match turned {
+        None => split_alike(graph, key, &blocks::KEYS_BY_HEAD, heads, head_size)?,
+        Some(own) => {
+            let node = graph.node(graph.transposed(key, &blocks::TURNED_KEYS)?, "Concat")?;
+            let (key, other) = self::turned(graph, &node.output[0])?;
+            require(node, other == own, format!("{own:?}, as the query"), format!("{other:?}"))?;
+            split_alike(graph, key, &blocks::BY_HEAD, heads, head_size)?
+        }
+    };
     let value = split_alike(graph, value, &blocks::BY_HEAD, heads, head_size)?;
     let Some(joined_shape) = blocks::joined_heads(heads, head_size) else {
         let found = format!("{heads} heads of {head_size}");
@@ -56,7 +72,17 @@ pub(super) fn block<'a>(
         }
     }
     let reach = reach(graph, padding)?;
-    let attention = AttentionSpec { query, key, value, output, heads, head_size, scale, reach };
+    let angles = match turned {
+        None => None,
+        Some(Turned { halves, tables }) => {
+            let expected = [0, head_size / 2, head_size / 2, head_size];
+            let even = halves == expected && head_size.is_multiple_of(2);
+            require(softmax, even, format!("halves {expected:?}"), format!("{halves:?}"))?;
+            Some(graph.angles(tables, head_size / 2)?)
+        }
+    };
+    let attention =
+        AttentionSpec { query, key, value, output, heads, head_size, scale, reach, angles };
     Ok((BlockSpec::Attention(attention), input))
 }
 
@@ -90,17 +116,45 @@ fn split_alike<'a>(
     Ok(from)
 }
 
-/// `value` as a product of its own, or as some outputs of one that is joined with others; and what that reads.
-fn projection<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &'a str)> {
-    if !graph.is(value, "Slice") {
-        return linear(graph, value);
+/// How queries or keys are turned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turned<'a> {
+    /// Where both coordinates begin and end among a head's channels.
+    halves: [usize; 4],
+    /// Cosines and sines, a row a position.
+    tables: [&'a str; 2],
+}
+
+/// `value` as pairs of channels, each turned by the position: what is turned, and how.
+fn turned<'a>(graph: &Graph<'a>, value: &str) -> Matched<(&'a str, Turned<'a>)> {
+    let node = graph.node(value, "Concat")?;
+    let [first, second] = graph.inputs(node)?;
+    graph.require_integer(node, "axis", 0, -1)?;
+    let [a_cos, b_sin] = graph.apart(first, "Sub")?;
+    let [b_cos, a_sin] = graph.apart(second, "Add")?;
+    let [a, cos] = graph.apart(a_cos, "Mul")?;
+    let [b, sin] = graph.apart(b_sin, "Mul")?;
+    for (product, expected) in [(b_cos, [b, cos]), (a_sin, [a, sin])] {
+        let node = graph.node(product, "Mul")?;
+        let found: [&str; 2] = graph.inputs(node)?;
+        require(node, found == expected, format!("{expected:?}"), format!("{found:?}"))?;
     }
-    let node = graph.node(value, "Slice")?;
-    let [joined, start, end, axis] = graph.inputs(node)?;
-    graph.require_list(node, axis, &[blocks::PROJECTION_AXIS as i64])?;
-    let (all, input) = linear(graph, joined)?;
-    let own = all.outputs(graph.size(start)?..graph.size(end)?)?;
-    Ok((own, input))
+    let half = |value: &str| -> Matched<(&'a str, usize, usize)> {
+        let node = graph.node(value, "Slice")?;
+        let [whole, start, end, axis] = graph.inputs(node)?;
+        graph.require_list(node, axis, &[blocks::HEAD_CHANNELS as i64])?;
+        Ok((whole, graph.size(start)?, graph.size(end)?))
+    };
+    let ((whole, start, middle), (other, from, end)) = (half(a)?, half(b)?);
+    require(node, whole == other, format!("halves of '{whole}'"), format!("one of '{other}'"))?;
+    let mut tables = ["", ""];
+    for (table, value) in tables.iter_mut().zip([cos, sin]) {
+        let (name, first) = graph.rows_by_position(value)?;
+        let node = graph.node(value, "Slice")?;
+        require(node, first == 0, "angles from row 0 on", format!("from row {first}"))?;
+        *table = name;
+    }
+    Ok((whole, Turned { halves: [start, middle, from, end], tables }))
 }
 
 /// What `value` leaves of what each token could see; to the scores of that it adds 0.
@@ -125,12 +179,21 @@ fn reach(graph: &Graph, value: &str) -> Matched<Reach> {
     let attended = graph.by_list(attended, "Unsqueeze", &blocks::HEAD_AND_QUERY_AXES)?;
     graph.require_attended(attended)?;
     let order = graph.node(near, "LessOrEqual")?;
-    let [ahead, none] = graph.inputs(order)?;
-    graph.require_scalar(order, none, 0.0)?;
+    let [away, most] = graph.inputs(order)?;
+    let (ahead, reach) = match graph.is(away, "Sub") {
+        true => {
+            graph.require_scalar(order, most, 0.0)?;
+            (away, Reach::Causal)
+        }
+        false => {
+            let [ahead] = graph.apart(away, "Abs")?;
+            (ahead, Reach::Near(graph.whole(most)?))
+        }
+    };
     let difference = graph.node(ahead, "Sub")?;
     let [keys, queries] = graph.inputs(difference)?;
     let own = graph.by_list(queries, "Unsqueeze", &[blocks::POSITIONS])?;
     require(difference, own == keys, format!("'{keys}' less itself"), format!("less '{own}'"))?;
     graph.require_position_numbers(keys)?;
-    Ok(Reach::Causal)
+    Ok(reach)
 }

@@ -73,6 +73,12 @@ pub(super) fn embedding(graph: &Graph, value: &str) -> Matched<Embedding> {
     }
 }
 
+/// Whether `value` is rows of a table of one number form, and nothing that was computed of them.
+pub(super) fn is_rows(graph: &Graph, value: &str) -> bool {
+    let scaled = || graph.apart::<2>(value, "Mul").is_ok_and(|[rows, _]| graph.is(rows, "Cast"));
+    graph.is(value, "Gather") || graph.is(value, "Cast") || scaled()
+}
+
 /// Takes sums apart, at most `depth` deep.
 fn add_sources(graph: &Graph, value: &str, into: &mut Vec<Source>, depth: usize) -> Matched<()> {
     if graph.is(value, "Add") {
@@ -165,19 +171,9 @@ fn apart_from_padding(graph: &Graph, value: &str) -> Matched<Rows> {
     let [attended, rows, padding] = graph.inputs(choice)?;
     let sum = graph.node(rows, "Add")?;
     let [numbers, first] = graph.inputs(sum)?;
-    let first = row(graph, first)?;
-    let padding = Some(row(graph, padding)?);
+    let first = graph.whole(first)?;
+    let padding = Some(graph.whole(padding)?);
     graph.require_position_numbers(numbers)?;
     graph.require_attended(attended)?;
     Ok(Rows::Position { first, padding })
-}
-
-/// A constant float as the row that it says.
-fn row(graph: &Graph, name: &str) -> Matched<usize> {
-    let number = graph.scalar(name)?;
-    let sound = number >= 0.0 && number.fract() == 0.0 && number < f32::from(u16::MAX);
-    match sound {
-        true => Ok(number as usize),
-        false => Err(Mismatch::at_constant(name, "the number of a row", number.to_string())),
-    }
 }

@@ -1,14 +1,19 @@
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::mismatch::{Matched, Mismatch, require};
 use crate::format::{blocks, tensors};
 use crate::onnx::{AttributeProto, DataType, GraphProto, NodeProto, TensorProto};
+use crate::sparse::kernel::Angles;
 
 /// A graph that can be walked from a value to what it was made of.
 pub(super) struct Graph<'a> {
     producers: HashMap<&'a str, &'a NodeProto>,
     constants: HashMap<&'a str, &'a TensorProto>,
     inputs: HashSet<&'a str>,
+    /// Those that were asked for, by the names of their tables.
+    angles: RefCell<HashMap<[&'a str; 2], Arc<Angles>>>,
 }
 
 impl<'a> Graph<'a> {
@@ -23,7 +28,24 @@ impl<'a> Graph<'a> {
                 .map(|tensor| (tensor.name.as_str(), tensor))
                 .collect(),
             inputs: graph.input.iter().map(|input| input.name.as_str()).collect(),
+            angles: RefCell::default(),
         }
+    }
+
+    /// Constants of cosines and sines, a row a position and a column a pair of channels.
+    pub(super) fn angles(&self, tables: [&'a str; 2], pairs: usize) -> Matched<Arc<Angles>> {
+        if let Some(angles) = self.angles.borrow().get(&tables)
+            && angles.pairs() == pairs
+        {
+            return Ok(angles.clone());
+        }
+        let [(cosines, cos), (sines, sin)] = [self.floats(tables[0])?, self.floats(tables[1])?];
+        let [positions, _] = self.shape(cosines)?;
+        self.require_shape(cosines, [positions, pairs])?;
+        self.require_shape(sines, [positions, pairs])?;
+        let angles = Arc::new(Angles::new(pairs, positions, &cos, &sin));
+        self.angles.borrow_mut().insert(tables, angles.clone());
+        Ok(angles)
     }
 
     pub(super) fn node_count(&self) -> usize {
@@ -323,6 +345,19 @@ impl<'a> Graph<'a> {
             _ => {
                 let found = format!("{} numbers", floats.len());
                 Err(Mismatch::at_constant(name, "one number", found))
+            }
+        }
+    }
+
+    /// A constant float as the whole number that it is, such as that of a row.
+    pub(super) fn whole(&self, name: &str) -> Matched<usize> {
+        let number = self.scalar(name)?;
+        let sound = number >= 0.0 && number.fract() == 0.0 && number < f32::from(u16::MAX);
+        match sound {
+            true => Ok(number as usize),
+            false => {
+                let expected = format!("a whole number below {}", u16::MAX);
+                Err(Mismatch::at_constant(name, expected, number.to_string()))
             }
         }
     }

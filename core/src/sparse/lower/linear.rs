@@ -45,18 +45,34 @@ fn mismatch(linear: &str, expected: String, found: String) -> Mismatch {
 }
 
 /// Whether `value` is what a product with a bias gives.
-pub(super) fn is_linear(graph: &Graph, value: &str) -> bool {
+pub(super) fn is_biased(graph: &Graph, value: &str) -> bool {
     graph.apart::<2>(value, "Add").is_ok_and(|[_, bias]| graph.is_constant(bias))
 }
 
 /// `value` as a product with a constant, and what it reads.
 pub(super) fn linear<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &'a str)> {
+    if graph.is(value, "MatMul") {
+        return unbiased(graph, value);
+    }
     let [product, bias] = graph.apart(value, "Add")?;
     let (linear, input) = unbiased(graph, product)?;
     Ok((Linear { bias: graph.vector(bias)?, ..linear }, input))
 }
 
-/// The same without a bias, which is 0 then.
+/// `value` as a product of its own, or as some outputs of one that is joined with others; and what that reads.
+pub(super) fn projection<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &'a str)> {
+    if !graph.is(value, "Slice") {
+        return linear(graph, value);
+    }
+    let node = graph.node(value, "Slice")?;
+    let [joined, start, end, axis] = graph.inputs(node)?;
+    graph.require_list(node, axis, &[blocks::PROJECTION_AXIS as i64])?;
+    let (all, input) = linear(graph, joined)?;
+    let own = all.outputs(graph.size(start)?..graph.size(end)?)?;
+    Ok((own, input))
+}
+
+/// The same as [`linear`] without a bias, which is 0 then.
 pub(super) fn unbiased<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &'a str)> {
     let node = graph.node(value, "MatMul")?;
     let [input, transposed] = graph.inputs(node)?;

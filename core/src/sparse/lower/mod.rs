@@ -43,10 +43,10 @@ pub(crate) struct BranchSpec {
     pub(crate) project_out: Option<Linear>,
 }
 
-/// norm(block(x) + x), or block(norm(x)) + x
+/// norm(block(x) + x), or block(norm(x)) + x, where there is a norm.
 pub(crate) struct LayerSpec {
     pub(crate) block: BlockSpec,
-    pub(crate) norm: Norm,
+    pub(crate) norm: Option<Norm>,
     pub(crate) norm_order: NormOrder,
 }
 
@@ -66,7 +66,15 @@ pub(crate) enum NormOrder {
 )]
 pub(crate) enum BlockSpec {
     Attention(AttentionSpec),
-    FeedForward { up_proj: Linear, activation: Activation, down_proj: Linear },
+    FeedForward(FeedForwardSpec),
+}
+
+/// down_proj(activation(up_proj(x))), with a gate down_proj(activation(up_proj(x)) · gate(x)).
+pub(crate) struct FeedForwardSpec {
+    pub(crate) up_proj: Linear,
+    pub(crate) gate: Option<Linear>,
+    pub(crate) activation: Activation,
+    pub(crate) down_proj: Linear,
 }
 
 /// The constants of a layer normalization.
@@ -143,7 +151,7 @@ fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Matched<(BranchSpec, Start<'a
         let [block_output, residual] = graph.apart(sum, "Add")?;
         let (block, input) = block(graph, block_output)?;
         let (norm_order, layer_norm) = match own_norm {
-            Some(own) if input == residual => (NormOrder::After, own),
+            Some(own) if input == residual => (NormOrder::After, Some(own)),
             own => {
                 // What is not a layer's own norm can be that of what the last layer gives.
                 if let Some(own) = own {
@@ -154,10 +162,16 @@ fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Matched<(BranchSpec, Start<'a
                     }
                     norm = Some(own);
                 }
-                let (before, x) = normalization(graph, input)?;
-                let node = graph.node(input, "LayerNormalization")?;
-                let expected = format!("the residual '{residual}'");
-                require(node, x == residual, expected, format!("'{x}'"))?;
+                let before = match input == residual {
+                    true => None,
+                    false => {
+                        let (before, x) = normalization(graph, input)?;
+                        let node = graph.node(input, "LayerNormalization")?;
+                        let expected = format!("the residual '{residual}'");
+                        require(node, x == residual, expected, format!("'{x}'"))?;
+                        Some(before)
+                    }
+                };
                 (NormOrder::Before, before)
             }
         };
@@ -172,9 +186,12 @@ fn branch<'a>(graph: &Graph<'a>, last: &'a str) -> Matched<(BranchSpec, Start<'a
     Ok((BranchSpec { project_in, layers, norm, project_out }, start))
 }
 
-/// Whether `value` is what a block gives, plus what it reads: embeddings are sums without a product's bias.
+/// Whether `value` is what a block gives, plus what it reads. Embeddings are sums too, but of products without a bias
+/// those of words alone.
 fn is_residual_sum(graph: &Graph, value: &str) -> bool {
-    graph.apart::<2>(value, "Add").is_ok_and(|[block, _]| linear::is_linear(graph, block))
+    let Ok([block, _]) = graph.apart::<2>(value, "Add") else { return false };
+    let of_a_layer = |[input, _]: [&str; 2]| !embedding::is_rows(graph, input);
+    linear::is_biased(graph, block) || graph.apart(block, "MatMul").is_ok_and(of_a_layer)
 }
 
 /// `value` as a product of the embedding, the embedding, and what is added to the product; `None` where it is the
@@ -191,10 +208,35 @@ fn projection<'a>(graph: &Graph<'a>, value: &str) -> Matched<Option<(Linear, &'a
 /// `value` as what a block gives, and what that reads.
 fn block<'a>(graph: &Graph<'a>, value: &str) -> Matched<(BlockSpec, &'a str)> {
     let (last, read) = linear::linear(graph, value)?;
-    let expected = "Reshape after attention, Gelu or Relu";
-    let node = graph.producer(read, expected)?;
+    let expected = "Reshape after attention, Gelu, Relu or Mul";
+    match graph.producer(read, expected)?.op_type.as_str() {
+        "Reshape" => attention::block(graph, last, read),
+        "Mul" => {
+            let [active, gate] = graph.apart(read, "Mul")?;
+            let (mut block, input) = activated(graph, active, last, "Gelu or Relu")?;
+            let (gate, gate_input) = linear::projection(graph, gate)?;
+            let node = graph.node(read, "Mul")?;
+            let expected = format!("a gate of '{input}'");
+            require(node, gate_input == input, expected, format!("one of '{gate_input}'"))?;
+            block.gate = Some(gate);
+            Ok((BlockSpec::FeedForward(block), input))
+        }
+        _ => {
+            let (block, input) = activated(graph, read, last, expected)?;
+            Ok((BlockSpec::FeedForward(block), input))
+        }
+    }
+}
+
+/// `value` as a product's results through an activation, which `down_proj` reads; and what the product reads.
+fn activated<'a>(
+    graph: &Graph<'a>,
+    value: &str,
+    down_proj: Linear,
+    expected: &str,
+) -> Matched<(FeedForwardSpec, &'a str)> {
+    let node = graph.producer(value, expected)?;
     let activation = match node.op_type.as_str() {
-        "Reshape" => return attention::block(graph, last, read),
         "Gelu" => match graph.text(node, blocks::APPROXIMATE, blocks::GELU_EXACT) {
             blocks::GELU_EXACT => Activation::Gelu,
             blocks::GELU_TANH => Activation::GeluTanh,
@@ -205,20 +247,30 @@ fn block<'a>(graph: &Graph<'a>, value: &str) -> Matched<(BlockSpec, &'a str)> {
             }
         },
         "Relu" => Activation::Relu,
-        _ => return Err(graph.other(read, expected)),
+        _ => return Err(graph.other(value, expected)),
     };
     let [wide] = graph.inputs(node)?;
-    let (up_proj, input) = linear::linear(graph, wide)?;
-    Ok((BlockSpec::FeedForward { up_proj, activation, down_proj: last }, input))
+    let (up_proj, input) = linear::projection(graph, wide)?;
+    Ok((FeedForwardSpec { up_proj, gate: None, activation, down_proj }, input))
 }
 
 /// `value` as a layer normalization over the last axis, and what it reads.
 fn normalization<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Norm, &'a str)> {
     let node = graph.node(value, "LayerNormalization")?;
-    let [x, weight, bias] = graph.inputs(node)?;
+    let (x, weight, bias) = match node.input.len() {
+        2 => {
+            let [x, weight] = graph.inputs(node)?;
+            let weight = graph.vector(weight)?;
+            let none = vec![0.0; weight.len()];
+            (x, weight, none)
+        }
+        _ => {
+            let [x, weight, bias] = graph.inputs(node)?;
+            (x, graph.vector(weight)?, graph.vector(bias)?)
+        }
+    };
     graph.require_integer(node, "axis", -1, -1)?;
     graph.require_integer(node, "stash_type", 1, 1)?;
-    let (weight, bias) = (graph.vector(weight)?, graph.vector(bias)?);
     let expected = format!("a bias of {}", weight.len());
     require(node, weight.len() == bias.len(), expected, bias.len().to_string())?;
     let epsilon = graph.float(node, "epsilon", 1e-5);
@@ -315,7 +367,9 @@ impl LayerSpec {
             BlockSpec::Attention(AttentionSpec { query, key, value, output, .. }) => {
                 vec![query, key, value, output]
             }
-            BlockSpec::FeedForward { up_proj, down_proj, .. } => vec![up_proj, down_proj],
+            BlockSpec::FeedForward(FeedForwardSpec { up_proj, gate, down_proj, .. }) => {
+                [up_proj, down_proj].into_iter().chain(gate).collect()
+            }
         }
     }
 
@@ -330,11 +384,14 @@ impl LayerSpec {
                 }
                 attention.output.require(size, inner)?;
             }
-            BlockSpec::FeedForward { up_proj, down_proj, .. } => {
-                up_proj.require(up_proj.weight.rows, size)?;
-                down_proj.require(size, up_proj.weight.rows)?;
+            BlockSpec::FeedForward(FeedForwardSpec { up_proj, gate, down_proj, .. }) => {
+                let inner = up_proj.weight.rows;
+                for linear in std::iter::once(up_proj).chain(gate) {
+                    linear.require(inner, size)?;
+                }
+                down_proj.require(size, inner)?;
             }
         }
-        self.norm.require(size)
+        self.norm.as_ref().map_or(Ok(()), |norm| norm.require(size))
     }
 }
