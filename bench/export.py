@@ -39,7 +39,13 @@ OPT_1_3B = {
 OPT_125M = OPT_1_3B | {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "ffn_dim": 3072, "word_embed_proj_dim": 768,
 }  # fmt: skip
-MODELS = {"bert-base": BERT_BASE, "opt-125m": OPT_125M, "opt-1.3b": OPT_1_3B}
+MODERNBERT_BASE = {
+    "model_type": "modernbert", "vocab_size": 50368, "hidden_size": 768, "num_hidden_layers": 22,
+    "num_attention_heads": 12, "intermediate_size": 1152, "max_position_embeddings": 8192, "norm_eps": 1e-5,
+    "hidden_activation": "gelu", "local_attention": 128, "global_attn_every_n_layers": 3,
+    "global_rope_theta": 160000.0, "local_rope_theta": 10000.0,
+}  # fmt: skip
+MODELS = {"bert-base": BERT_BASE, "modernbert-base": MODERNBERT_BASE, "opt-125m": OPT_125M, "opt-1.3b": OPT_1_3B}
 CLASSES, LABELS = ["negative", "positive", "unknown"], ["1", "2", "3", "4", "5"]
 RUN = """
 import resource, sys, time
@@ -77,15 +83,16 @@ class Files:
     def normal(self, *shape):
         return (0.02 * self.random.standard_normal(shape, numpy.float32)).astype(numpy.float16)
 
-    def norm(self, name, size):
-        return {f"{name}.weight": 1 + self.normal(size), f"{name}.bias": self.normal(size)}
+    def norm(self, name, size, bias=True):
+        own = {f"{name}.bias": self.normal(size)} if bias else {}
+        return {f"{name}.weight": 1 + self.normal(size)} | own
 
-    def linear(self, name, rows, columns, concepts):
+    def linear(self, name, rows, columns, concepts, bias=True):
         size = rows // self.block, columns
         kept = (self.random.random(size, numpy.float32) < self.keep for _ in range(concepts))
         bits = numpy.stack([numpy.packbits(mask, axis=-1, bitorder="little") for mask in kept])
-        return {f"{name}.weight": self.normal(rows, columns), f"{name}.bias": self.normal(rows),
-                f"{name}.mask_bits": bits}  # fmt: skip
+        own = {f"{name}.bias": self.normal(rows)} if bias else {}
+        return {f"{name}.weight": self.normal(rows, columns), f"{name}.mask_bits": bits} | own
 
 
 def bert(files, config, concepts):
@@ -121,9 +128,26 @@ def opt(files, config, concepts):
         files.save(f"layer-{i}.safetensors", tensors)
 
 
+def modernbert(files, config, concepts):
+    d, inner = config["hidden_size"], config["intermediate_size"]
+    tensors = {"embeddings.tok_embeddings.weight": files.normal(config["vocab_size"], d)}
+    for norm in ("embeddings.norm", "final_norm"):
+        tensors |= files.norm(norm, d, bias=False)
+    files.save("embeddings.safetensors", tensors)
+    for i in range(config["num_hidden_layers"]):
+        parts = (("attn.Wqkv", 3 * d, d), ("attn.Wo", d, d), ("mlp.Wi", 2 * inner, d), ("mlp.Wo", d, inner))
+        tensors = {}
+        for part, rows, columns in parts:
+            tensors |= files.linear(f"layers.{i}.{part}", rows, columns, concepts, bias=False)
+        # The first layer reads what the embeddings' norm gives.
+        for norm in ("mlp_norm",) if i == 0 else ("attn_norm", "mlp_norm"):
+            tensors |= files.norm(f"layers.{i}.{norm}", d, bias=False)
+        files.save(f"layer-{i}.safetensors", tensors)
+
+
 def checkpoint(folder, config, concepts, options):
     files = Files(folder, options.keep, options.block)
-    {"bert": bert, "opt": opt}[config["model_type"]](files, config, concepts)
+    {"bert": bert, "modernbert": modernbert, "opt": opt}[config["model_type"]](files, config, concepts)
     width = concepts * len(CLASSES)
     heads = {
         "concept_head.weight": (concepts, len(CLASSES), config["hidden_size"]),

@@ -68,9 +68,9 @@ impl Reach {
     }
 }
 
-/// Keys whose scores are held at once, where a panel has no more: few enough that these, and what they are made of,
-/// stay in the nearest cache.
-const KEYS: usize = 64;
+/// Scores that are held at once, where a panel has no more: few enough that these, and what they are made of, stay in the
+/// nearest cache.
+const SCORES: usize = 2048;
 
 /// Keys that are worked on at once: those of some panels.
 pub(super) struct KeyBlock {
@@ -97,7 +97,8 @@ impl KeyBlock {
     }
 
     fn most_panels(tokens: TokenPanels) -> usize {
-        (KEYS / (WIDEST * tokens.lanes())).max(1)
+        let widest = WIDEST * tokens.lanes();
+        (SCORES / (widest * widest)).max(1)
     }
 
     /// Scores that a block may have for a panel of queries.
