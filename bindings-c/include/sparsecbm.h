@@ -407,8 +407,8 @@ typedef struct scbm_explain_options {
    */
   uint32_t integrated_steps;
   /**
-   * With `occlusion_words`: windows of this many words are masked out too, at every place, and a word has the mean of
-   * what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
+   * With `occlusion_words`: windows of this many words are masked out too, at every place, and a word has the mean
+   * of what is lost with the windows that hold it and with it alone. 5 finds the words that carry a concept best.
    * 0 or 1: single words alone.
    */
   uint32_t occlusion_window;
@@ -1560,8 +1560,8 @@ scbm_status scbm_explanation_get_occlusion(const struct scbm_explanation *explan
  * What one concept logit loses with each word that was masked out, before overrides.
  *
  * `concept_index`: 0 to K − 1. `class_index`: 0 to the concept's `class_count` − 1. `losses`: receives a pointer to V
- * numbers, which live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation was
- * made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
+ * numbers, which live as long as the explanation. Threads: the explanation's. Errors: `INPUT` where the explanation
+ * was made with `occlusion_words` 0, `ARGUMENT`, also where there is no such concept or class.
  */
 scbm_status scbm_explanation_get_concept_loss(const struct scbm_explanation *explanation,
                                               size_t concept_index,

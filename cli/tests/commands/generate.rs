@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{FOLDER, assert_fails, printed, repository, run, tiny};
+use crate::support::{FOLDER, assert_fails, printed, repository, run, tiny, write};
 
 /// The commands that `--help` lists, `help` left out; of a command's own with its name before each.
 fn commands(help: &str) -> Vec<String> {
@@ -96,6 +96,7 @@ fn an_error_says_what_to_do_next() {
         checkpoint.display()
     );
     assert_fails(run([&"predict", &checkpoint, &"a film"]), &["error: ", &export]);
+    let alone = write("alone.onnx", fs::read(tiny()).expect("the model is there"));
     let help = "help: the file of gradients is written beside the model";
-    assert_fails(run([&"explain", &tiny(), &"a film", &"--integrated"]), &[help]);
+    assert_fails(run([&"explain", &alone, &"a film", &"--integrated"]), &[help]);
 }
