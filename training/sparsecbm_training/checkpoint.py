@@ -151,3 +151,12 @@ def add_training(folder, training):
     schema = json.loads(path.read_text(encoding="utf-8"))
     schema["training"] |= training
     write_json(path, schema)
+
+
+def set_aside(folder, keys, name):
+    """Moves what was measured on other weights under `name`."""
+    path = folder / "sparsecbm.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    training = schema["training"]
+    training[name] = {key: training.pop(key) for key in keys if key in training}
+    write_json(path, schema)

@@ -22,6 +22,9 @@ from . import after, answers, checkpoint, crossfit, data, evidence, metrics, opt
 from .model import Model
 from .run import Run
 
+# What training measured of its weights and this program does not measure again.
+OF_WEIGHTS = ("accuracy_drops", "vocabulary", "without_edits", "cross_fitted_label_accuracy")
+
 
 def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
     parser = argparse.ArgumentParser(
@@ -117,8 +120,12 @@ def main() -> None:
     calibrated = checkpoint.calibration(every / temperatures, fitted.temperature, schema.counts)
     notes: dict[str, typing.Any] = {"answers": fitted.notes}
     if tuned:
-        notes["evidence"] = {"steps": own.evidence_steps, "rate": own.evidence_rate, "weight": wanted.evidence}
+        notes["tuned_for_evidence"] = {
+            "steps": own.evidence_steps, "rate": own.evidence_rate, "weight": wanted.evidence, "match": wanted.match,
+        }  # fmt: skip
     checkpoint.rewrite(own.checkpoint, given.out, tuned | heads, fitted, calibrated, notes)
+    if tuned:
+        checkpoint.set_aside(given.out, OF_WEIGHTS, "before_tuning")
     model, written = checkpoint.read(given.out, type(body))
     validation = parts.validation
     figures = metrics.evaluate(
