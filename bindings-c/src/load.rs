@@ -39,7 +39,7 @@ pub struct LoadOptions {
     /// 1: products on the GPU may round their factors to TensorFloat-32: faster, about 3 decimal digits.
     pub cuda_tf32: u32,
     /// Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text, and over which a batch of texts is
-    /// spread; 0: one for a text, one a core for a batch.
+    /// spread; 0: one for a text, one per core for a batch.
     pub threads: u32,
 }
 

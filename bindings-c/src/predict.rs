@@ -32,8 +32,9 @@ pub unsafe extern "C" fn scbm_predict(
     })
 }
 
-/// Predicts several texts at once: `SCBM_ENGINE_SPARSE` and `SCBM_ENGINE_TRACT` run a text a thread, on as many threads
-/// as `threads` of the load options says, by default one a core; ONNX Runtime runs batches on threads of its own.
+/// Predicts several texts at once: `SCBM_ENGINE_SPARSE` and `SCBM_ENGINE_TRACT` run one text per thread, on as many
+/// threads as `threads` of the load options says, by default one per core; ONNX Runtime runs batches on threads of its
+/// own.
 ///
 /// `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
 /// predictions in the order of the texts, each the caller's to free. Where one text fails, none is

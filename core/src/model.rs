@@ -257,10 +257,10 @@ impl Model {
         self.predict_all(tokens?, None)
     }
 
-    /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract` run a
-    /// text a thread, the longest first, on so many `threads`; by default as many as
-    /// [`SparseOptions::threads`](crate::SparseOptions::threads) says, else one a core. ONNX Runtime runs batches of texts
-    /// of like length on threads of its own.
+    /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract`
+    /// run one text per thread, the longest first, on this many `threads`; by default as many as
+    /// [`SparseOptions::threads`](crate::SparseOptions::threads) says, else one per core. ONNX Runtime runs batches of
+    /// texts of like length on threads of its own.
     ///
     /// # Errors
     /// As [`Model::predict`], for the first text that has one.

@@ -2,9 +2,10 @@
 //!
 //!     cargo run --release --example throughput -- model.onnx --texts reviews.jsonl
 //!
-//! Of each engine that is there it counts predictions a second without any server, a text at a time on a thread a core, and
-//! then requests of one text each from many connections, on the same texts. All take turns, and medians of the turns are
-//! told. The program that asks runs on the same cores as the server: its share of their time is told too.
+//! Of each engine that is there it counts predictions a second without any server, one text at a time on one thread per
+//! core, and then requests of one text each from many connections, on the same texts. All are interleaved, and medians
+//! of the turns are told. The program that asks runs on the same cores as the server: its share of their time is told
+//! too.
 //!
 //! Where other programs use the cores, they get more of them the fewer threads ask for one, so that rates are no fair
 //! comparison: the processor's time of a request, asking included, beside that of a bare prediction is.
@@ -55,7 +56,7 @@ struct Arguments {
     /// The most tokens of a text of the short ones.
     #[arg(long, default_value_t = 32)]
     short: usize,
-    /// Of the mixed texts, one in so many is as long as the model reads; the others are short.
+    /// Of the mixed texts, one in N is as long as the model reads; the others are short.
     #[arg(long, default_value = "8")]
     one_long_in: NonZeroUsize,
     /// How long each turn takes.
@@ -93,14 +94,14 @@ struct Subject {
 struct Row {
     engine: String,
     texts: &'static str,
-    /// Predictions a second without a server, a text at a time on a thread a core.
+    /// Predictions a second without a server, one text at a time on one thread per core.
     bare_per_second: f64,
     /// The processor's time of each.
     bare_processor_ms: f64,
     by_connections: Vec<Cell>,
 }
 
-/// The same from so many connections.
+/// The same from N connections.
 #[derive(Serialize)]
 struct Cell {
     connections: usize,
@@ -214,7 +215,7 @@ fn workloads(arguments: &Arguments, model: &Model) -> Result<[Workload; 2], Fail
         let most = arguments.short;
         return Err(format!("{place}: no text of at most {most} tokens").into());
     }
-    // Any text is cut to what the model reads, and so many together have more than that.
+    // Any text is cut to what the model reads, and this many together have more than that.
     let long = all.iter().cycle().take(all.len().max(model.schema().max_length));
     let long = long.map(String::as_str).collect::<Vec<_>>().join(" ");
     let mixed = short.iter().enumerate().map(|(index, text)| match index % arguments.one_long_in {
@@ -277,7 +278,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// Predictions on so many threads.
+/// Predictions on N threads.
 fn predict_alone(
     model: &Model,
     texts: &[String],
@@ -309,7 +310,7 @@ fn predict_alone(
     Ok(Turn { rate: sum as f64 / seconds, processor, asking: 0.0, latencies: Vec::new() })
 }
 
-/// Asks on one thread from so many connections, each one request after the other.
+/// Asks on one thread from N connections, each one request after the other.
 fn ask(
     address: SocketAddr,
     texts: &[String],

@@ -154,8 +154,8 @@ impl Worker {
         }
     }
 
-    /// The texts of the next run; `None` once the server ends. Where runs have room for several, a text waits for others
-    /// no longer than the window, and not at all where enough wait already.
+    /// The texts of the next run; `None` once the server ends. Where runs have room for several, a text waits for
+    /// others no longer than the window, and not at all where enough wait already.
     fn collect(&self) -> Option<Vec<Job>> {
         let Jobs { changed, .. } = &*self.jobs;
         let mut state = self.jobs.lock();

@@ -17,7 +17,7 @@ const POSITIONS_ON_GPU: usize = 8192;
 /// How texts go through the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batching {
-    /// The most positions, padding included, of a run that several texts share; 0 for a text a run.
+    /// The most positions, padding included, of a run that several texts share; 0 for one text per run.
     pub positions: usize,
     /// Runs at one time.
     pub workers: NonZeroUsize,
@@ -47,9 +47,9 @@ pub struct Options {
     #[arg(long, default_value = "1", value_name = "COUNT")]
     threads: NonZeroUsize,
 
-    /// Texts of like length share a run of the model up to so many tokens, padding included; a longer text runs alone, and
-    /// with 0 each does. By default 256 on ONNX Runtime's processor, 8192 on a GPU, and 0 on sparse, which gains
-    /// nothing.
+    /// Texts of like length share a run of the model up to this many tokens, padding included; a longer text runs
+    /// alone, and with 0 each does. By default 256 on ONNX Runtime's processor, 8192 on a GPU, and 0 on sparse, which
+    /// gains nothing.
     #[arg(long, value_name = "TOKENS")]
     batch_tokens: Option<usize>,
     /// How long a text may wait for others to share its run.

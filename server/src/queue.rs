@@ -1,16 +1,16 @@
 //! Which texts run next.
 //!
-//! They go in the order of arrival, but that a short text goes before longer ones that wait: each waits until its place in
-//! the work comes, which is the work done when it arrived and [`OVERTAKING`] times its own length. So a short text waits for
-//! no long one that has not begun, and a long one is never put off for ever: once 16 n tokens are done while a text of n
-//! waits, none that comes later goes before it. Work is counted in tokens, not in time, which holds for models of any
-//! size.
+//! They go in the order of arrival, but that a short text goes before longer ones that wait: each waits until its place
+//! in the work comes, which is the work done when it arrived and [`OVERTAKING`] times its own length. So a short text
+//! waits for no long one that has not begun, and a long one is never put off for ever: once 16 n tokens are done while
+//! a text of n waits, none that comes later goes before it. Work is counted in tokens, not in time, which holds for
+//! models of any size.
 
 use std::collections::BTreeMap;
 
-/// While a text waits, later ones may go before it until so many tokens are done for each of its own.
+/// While a text waits, later ones may go before it until this many tokens are done for each of its own.
 const OVERTAKING: u64 = 16;
-/// The most of a run that may be padding: one part of so many.
+/// The most of a run that may be padding: one part in this many.
 const PADDING: usize = 4;
 
 /// Texts that wait, of any form.
@@ -51,7 +51,7 @@ impl<T> Queue<T> {
         self.waiting.first_key_value().map(|(_, Text { text, .. })| text)
     }
 
-    /// The text that runs next, and those after it that a run of at most so many `positions` has room for, each padded to
+    /// The text that runs next, and those after it that a run of at most `positions` has room for, each padded to
     /// the longest of them; a text that would make more than a quarter of the run padding is left for another. None
     /// where no text waits.
     pub fn take(&mut self, positions: usize) -> Vec<T> {

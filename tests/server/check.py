@@ -298,7 +298,7 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(server.answer("/v1/predict", body)["predictions"], [expected])
 
     def waits_for(self, server, texts):
-        """Returns once so many texts wait."""
+        """Returns once this many texts wait."""
         while self.metrics(server)["sparsecbm_waiting_texts"]["sparsecbm_waiting_texts"] < texts:
             time.sleep(0.001)
 

@@ -13,7 +13,7 @@ pub struct EngineArguments {
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
-    /// Threads over which a list of texts is spread, and the run of a single one: by default one a core, but on the
+    /// Threads over which a list of texts is spread, and the run of a single one: by default one per core, but on the
     /// engine `sparse` one for a single text.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
