@@ -156,7 +156,8 @@ typedef struct scbm_load_options {
    */
   uint32_t cuda_tf32;
   /**
-   * Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text; 0: one thread.
+   * Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text, and over which a batch of texts is
+   * spread; 0: one for a text, one per core for a batch.
    */
   uint32_t threads;
 } scbm_load_options;
@@ -1189,7 +1190,9 @@ scbm_status scbm_predict(const struct scbm_model *model,
                          struct scbm_prediction **prediction);
 
 /**
- * Predicts several texts in one run of the engine.
+ * Predicts several texts at once: `SCBM_ENGINE_SPARSE` and `SCBM_ENGINE_TRACT` run one text per thread, on as many
+ * threads as `threads` of the load options says, by default one per core; ONNX Runtime runs batches on threads of its
+ * own.
  *
  * `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
  * predictions in the order of the texts, each the caller's to free. Where one text fails, none is
@@ -1216,7 +1219,7 @@ scbm_status scbm_predict_tokens(const struct scbm_model *model,
                                 struct scbm_prediction **prediction);
 
 /**
- * Predicts several sequences of token ids in one run of the engine.
+ * Predicts several sequences of token ids at once, as `scbm_predict_batch` does texts.
  *
  * `ids`, `lengths`: `count` sequences, each as for `scbm_predict_tokens`. `predictions`: receives `count`
  * predictions in the order of the sequences, each the caller's to free. Where one sequence fails, none is

@@ -32,7 +32,9 @@ pub unsafe extern "C" fn scbm_predict(
     })
 }
 
-/// Predicts several texts in one run of the engine.
+/// Predicts several texts at once: `SCBM_ENGINE_SPARSE` and `SCBM_ENGINE_TRACT` run one text per thread, on as many
+/// threads as `threads` of the load options says, by default one per core; ONNX Runtime runs batches on threads of its
+/// own.
 ///
 /// `texts`, `lengths`: `count` texts, each as for `scbm_predict`. `predictions`: receives `count`
 /// predictions in the order of the texts, each the caller's to free. Where one text fails, none is
@@ -60,7 +62,7 @@ pub unsafe extern "C" fn scbm_predict_batch(
             unsafe { self::text(text, length, &format!("texts[{i}]")) }
         });
         let texts: Vec<&str> = texts.collect::<Result<_, Failure>>()?;
-        let made = model.inner.predict_batch(&texts)?;
+        let made = model.inner.predict_list(&texts, None)?;
         predictions.write_all(made.into_iter().map(|made| Prediction::new(made, &model.names)));
         Ok(())
     })
@@ -94,7 +96,7 @@ pub unsafe extern "C" fn scbm_predict_tokens(
     })
 }
 
-/// Predicts several sequences of token ids in one run of the engine.
+/// Predicts several sequences of token ids at once, as `scbm_predict_batch` does texts.
 ///
 /// `ids`, `lengths`: `count` sequences, each as for `scbm_predict_tokens`. `predictions`: receives `count`
 /// predictions in the order of the sequences, each the caller's to free. Where one sequence fails, none is
@@ -122,7 +124,7 @@ pub unsafe extern "C" fn scbm_predict_tokens_batch(
             unsafe { array(ids, length, &format!("ids[{i}]")) }
         });
         let sequences: Vec<&[u32]> = sequences.collect::<Result<_, Failure>>()?;
-        let made = model.inner.predict_tokens_batch(&sequences)?;
+        let made = model.inner.predict_tokens_list(&sequences, None)?;
         predictions.write_all(made.into_iter().map(|made| Prediction::new(made, &model.names)));
         Ok(())
     })

@@ -258,8 +258,9 @@ impl Model {
     }
 
     /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract`
-    /// run a text per thread, the longest first, on this many `threads`, by default one per core; ONNX Runtime runs
-    /// batches of texts of like length on threads of its own.
+    /// run one text per thread, the longest first, on this many `threads`; by default as many as
+    /// [`SparseOptions::threads`](crate::SparseOptions::threads) says, else one per core. ONNX Runtime runs batches of
+    /// texts of like length on threads of its own.
     ///
     /// # Errors
     /// As [`Model::predict`], for the first text that has one.
@@ -268,7 +269,7 @@ impl Model {
         texts: &[T],
         threads: Option<NonZeroUsize>,
     ) -> Result<Vec<Prediction>> {
-        let threads = or_all_cores(threads);
+        let threads = self.threads_of_a_list(threads);
         let size = |text: &T| text.as_ref().len();
         let tokens = spread(texts, threads, size, |text| self.tokenize(text.as_ref()))?;
         self.predict_all(tokens, Some(threads))
@@ -284,10 +285,12 @@ impl Model {
         threads: Option<NonZeroUsize>,
     ) -> Result<Vec<Prediction>> {
         let describe = |ids: &T| self.inner.tokenizer.describe(ids.as_ref());
-        self.predict_all(
-            list.iter().map(describe).collect::<Result<_>>()?,
-            Some(or_all_cores(threads)),
-        )
+        let threads = self.threads_of_a_list(threads);
+        self.predict_all(list.iter().map(describe).collect::<Result<_>>()?, Some(threads))
+    }
+
+    fn threads_of_a_list(&self, threads: Option<NonZeroUsize>) -> usize {
+        or_all_cores(threads.or(self.inner.source.options.sparse.threads))
     }
 
     /// Predicts from token ids, special tokens included, no padding.

@@ -1,25 +1,28 @@
-//! Dynamic batching: texts of different requests that come at about the same time go through the model
-//! together.
+//! Texts of all requests, on the threads that run the model: those of like length that come at about the same time go
+//! through it together, where that is worth it.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sparsecbm::schema::Pooling;
 use sparsecbm::{Model, Prediction, Tokens};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::queue::Queue;
 
-/// A bounded queue of texts, and threads that take batches off it.
+/// A bounded queue of texts, and threads that take runs off it.
 pub struct Batcher {
-    jobs: Sender<Job>,
+    jobs: Arc<Jobs>,
     /// One permit a text that may wait.
     room: Arc<Semaphore>,
     capacity: usize,
+    /// Positions that every text is padded to, where the model pads.
+    padded: Option<usize>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -32,11 +35,26 @@ struct Job {
     room: OwnedSemaphorePermit,
 }
 
+/// What requests and workers share.
+struct Jobs {
+    state: Mutex<State>,
+    /// Told when a text comes, and when none will.
+    changed: Condvar,
+}
+
+struct State {
+    queue: Queue<Job>,
+    /// Whether more may come.
+    open: bool,
+    /// Threads that still run.
+    workers: usize,
+}
+
 /// What a thread does with the queue.
 struct Worker {
     model: Model,
-    jobs: Arc<Mutex<Receiver<Job>>>,
-    most: usize,
+    jobs: Arc<Jobs>,
+    positions: usize,
     window: Duration,
     metrics: Arc<Metrics>,
 }
@@ -44,25 +62,30 @@ struct Worker {
 impl Batcher {
     pub fn start(model: &Model, options: &Options, metrics: &Arc<Metrics>) -> io::Result<Batcher> {
         let batching = options.batching(model.engine());
-        let (sender, jobs) = channel();
-        let jobs = Arc::new(Mutex::new(jobs));
-        let start = |_| {
+        let count = batching.workers.get();
+        let state = State { queue: Queue::new(), open: true, workers: count };
+        let jobs = Arc::new(Jobs { state: Mutex::new(state), changed: Condvar::new() });
+        let capacity = options.queue.get();
+        let schema = model.schema();
+        let mut batcher = Batcher {
+            jobs: jobs.clone(),
+            room: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            padded: (schema.pooling == Pooling::PaddedMean).then_some(schema.max_length),
+            workers: Vec::with_capacity(count),
+        };
+        for _ in 0..count {
             let worker = Worker {
                 model: model.clone(),
                 jobs: jobs.clone(),
-                most: batching.most.get(),
+                positions: batching.positions,
                 window: Duration::from_micros(options.window),
                 metrics: metrics.clone(),
             };
-            thread::Builder::new().name("model".into()).spawn(move || worker.run())
-        };
-        let capacity = options.queue.get();
-        Ok(Batcher {
-            jobs: sender,
-            room: Arc::new(Semaphore::new(capacity)),
-            capacity,
-            workers: (0..batching.workers.get()).map(start).collect::<io::Result<_>>()?,
-        })
+            let thread = thread::Builder::new().name("model".into());
+            batcher.workers.push(thread.spawn(move || worker.run())?);
+        }
+        Ok(batcher)
     }
 
     /// Room for `count` texts in the queue, or the failure that there is none.
@@ -77,15 +100,22 @@ impl Batcher {
         mut room: OwnedSemaphorePermit,
         texts: Vec<Tokens>,
     ) -> Result<Vec<Prediction>, Failure> {
-        let arrived = Instant::now();
         let mut answers = Vec::with_capacity(texts.len());
-        for tokens in texts {
-            let (answer, waiting) = oneshot::channel();
-            let room = room.split(1).expect("room was reserved for every text");
-            let job = Job { tokens, arrived, answer, room };
-            self.jobs.send(job).map_err(|_| Failure::gone())?;
-            answers.push(waiting);
+        {
+            let arrived = Instant::now();
+            let mut state = self.jobs.lock();
+            if state.workers == 0 {
+                return Err(Failure::gone());
+            }
+            for tokens in texts {
+                let (answer, waiting) = oneshot::channel();
+                let room = room.split(1).expect("room was reserved for every text");
+                let positions = self.padded.unwrap_or(tokens.tokens.len());
+                state.queue.push(Job { tokens, arrived, answer, room }, positions);
+                answers.push(waiting);
+            }
         }
+        answers.iter().for_each(|_| self.jobs.changed.notify_one());
         let mut predictions = Vec::with_capacity(answers.len());
         for answer in answers {
             predictions.push(answer.await.map_err(|_| Failure::gone())??);
@@ -104,6 +134,19 @@ impl Batcher {
     }
 }
 
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.jobs.lock().open = false;
+        self.jobs.changed.notify_all();
+    }
+}
+
+impl Jobs {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Worker {
     fn run(self) {
         while let Some(batch) = self.collect() {
@@ -111,20 +154,26 @@ impl Worker {
         }
     }
 
-    /// The next batch; `None` once the server ends. A text waits for others no longer than the window, and
-    /// not at all where others wait already.
+    /// The texts of the next run; `None` once the server ends. Where runs have room for several, a text waits for
+    /// others no longer than the window, and not at all where enough wait already.
     fn collect(&self) -> Option<Vec<Job>> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = jobs.recv().ok()?;
-        let until = first.arrived + self.window;
-        let mut batch = vec![first];
-        while batch.len() < self.most {
-            match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
+        let Jobs { changed, .. } = &*self.jobs;
+        let mut state = self.jobs.lock();
+        loop {
+            let Some(first) = state.queue.first() else {
+                if !state.open {
+                    return None;
+                }
+                state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = (first.arrived + self.window).saturating_duration_since(Instant::now());
+            if left.is_zero() || state.queue.tokens() >= self.positions {
+                return Some(state.queue.take(self.positions));
             }
+            let waited = changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        Some(batch)
     }
 
     fn answer(&self, batch: Vec<Job>) {
@@ -156,6 +205,17 @@ impl Worker {
                     let _ = answer.send(Err(failure.clone()));
                 }
             }
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// Where the last thread panics, what waits is told that nobody will answer.
+    fn drop(&mut self) {
+        let mut state = self.jobs.lock();
+        state.workers -= 1;
+        if state.workers == 0 {
+            state.queue.clear();
         }
     }
 }

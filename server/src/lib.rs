@@ -8,6 +8,7 @@ mod listen;
 mod metrics;
 mod options;
 mod protocol;
+mod queue;
 mod request;
 
 use std::error::Error;

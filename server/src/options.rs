@@ -9,14 +9,16 @@ use sparsecbm::{EngineChoice, LoadOptions, OrtOptions, SparseOptions};
 
 use crate::listen::Limits;
 
-/// Texts of one run where running them together is worth it.
-const MOST_AT_ONCE: NonZeroUsize = NonZeroUsize::new(32).expect("it is not 0");
+/// Positions of a run that several texts share: beyond them a processor gains next to nothing, and texts wait longer.
+const POSITIONS_ON_CPU: usize = 256;
+/// The same on a GPU.
+const POSITIONS_ON_GPU: usize = 8192;
 
 /// How texts go through the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batching {
-    /// The most texts of one run.
-    pub most: NonZeroUsize,
+    /// The most positions, padding included, of a run that several texts share; 0 for one text per run.
+    pub positions: usize,
     /// Runs at one time.
     pub workers: NonZeroUsize,
 }
@@ -41,19 +43,19 @@ pub struct Options {
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
-    /// Threads of one run; by default one per core on ONNX Runtime, and 1 on sparse.
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    /// Threads of one run: more of them answer one request sooner, and fewer requests a second.
+    #[arg(long, default_value = "1", value_name = "COUNT")]
+    threads: NonZeroUsize,
 
-    /// The most texts of one run of the model; 1 for no batching. By default 32 on ONNX Runtime, and 1 on sparse, which
-    /// runs each text by itself.
-    #[arg(long, value_name = "TEXTS")]
-    max_batch: Option<NonZeroUsize>,
-    /// How long a text may wait for others to run with it.
+    /// Texts of like length share a run of the model up to this many tokens, padding included; a longer text runs
+    /// alone, and with 0 each does. By default 256 on ONNX Runtime's processor, 8192 on a GPU, and 0 on sparse, which
+    /// gains nothing.
+    #[arg(long, value_name = "TOKENS")]
+    batch_tokens: Option<usize>,
+    /// How long a text may wait for others to share its run.
     #[arg(long, default_value_t = 1000, value_name = "MICROSECONDS")]
     pub window: u64,
-    /// Batches that run at one time. By default 1 on ONNX Runtime, which spreads a run over all cores, and on sparse as
-    /// many as there are cores for --threads each.
+    /// Runs at one time. By default as many as there are cores for --threads each, and 1 on a GPU.
     #[arg(long, value_name = "COUNT")]
     workers: Option<NonZeroUsize>,
     /// Texts that may wait; requests beyond that are refused with status 429.
@@ -115,18 +117,17 @@ impl Options {
 
     /// How texts go through a model that runs on `engine`.
     pub fn batching(&self, engine: &str) -> Batching {
-        let one_by_one = engine == "sparse";
-        let most =
-            self.max_batch.unwrap_or(if one_by_one { NonZeroUsize::MIN } else { MOST_AT_ONCE });
-        let workers = self.workers.unwrap_or_else(|| match one_by_one {
-            true => {
-                let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-                let threads = self.threads.map_or(1, NonZeroUsize::get);
-                NonZeroUsize::new(cores / threads).unwrap_or(NonZeroUsize::MIN)
-            }
-            false => NonZeroUsize::MIN,
+        let on_gpu = engine.starts_with("ort-cuda");
+        let positions = self.batch_tokens.unwrap_or(match engine {
+            _ if on_gpu => POSITIONS_ON_GPU,
+            "ort-cpu" => POSITIONS_ON_CPU,
+            _ => 0,
         });
-        Batching { most, workers }
+        let fit = || {
+            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+            NonZeroUsize::new(cores / self.threads).filter(|_| !on_gpu).unwrap_or(NonZeroUsize::MIN)
+        };
+        Batching { positions, workers: self.workers.unwrap_or_else(fit) }
     }
 
     /// How the model is to be loaded.
@@ -154,26 +155,29 @@ mod tests {
     }
 
     #[test]
-    fn every_core_works_where_texts_run_one_by_one() {
+    fn every_core_works() {
         let cores = available_parallelism().expect("cores can be counted");
         let found = options(&[]).batching("sparse");
-        assert_eq!(found, Batching { most: NonZeroUsize::MIN, workers: cores });
+        assert_eq!(found, Batching { positions: 0, workers: cores });
+        let found = options(&[]).batching("ort-cpu");
+        assert_eq!(found, Batching { positions: POSITIONS_ON_CPU, workers: cores });
         let threads = options(&["--threads", "100000"]).batching("sparse");
         assert_eq!(threads.workers, NonZeroUsize::MIN);
     }
 
     #[test]
-    fn texts_run_together_on_onnx_runtime() {
-        let found = options(&[]).batching("ort-cpu");
-        assert_eq!(found, Batching { most: MOST_AT_ONCE, workers: NonZeroUsize::MIN });
+    fn a_gpu_has_one_run_at_a_time() {
+        let found = options(&[]).batching("ort-cuda:1");
+        let workers = NonZeroUsize::MIN;
+        assert_eq!(found, Batching { positions: POSITIONS_ON_GPU, workers });
     }
 
     #[test]
     fn what_is_said_holds_on_every_engine() {
-        let three = NonZeroUsize::new(3).expect("it is not 0");
+        let workers = NonZeroUsize::new(3).expect("it is not 0");
         for engine in ["sparse", "ort-cpu"] {
-            let found = options(&["--max-batch", "3", "--workers", "3"]).batching(engine);
-            assert_eq!(found, Batching { most: three, workers: three });
+            let found = options(&["--batch-tokens", "30", "--workers", "3"]).batching(engine);
+            assert_eq!(found, Batching { positions: 30, workers });
         }
     }
 }

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
@@ -255,7 +256,7 @@ class LoadTest(unittest.TestCase):
         on = ("--engine", "ort-cpu")
         with (
             Server(SERVER, file("tiny"), *on) as batched,
-            Server(SERVER, file("tiny"), *on, "--max-batch", "1") as alone,
+            Server(SERVER, file("tiny"), *on, "--batch-tokens", "0") as alone,
         ):
             servers = [f"http://{server.address}" for server in (batched, alone)]
             command = [LOAD, *servers, "--texts", REVIEWS, "--requests", "3000"]
@@ -280,7 +281,7 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(counts, expected)
 
     def test_too_much_is_refused_and_then_answered_again(self):
-        options = ["--engine", "ort-cpu", "--queue", "4", "--max-texts", "4", "--max-batch", "1"]
+        options = ["--engine", "ort-cpu", "--queue", "4", "--max-texts", "4", "--batch-tokens", "0"]
         body = {"texts": [TEXT * 20]}
         with Server(SERVER, file("cebab"), *options) as server:
             [expected] = server.answer("/v1/predict", body)["predictions"]
@@ -295,6 +296,40 @@ class LoadTest(unittest.TestCase):
                     self.assertEqual(headers["Retry-After"], "1")
                     self.assertEqual(answer["kind"], "overload")
             self.assertEqual(server.answer("/v1/predict", body)["predictions"], [expected])
+
+    def waits_for(self, server, texts):
+        """Returns once this many texts wait."""
+        while self.metrics(server)["sparsecbm_waiting_texts"]["sparsecbm_waiting_texts"] < texts:
+            time.sleep(0.001)
+
+    def test_a_short_text_goes_before_long_ones(self):
+        options = ["--engine", "sparse", "--workers", "1", "--queue", "512", "--max-texts", "512"]
+        with Server(SERVER, file("cebab"), *options) as server, ThreadPoolExecutor(1) as pool:
+            burst = pool.submit(server.answer, "/v1/predict", {"texts": [TEXT * 20] * 400})
+            self.waits_for(server, 300)
+            server.answer("/v1/predict", {"texts": [TEXT]})
+            self.assertFalse(burst.done())
+            self.assertEqual(len(burst.result()["predictions"]), 400)
+
+    def test_a_long_text_among_endless_short_ones_is_answered(self):
+        done = threading.Event()
+        with Server(SERVER, file("cebab"), "--engine", "sparse", "--workers", "1") as server:
+
+            def ask_short_ones():
+                count = 0
+                while not done.is_set():
+                    count += len(server.answer("/v1/predict", {"texts": ["Good."] * 8})["predictions"])
+                return count
+
+            with ThreadPoolExecutor(4) as pool:
+                asking = [pool.submit(ask_short_ones) for _ in range(4)]
+                try:
+                    self.waits_for(server, 16)
+                    server.answer("/v1/predict", {"texts": [TEXT * 20]})
+                finally:
+                    done.set()
+                # They went before it for a while.
+                self.assertGreater(sum(future.result() for future in asking), 100)
 
     def test_half_requests_do_not_keep_others_out(self):
         post = b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
@@ -322,11 +357,10 @@ class LoadTest(unittest.TestCase):
     def test_stopping_answers_what_was_begun(self):
         body = {"texts": [TEXT * 20] * 8}
         on = ("--engine", "ort-cpu")
-        with Server(SERVER, file("cebab"), *on, "--max-batch", "1") as server, ThreadPoolExecutor(4) as pool:
+        with Server(SERVER, file("cebab"), *on, "--batch-tokens", "0") as server, ThreadPoolExecutor(4) as pool:
             [expected, *_] = server.answer("/v1/predict", body)["predictions"]
             asked = [pool.submit(server.ask, "/v1/predict", body) for _ in range(4)]
-            while self.metrics(server)["sparsecbm_waiting_texts"]["sparsecbm_waiting_texts"] < 8:
-                time.sleep(0.001)
+            self.waits_for(server, 8)
             server.process.send_signal(signal.SIGTERM)
             answers = [future.result() for future in asked]
             self.assertEqual(server.process.wait(timeout=60), 0)

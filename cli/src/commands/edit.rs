@@ -113,7 +113,7 @@ fn task(arguments: &Arguments, correction: &OverrideArgument, model: &Model) -> 
         task.example(&model.predict(text)?, class).map_err(|e| e.within("--set"))?;
     }
     if let Some(path) = &arguments.guard {
-        for guard in model.predict_batch(&input::read_texts(path, model.schema())?)? {
+        for guard in model.predict_list(&input::read_texts(path, model.schema())?, None)? {
             task.guard(&guard)?;
         }
     }

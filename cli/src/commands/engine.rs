@@ -13,7 +13,8 @@ pub struct EngineArguments {
     /// ONNX Runtime's library, or the folder that holds it; else it is looked for.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
-    /// Threads of one run: on ONNX Runtime one per core by default, on the engine `sparse` one.
+    /// Threads over which a list of texts is spread, and the run of a single one: by default one per core, but on the
+    /// engine `sparse` one for a single text.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     /// The most memory, in MiB, that ONNX Runtime may take on the GPU for what it computes.

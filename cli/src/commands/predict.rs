@@ -11,6 +11,9 @@ use super::load::LoadArguments;
 use super::overrides::OverrideArguments;
 use super::{engine_line, print, print_json, tables};
 
+/// Texts that are spread over the threads together: predictions of many more would take memory.
+const TEXTS_AT_ONCE: usize = 512;
+
 #[derive(Args)]
 // clap would name the group before the model, which comes first.
 #[command(override_usage = "sparsecbm predict [OPTIONS] <MODEL> <TEXT|--input <FILE>>")]
@@ -42,14 +45,14 @@ struct Answer {
 pub fn run(arguments: &Arguments) -> Result<()> {
     let model = arguments.load.model(&arguments.model)?;
     let overrides = arguments.overrides.read(model.schema())?;
-    let answer = |text: String| -> Result<Answer> {
-        let prediction = model.predict(&text)?;
+    let answer = |text: String, prediction: Prediction| -> Result<Answer> {
         let overridden = (!overrides.is_empty()).then(|| overrides.of(&prediction)).transpose()?;
         Ok(Answer { text, prediction, overridden })
     };
     let texts = match arguments.texts.read(model.schema())? {
         Texts::One(text) => {
-            let answer = answer(text)?;
+            let prediction = model.predict(&text)?;
+            let answer = answer(text, prediction)?;
             if arguments.json {
                 return print_json(&answer);
             }
@@ -59,14 +62,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let bar = input::progress_bar(texts.len());
     let mut answers = String::new();
-    for text in bar.wrap_iter(texts.into_iter()) {
-        let answer = answer(text)?;
-        if arguments.json {
-            answers += &serde_json::to_string(&answer).expect("an answer is plain data");
-            answers.push('\n');
-        } else {
-            answers += &format!("{}\n\n{}\n\n", answer.text, describe(&answer));
+    for texts in texts.chunks(TEXTS_AT_ONCE) {
+        let predictions = model.predict_list(texts, None)?;
+        for (text, prediction) in texts.iter().zip(predictions) {
+            let answer = answer(text.clone(), prediction)?;
+            if arguments.json {
+                answers += &serde_json::to_string(&answer).expect("an answer is plain data");
+                answers.push('\n');
+            } else {
+                answers += &format!("{}\n\n{}\n\n", answer.text, describe(&answer));
+            }
         }
+        bar.inc(texts.len() as u64);
     }
     bar.finish_and_clear();
     print(answers.trim_end())

@@ -123,6 +123,32 @@ fn every_line_of_an_input_is_predicted() {
 }
 
 #[test]
+fn answers_stand_in_the_order_of_the_lines_on_any_number_of_threads() {
+    let line = |i: usize| format!("{}a film\n", "good bad ".repeat(i % 7));
+    let file = write("many-texts.txt", (0..1100).map(line).collect::<String>());
+    for (engine, threads) in [("sparse", "1"), ("sparse", "3"), ("tract", "3")] {
+        let answers = printed(run([
+            &"predict",
+            &tiny(),
+            &"--input",
+            &file,
+            &"--json",
+            &"--engine",
+            &engine,
+            &"--threads",
+            &threads,
+        ]));
+        let answers: Vec<Value> =
+            answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(answers.len(), 1100);
+        for (i, answer) in answers.iter().enumerate() {
+            assert_eq!(answer["text"], line(i).trim_end());
+            assert_eq!(answer["label"], answers[i % 7]["label"], "{engine}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn bad_inputs_name_file_and_line() {
     let predict = |content: &[u8]| {
         let file = write("bad-texts.jsonl", content);
