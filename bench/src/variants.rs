@@ -166,8 +166,8 @@ pub fn with_concepts(mut checkpoint: Checkpoint, count: usize) -> Result<Checkpo
     Ok(checkpoint)
 }
 
-/// The same model for texts of up to `tokens` positions: beyond its table of position embeddings, rows are taken in
-/// turns.
+/// The same model for texts of up to `tokens` positions: beyond its table of position embeddings, rows are taken
+/// again from its start.
 ///
 /// # Errors
 /// `Model` where the table cannot be read.

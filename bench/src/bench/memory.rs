@@ -78,8 +78,9 @@ fn status(field: &str) -> Result<u64> {
     number.map(|kibibytes| 1024 * kibibytes).ok_or_else(|| unknown("none".into()))
 }
 
-/// Runs `checkpoint`, made to read long texts where it does not, on the sparse kernels, on tract and on ONNX Runtime, each
-/// in a process of its own that `child` starts: given a file, an engine and the longest text, it prints a [`Resident`] as
+/// Runs `checkpoint`, made to read long texts where it does not, on the sparse kernels, on tract and on ONNX Runtime,
+/// each in a process of its own that `child` starts: given a file, an engine and the longest text, it prints a
+/// [`Resident`] as
 /// JSON.
 ///
 /// # Errors

@@ -65,7 +65,8 @@ pub struct SparseRow {
 }
 
 /// Measures the four ways on texts of several lengths, all interleaved, `rounds` times around. `open` gives
-/// the checkpoint, which is made to read the longest of these texts where it does not; `options` may name ONNX Runtime's
+/// the checkpoint, which is made to read the longest of these texts where it does not; `options` may name ONNX
+/// Runtime's
 /// library, and the instructions of the sparse kernels.
 ///
 /// # Errors

@@ -161,7 +161,8 @@ impl Encoder {
     /// `threads`.
     ///
     /// # Errors
-    /// `Engine` where the embedding has no row for an id or a position, where positions have no angle, and where there is
+    /// `Engine` where the embedding has no row for an id or a position, where positions have no angle, and where there
+    /// is
     /// nothing to attend to.
     pub(crate) fn run(&self, ids: &[i64], attended: usize, threads: usize) -> Result<Evidence> {
         if attended == 0 {

@@ -18,9 +18,9 @@ const MASK_FILL: f32 = -1e9;
 ///
 /// The scores of a head lie as `[keys, queries]`, so that lanes are queries and neither the softmax nor
 /// the sums over keys run across lanes. They are made for one block of keys after the other, and the softmax is kept up
-/// on the way: its largest score and its total, by which what was summed before is put right (Milakov and Gimelshein,
-/// *Online normalizer calculation for softmax*, 2018; Rabe and Staats, *Self-attention Does Not Need O(n²) Memory*, 2021;
-/// Dao et al., *FlashAttention*, 2022).
+/// on the way: its largest score and its total, by which what was summed before is scaled again (Milakov and
+/// Gimelshein, *Online normalizer calculation for softmax*, 2018; Rabe and Staats, *Self-attention Does Not Need O(n²)
+/// Memory*, 2021; Dao et al., *FlashAttention*, 2022).
 pub(crate) struct Attention<'a> {
     /// Panels of the channels of query, key and value, one below the other.
     pub(crate) read: &'a [f32],

@@ -8,7 +8,7 @@ pub(crate) enum Reach {
     All,
     /// Itself and those before it.
     Causal,
-    /// Those at most so many places away.
+    /// Those at most this many places away.
     Near(usize),
 }
 
@@ -62,14 +62,14 @@ impl Reach {
         }
     }
 
-    /// How many pairs of a query and a token that it sees there are among so many tokens.
+    /// How many pairs of a query and a token that it sees there are among `tokens` tokens.
     pub(crate) fn pairs(self, tokens: usize) -> usize {
         (0..tokens).map(|query| self.seen(query..query + 1, tokens).len()).sum()
     }
 }
 
-/// Scores that are held at once, where a panel has no more: few enough that these, and what they are made of, stay in the
-/// nearest cache.
+/// Scores that are held at once, where a panel has no more: few enough that these, and what they are made of, stay in
+/// the nearest cache.
 const SCORES: usize = 2048;
 
 /// Keys that are worked on at once: those of some panels.
