@@ -98,10 +98,22 @@ try {
   check((await verdict(page)) === first, 'undo gives the first rating back')
   check((await page.locator('.concept.overridden').count()) === 0, 'and no concept is supposed')
 
-  const tabs = page.locator('#tabs button')
-  await tabs.nth(1).click()
-  check((await tabs.nth(1).getAttribute('aria-pressed')) === 'true', 'words are marked for another concept')
-  check((await page.locator('#words mark').count()) > 5, 'words are marked')
+  // The first belief is supposed by now: its words are gone, the others' are there.
+  await page.locator('#words[aria-busy=false] mark').first().waitFor()
+  const noted = await row.locator('.reasons').innerText()
+  check(noted.includes('You said so') && (await row.locator('.reasons mark').count()) === 0, 'a supposed belief has no words')
+  await row.getByRole('button', { name: /^undo/ }).click()
+  await row.locator('.reasons mark').first().waitFor()
+  const shown = await page.locator('.reasons mark').allInnerTexts()
+  const passage = await page.locator('#words').innerText()
+  const read = await page.locator('#text').inputValue()
+  check(shown.length > 0 && shown.every((phrase) => read.includes(phrase)), 'each belief says which words it stands on')
+  check((await page.locator('.reasons li').allInnerTexts()).some((line) => /makes .* \([+−]\d\.\d\d\), /.test(line)), 'and what they do')
+  const marked = (await page.locator('#words mark').allInnerTexts()).join(' ').split(/\s+/).length
+  check(marked > 0 && marked <= read.split(/\s+/).length * 0.8, `few words of the text are marked: ${marked} of ${read.split(/\s+/).length}`)
+  check((await page.locator('#words .of').count()) > 0 && passage.length > read.length, 'each with the belief that it is for')
+  await page.waitForFunction(() => /all in/.test(document.querySelector('#timings').textContent) || /words found/.test(document.querySelector('#timings').textContent))
+  console.log(`     ${await page.locator('#timings').innerText()}`)
 
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme })

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::words::{Word, support};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pauses::{at_once, without_pauses};
 use crate::prediction::Prediction;
 
 /// How many texts are given to the engine at once.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 /// How words are masked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub struct Occlusion {
     pub concepts: Vec<ConceptOcclusion>,
     /// `[L][W]`: what each label logit loses, under the prediction's overrides.
     pub label_logits: Vec<Vec<f32>>,
+    /// The token id that stood in for each token of a word.
+    #[serde(skip)]
+    pub(super) replacement: u32,
 }
 
 /// What one concept loses with each word.
@@ -90,7 +94,15 @@ impl Prediction {
     pub fn occlusion(
         &self,
         options: &OcclusionOptions,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Occlusion> {
+        without_pauses(self.occlusion_with_pauses(options, at_once(progress)))
+    }
+
+    pub(super) async fn occlusion_with_pauses(
+        &self,
+        options: &OcclusionOptions,
+        mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Occlusion> {
         let replacement = self.replacement(options.replacement)?;
         if options.windows.is_empty() || options.windows.contains(&0) {
@@ -112,7 +124,7 @@ impl Prediction {
                 let label = self.label_logits_for(&without.concept_logits);
                 lost.add(window, self.losses(&without.concept_logits, &label));
             }
-            if progress(Progress { done: lost.runs, total }).is_break() {
+            if progress(Progress { done: lost.runs, total }).await.is_break() {
                 break;
             }
         }
@@ -133,6 +145,7 @@ impl Prediction {
             concepts: concepts.collect(),
             label_logits: (0..schema.label_count()).map(|l| row(of_concepts + l)).collect(),
             words: values.iter().map(|(word, _)| words[*word].clone()).collect(),
+            replacement,
         })
     }
 
