@@ -108,12 +108,12 @@ mod tests {
         assert_eq!(found(text, &[1.0; 12]).iter().map(Range::len).sum::<usize>(), 4);
         let apart = [1.0, 0.0, 0.0, 1.1, 0.0, 0.0, 1.2, 0.0, 0.0, 1.3, 0.0, 0.0];
         assert_eq!(found(text, &apart), [9..10, 6..7, 3..4]);
-        assert_eq!(phrases(Some(text), &words(text), &apart, 1), [9..10]);
+        assert_eq!(phrases(Some(text), &words(text), &apart, 1), vec![9..10; 1]);
     }
 
     #[test]
     fn punctuation_is_never_a_phrase_and_emoji_may_be_one() {
-        assert_eq!(found("good ! 🎉 …", &[0.1, 2.0, 1.5, 3.0]), [2..3]);
+        assert_eq!(found("good ! 🎉 …", &[0.1, 2.0, 1.5, 3.0]), vec![2..3; 1]);
         assert!(found("so so", &[-1.0, 0.0]).is_empty());
         assert!(found("", &[]).is_empty());
     }

@@ -46,7 +46,8 @@ pub struct Reason {
 
 /// Words that stand together, and what they do to a concept and through it to the label.
 ///
-/// Where words were masked out, the model ran without this very phrase; else its words' evidence was taken off the logits.
+/// Where words were masked out, the model ran without this very phrase; where that was ended early, it is taken for what the
+/// windows that hold its words give. Else its words' evidence was taken off the logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phrase {
@@ -86,14 +87,15 @@ struct Candidates {
     sides: [Vec<Range<usize>>; 2],
 }
 
-/// What phrases that are masked out together give: `[C]` for each concept.
-type Given = Vec<Vec<f32>>;
+/// What phrases give to the logits, each alone or some together: `[C]` for each concept.
+type Given = HashMap<Vec<Range<usize>>, Vec<Vec<f32>>>;
 
 impl Prediction {
     /// Why each concept is read as it is: one entry a concept, in the schema's order. Phrases are found by `occlusion`
-    /// where it has words, each then masked out by itself: a few runs of the model; else by evidence, without any run.
+    /// where it has words, each then masked out by itself: a few runs of the model, but none where `occlusion` was itself
+    /// ended early; else by evidence, without any run.
     ///
-    /// After every few runs `progress` is called; where it breaks, phrases that were not yet masked out are left out.
+    /// After every few runs `progress` is called; where it breaks, phrases not yet masked out have what the windows gave.
     ///
     /// # Errors
     /// `Engine` where the engine fails.
@@ -121,12 +123,14 @@ impl Prediction {
                 _ => self.candidates(k, evidence, occlusion),
             })
             .collect();
-        let given = match occlusion {
-            Some(occlusion) => {
-                self.masked_out(words, &candidates, occlusion.replacement, progress).await?
-            }
-            None => by_evidence(evidence, &candidates),
+        let wanted = wanted(&candidates);
+        let mut given = match occlusion {
+            Some(occlusion) => by_windows(words, occlusion, &wanted),
+            None => by_evidence(evidence, &wanted),
         };
+        if let Some(occlusion) = occlusion.filter(|occlusion| !occlusion.ended) {
+            self.mask_out(words, &wanted, occlusion.replacement, &mut given, progress).await?;
+        }
         let reason = |(k, candidates): (usize, &Candidates)| {
             let class = self.own_class(k);
             let concept = &self.model().schema().concepts[k];
@@ -176,34 +180,34 @@ impl Prediction {
         Candidates { sides: [chosen(&values, FOR), chosen(&against, AGAINST)] }
     }
 
-    /// What each phrase, and those of one side together, give: the model's logits less those of the text without them.
-    async fn masked_out(
+    /// Masks out each of `wanted`: what it gives is the model's logits less those of the text without it.
+    async fn mask_out(
         &self,
         words: &[Word],
-        candidates: &[Candidates],
+        wanted: &[Vec<Range<usize>>],
         replacement: u32,
+        given: &mut Given,
         mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<HashMap<Vec<Range<usize>>, Given>> {
-        let wanted = wanted(candidates);
+    ) -> Result<()> {
         let classes = self.model().schema().class_count();
-        let mut given = HashMap::new();
+        let now = self.concept_logits();
+        let mut done = 0;
         for batch in wanted.chunks(BATCH) {
             let without = |out: &Vec<Range<usize>>| {
                 self.ids_without(words, out.iter().cloned().flatten(), replacement)
             };
             let encoded = self.model().encode_ids(batch.iter().map(without).collect())?;
             for (out, without) in batch.iter().zip(encoded) {
-                let now = self.concept_logits();
                 let lost = now.iter().zip(&without.concept_logits).map(|(now, left)| now - left);
                 let lost: Vec<f32> = lost.collect();
                 given.insert(out.clone(), lost.chunks(classes).map(<[f32]>::to_vec).collect());
             }
-            let done = given.len();
+            done += batch.len();
             if progress(Progress { done, total: wanted.len() }).await.is_break() {
                 break;
             }
         }
-        Ok(given)
+        Ok(())
     }
 
     /// The phrases of concept k that are worth showing.
@@ -212,7 +216,7 @@ impl Prediction {
         k: usize,
         words: &[Word],
         candidates: &Candidates,
-        given: &HashMap<Vec<Range<usize>>, Given>,
+        given: &Given,
     ) -> Vec<Phrase> {
         let mut shown = Vec::new();
         for (side, sign) in candidates.sides.iter().zip([1.0, -1.0]) {
@@ -303,16 +307,28 @@ fn wanted(candidates: &[Candidates]) -> Vec<Vec<Range<usize>>> {
     wanted
 }
 
-/// What each phrase, and those of one side together, give by evidence: the sum over their words.
-fn by_evidence(
-    evidence: &WordEvidence,
-    candidates: &[Candidates],
-) -> HashMap<Vec<Range<usize>>, Given> {
+/// By evidence: the sums over the words.
+fn by_evidence(evidence: &WordEvidence, wanted: &[Vec<Range<usize>>]) -> Given {
     let of = |out: &Vec<Range<usize>>| {
         let sum =
             |row: &Vec<f32>| out.iter().map(|words| row[words.clone()].iter().sum::<f32>()).sum();
         let concepts = evidence.concepts.iter();
         concepts.map(|concept| concept.evidence.iter().map(sum).collect()).collect()
     };
-    wanted(candidates).into_iter().map(|out| (out.clone(), of(&out))).collect()
+    wanted.iter().map(|out| (out.clone(), of(out))).collect()
+}
+
+/// By the windows that held the words: the mean over a phrase's words, and the sum over phrases that are taken together.
+fn by_windows(words: &[Word], occlusion: &Occlusion, wanted: &[Vec<Range<usize>>]) -> Given {
+    let of = |out: &Vec<Range<usize>>| {
+        let values: Vec<Vec<usize>> =
+            out.iter().map(|phrase| occlusion.indices(&words[phrase.clone()])).collect();
+        let mean = |row: &[f32], of: &[usize]| {
+            of.iter().map(|&value| row[value]).sum::<f32>() / of.len().max(1) as f32
+        };
+        let sum = |row: &Vec<f32>| values.iter().map(|of| mean(row, of)).sum();
+        let concepts = occlusion.concepts.iter();
+        concepts.map(|concept| concept.logits.iter().map(sum).collect()).collect()
+    };
+    wanted.iter().map(|out| (out.clone(), of(out))).collect()
 }
