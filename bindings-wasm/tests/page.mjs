@@ -104,7 +104,8 @@ try {
   const phrases = await page.locator('.reasons mark').allInnerTexts()
   check(phrases.length > 0 && phrases.every((phrase) => text.includes(phrase)), 'beliefs say which words they stand on')
   const told = await page.locator('.reasons li').allInnerTexts()
-  check(told.some((line) => /(makes|speaks against) .* \([+−]\d\.\d\d\), .* [+−]\d\.\d\d$/.test(line)), 'and what these do')
+  const effect = /(makes|speaks against) .* \([+−]\d\.\d\d\), .* [+−]\d\.\d\d$/
+  check(told.some((line) => effect.test(line)), 'and what these do')
   const count = (words) => words.join(' ').split(/\s+/).filter(Boolean).length
   const marked = count(await page.locator('#words mark').allInnerTexts())
   check(marked > 0 && marked < count([text]), `not all words are marked: ${marked} of ${count([text])}`)

@@ -251,7 +251,9 @@ export async function explanations(api, read, name) {
   const words = found.evidence.words.filter(({ utf16 }) => utf16)
   for (const { text, utf16 } of words) check(expected.text.slice(utf16.start, utf16.end) === text, `word '${text}'`)
   for (const { phrases } of found.reasons) {
-    for (const { text, utf16 } of phrases) check(expected.text.slice(utf16.start, utf16.end) === text, `phrase '${text}'`)
+    for (const { text, utf16 } of phrases) {
+      check(expected.text.slice(utf16.start, utf16.end) === text, `phrase '${text}'`)
+    }
   }
   const heard = []
   const ended = prediction.explain({ occlusion: {}, onProgress: (progress) => heard.push(progress) > 9 })

@@ -61,7 +61,7 @@ fn check_effects(prediction: &Prediction, k: usize, phrase: &Phrase, lost: &[f32
     let probability = softmax(&own)[class] - softmax(&left)[class];
     assert!((phrase.probability - probability).abs() < 1e-4);
     let Some(change) = &phrase.label else { return };
-    // Through the concept layer, as for a text that has these logits; without overrides, which the model's own layer is.
+    // Through the concept layer, as for a text that has these logits; which is known without overrides.
     if prediction.concepts().any(|concept| concept.overridden) {
         return;
     }

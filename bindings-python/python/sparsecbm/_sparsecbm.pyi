@@ -172,8 +172,8 @@ class Prediction:
     ) -> Explanation:
         """Why: by concepts and by words, with the overrides that there are.
 
-        Words are masked out, five at a time and one at a time, many runs of the model: all, or the `occlusion` words with
-        the most evidence, or none where it is `False`; the phrases that matter are found by that, else by evidence.
+        Words are masked out, five at a time and one at a time, many runs of the model: all, or the `occlusion` words
+        with the most evidence, or none where it is `False`. The phrases that matter come from that, else from evidence.
         `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at that path.
         `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
         """

@@ -57,7 +57,7 @@ fn phrases_are_told_with_what_they_do_on_every_surface() {
     let page = std::fs::read_to_string(page).expect("a page");
     let explanation = json(run([&"explain", &tiny(), &REVIEW, &"--json"]));
     let mut seen = 0;
-    for reason in explanation["reasons"].as_array().expect("one a concept") {
+    for reason in explanation["reasons"].as_array().expect("one per concept") {
         for phrase in reason["phrases"].as_array().expect("a list") {
             let text = phrase["text"].as_str().expect("a text");
             let end = |end: &str| phrase["utf8"][end].as_u64().expect("a place") as usize;

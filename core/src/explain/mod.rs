@@ -61,7 +61,8 @@ pub struct Explanation {
     pub counterfactual: Option<Counterfactual>,
     /// Which concept to ask a person about, best first; overridden concepts are left out.
     pub suggestions: Vec<Suggestion>,
-    /// For each concept the few phrases that matter, by occlusion where it was asked for, else by evidence: what to show first.
+    /// For each concept the few phrases that matter, by occlusion where it was asked for, else by evidence: what to
+    /// show first.
     pub reasons: Vec<Reason>,
     /// What each word adds to each concept logit.
     pub evidence: WordEvidence,
@@ -98,8 +99,9 @@ impl Prediction {
         self.explain_with_progress(options, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Prediction::explain`]; `progress` hears of occlusion, then of its reasons, then of integrated gradients, and may
-    /// end each early: see [`Prediction::occlusion`], [`Prediction::reasons`] and [`Prediction::integrated_gradients`].
+    /// As [`Prediction::explain`]; `progress` hears of occlusion, then of its reasons, then of integrated gradients,
+    /// and may end each early: see [`Prediction::occlusion`], [`Prediction::reasons`] and
+    /// [`Prediction::integrated_gradients`].
     ///
     /// # Errors
     /// As [`Prediction::explain`].

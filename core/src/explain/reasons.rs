@@ -23,11 +23,11 @@ const MUCH: f32 = 0.1;
 const SUPPORT: f32 = 0.9;
 const A_POINT: f32 = 0.01;
 
-/// A phrase is left out where another of the same concept has so many times its support.
+/// A phrase is left out where another of the same concept has this many times its support.
 const TIMES: f32 = 3.0;
 
-/// Why the model reads a concept as it does: the few phrases of the text that matter. What is to be shown is chosen here, once,
-/// so that it is the same wherever it is shown.
+/// Why the model reads a concept as it does: the few phrases of the text that matter. What is to be shown is chosen
+/// here, once, so that it is the same wherever it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Reason {
@@ -40,14 +40,15 @@ pub struct Reason {
     /// Which question the concept's override asks, if it has one. Where it is supposed to be otherwise, no word is its
     /// reason; where it is corrected, the phrases are those that the model had read.
     pub question: Option<Question>,
-    /// Phrases for the class, then phrases against it, each the one with most support first; none where nothing stands out.
+    /// Phrases for the class, then phrases against it, each the one with most support first; none where nothing stands
+    /// out.
     pub phrases: Vec<Phrase>,
 }
 
 /// Words that stand together, and what they do to a concept and through it to the label.
 ///
-/// Where words were masked out, the model ran without this very phrase; where that was ended early, it is taken for what the
-/// windows that hold its words give. Else its words' evidence was taken off the logits.
+/// Where words were masked out, the model ran without this very phrase; where that was ended early, it is taken for
+/// what the windows that hold its words give. Else its words' evidence was taken off the logits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Phrase {
@@ -91,11 +92,12 @@ struct Candidates {
 type Given = HashMap<Vec<Range<usize>>, Vec<Vec<f32>>>;
 
 impl Prediction {
-    /// Why each concept is read as it is: one entry a concept, in the schema's order. Phrases are found by `occlusion`
-    /// where it has words, each then masked out by itself: a few runs of the model, but none where `occlusion` was itself
-    /// ended early; else by evidence, without any run.
+    /// Why each concept is read as it is: one entry per concept, in the schema's order. Phrases are found by `occlusion`
+    /// where it has words, each then masked out by itself: a few runs of the model, but none where `occlusion` was
+    /// itself ended early; else by evidence, without any run.
     ///
-    /// After every few runs `progress` is called; where it breaks, phrases not yet masked out have what the windows gave.
+    /// After every few runs `progress` is called; where it breaks, phrases not yet masked out have what the windows
+    /// gave.
     ///
     /// # Errors
     /// `Engine` where the engine fails.
@@ -318,7 +320,7 @@ fn by_evidence(evidence: &WordEvidence, wanted: &[Vec<Range<usize>>]) -> Given {
     wanted.iter().map(|out| (out.clone(), of(out))).collect()
 }
 
-/// By the windows that held the words: the mean over a phrase's words, and the sum over phrases that are taken together.
+/// By the windows that held the words: the mean over a phrase's words, and the sum over phrases taken together.
 fn by_windows(words: &[Word], occlusion: &Occlusion, wanted: &[Vec<Range<usize>>]) -> Given {
     let of = |out: &Vec<Range<usize>>| {
         let values: Vec<Vec<usize>> =

@@ -1,4 +1,4 @@
-// One concept as a control: where the model's belief stands between the classes, to be grabbed; and why it stands there.
+// One concept as a control: where the model's belief stands between the classes, to be grabbed; and why there.
 import { emphasise, showReason } from './words.js'
 
 /** Distance that an arrow key moves a belief. */

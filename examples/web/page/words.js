@@ -11,7 +11,8 @@ const element = (tag, className, ...children) => {
 
 /** The text from its start to `end`; `marks` begin and end at places of it. */
 function pieces(text, marks) {
-  const bounds = [...new Set([0, text.length, ...marks.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b)
+  const ends = new Set([0, text.length, ...marks.flatMap(({ start, end }) => [start, end])])
+  const bounds = [...ends].sort((a, b) => a - b)
   return bounds.slice(1).map((end, index) => {
     const start = bounds[index]
     return { text: text.slice(start, end), over: marks.filter((mark) => mark.start <= start && end <= mark.end), end }
@@ -19,8 +20,8 @@ function pieces(text, marks) {
 }
 
 /**
- * Shows `text` with the phrases of `reasons` marked, each with its concept; undefined where they are still looked for. What
- * stands from `unread` on did not fit into the model.
+ * Shows `text` with the phrases of `reasons` marked, each with its concept; undefined where they are still looked for.
+ * What stands from `unread` on did not fit into the model.
  */
 export function showWords(text, reasons, unread) {
   const marks = (reasons ?? []).flatMap(({ concept, phrases }) =>
@@ -33,7 +34,8 @@ export function showWords(text, reasons, unread) {
       const kinds = [...new Set(over.map(({ against }) => (against ? 'against' : 'for')))].join(' ')
       const mark = element('mark', kinds, text)
       mark.dataset.concepts = JSON.stringify(over.map(({ concept }) => concept))
-      const names = over.filter((one) => one.end === end).map(({ concept, against }) => (against ? `against ${concept}` : concept))
+      const ending = over.filter((one) => one.end === end)
+      const names = ending.map(({ concept, against }) => (against ? `against ${concept}` : concept))
       return names.length > 0 ? [mark, element('small', 'of', names.join(', '))] : [mark]
     }),
     ...(unread < text.length ? [element('span', 'unread', text.slice(unread))] : []),
