@@ -151,7 +151,6 @@ fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
 /// Why, in words and tables, coloured.
 pub fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     let label = prediction.label();
-    let bold = Style::new().bold();
     let mut answer = format!("{}\n", tables::label(&label));
     if prediction.dropped_tokens() > 0 {
         let dropped = prediction.dropped_tokens();
