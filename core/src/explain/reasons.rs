@@ -92,9 +92,9 @@ struct Candidates {
 type Given = HashMap<Vec<Range<usize>>, Vec<Vec<f32>>>;
 
 impl Prediction {
-    /// Why each concept is read as it is: one entry per concept, in the schema's order. Phrases are found by `occlusion`
-    /// where it has words, each then masked out by itself: a few runs of the model, but none where `occlusion` was
-    /// itself ended early; else by evidence, without any run.
+    /// Why each concept is read as it is: one entry per concept, in the schema's order. Phrases are found by
+    /// `occlusion` where it has words, each then masked out by itself: a few runs of the model, but none where
+    /// `occlusion` was itself ended early; else by evidence, without any run.
     ///
     /// After every few runs `progress` is called; where it breaks, phrases not yet masked out have what the windows
     /// gave.
