@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
-use sparsecbm::explain::{IntegratedOptions, OcclusionOptions, Policy, SuggestOptions};
+use sparsecbm::explain::{IntegratedOptions, OcclusionOptions, Policy, Reason, SuggestOptions};
 use sparsecbm::{ErrorKind, ExplainOptions};
 
 use crate::error::{to_python, told, wrong};
@@ -61,6 +62,23 @@ impl Explanation {
         Ok(Explanation { prediction: prediction.clone().unbind(), inner })
     }
 
+    /// The explanation that is shown where none was asked for: with as many masked words as a second allows.
+    pub(crate) fn shown(prediction: &Bound<'_, Prediction>) -> PyResult<Explanation> {
+        prediction.get().model.get().expect_own_process()?;
+        let inner = &prediction.get().inner;
+        let mut options = ExplainOptions::default();
+        options.occlusion = Some(OcclusionOptions::default());
+        let end = Instant::now() + Duration::from_secs(1);
+        let explanation = prediction.py().detach(|| {
+            inner.explain_with_progress(&options, |_| match Instant::now() < end {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        });
+        let inner = explanation.map_err(to_python)?;
+        Ok(Explanation { prediction: prediction.clone().unbind(), inner })
+    }
+
     fn report<'py>(
         &self,
         py: Python<'py>,
@@ -79,11 +97,11 @@ pub(crate) fn suggest_options(
     Ok(options)
 }
 
-/// `False`, `True` for all words, or how many.
+/// `False`, `True` for all words, as where nothing is given, or how many.
 pub(crate) fn occlusion_options(
     given: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Option<OcclusionOptions>> {
-    let Some(given) = given else { return Ok(None) };
+    let Some(given) = given else { return Ok(Some(OcclusionOptions::default())) };
     if let Ok(all) = given.cast::<PyBool>() {
         return Ok(all.is_true().then(OcclusionOptions::default));
     }
@@ -141,6 +159,12 @@ impl Explanation {
     #[getter]
     fn suggestions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.report(py, &self.inner.suggestions)
+    }
+
+    /// For each concept the few phrases that matter: what to show first.
+    #[getter]
+    fn reasons<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.report(py, &self.inner.reasons)
     }
 
     /// What each word adds to each concept logit, exactly.
@@ -208,19 +232,15 @@ impl Explanation {
     }
 
     fn __repr__(&self) -> String {
-        let asked = [
-            ("occlusion", self.inner.occlusion.is_some()),
-            ("integrated", self.inner.integrated.is_some()),
-            ("faithfulness", !self.inner.faithfulness.is_empty()),
-        ];
-        let parts = asked.iter().filter(|(_, there)| *there).map(|(name, _)| *name);
-        let label = &self.inner.contributions.label;
+        let (label, reasons) = (&self.inner.contributions.label, &self.inner.reasons);
         let class = self.prediction.get().inner.label().class;
-        let with: Vec<&str> = parts.collect();
-        match with.is_empty() {
-            true => format!("Explanation({label}: {class})"),
-            false => format!("Explanation({label}: {class}, with {})", with.join(", ")),
-        }
+        let best = |reason: &Reason| {
+            let phrase = reason.phrases.first().filter(|phrase| phrase.support > 0.0)?;
+            Some(format!("{} {}: {:?}", reason.concept, reason.class, phrase.text))
+        };
+        let told: String =
+            reasons.iter().filter_map(best).map(|told| format!("; {told}")).collect();
+        format!("Explanation({label}: {class}{told})")
     }
 
     /// For IPython: what the command prints.

@@ -214,9 +214,10 @@ impl Prediction {
 
     /// Why: by concepts and by words, with the overrides that there are.
     ///
-    /// `occlusion` masks words out, five at a time and one at a time, many runs of the model: all, or the N with the
-    /// most evidence. `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at
-    /// that path. `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
+    /// Words are masked out, five at a time and one at a time, many runs of the model: all, or the `occlusion` words
+    /// with the most evidence, or none where it is `False`. The phrases that matter come from that, else from evidence.
+    /// `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at that path.
+    /// `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
     #[pyo3(signature = (*, occlusion=None, integrated=None, faithfulness=false, policy="combined", costs=None))]
     fn explain(
         this: &Bound<'_, Self>,
@@ -276,7 +277,7 @@ impl Prediction {
     }
 
     fn _repr_html_(this: &Bound<'_, Self>) -> PyResult<String> {
-        Explanation::make(this, &sparsecbm::ExplainOptions::default())?._repr_html_(this.py())
+        Explanation::shown(this)?._repr_html_(this.py())
     }
 }
 

@@ -31,7 +31,7 @@ fn loads<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     py.import("json")?.call_method1("loads", (json,))
 }
 
-/// Turns each word's bytes and UTF-16 units into `start` and `end` in characters.
+/// Turns each word's and phrase's bytes and UTF-16 units into `start` and `end` in characters.
 fn place_words(value: &mut Value, characters: &Characters) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| place_words(item, characters)),
@@ -50,8 +50,10 @@ fn place_word(word: &mut Map<String, Value>, characters: &Characters) {
         let byte = bytes.get(end).and_then(Value::as_u64);
         word.insert(end.into(), json!(byte.map(|byte| characters.at(byte as usize))));
     }
-    if let Some(positions) = word.get_mut("positions") {
-        *positions = json!([positions["start"], positions["end"]]);
+    for range in ["positions", "words"] {
+        if let Some(range) = word.get_mut(range) {
+            *range = json!([range["start"], range["end"]]);
+        }
     }
 }
 

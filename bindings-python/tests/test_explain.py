@@ -32,7 +32,26 @@ def test_contributions_and_evidence_are_exact(cebab: Model) -> None:
         np.testing.assert_allclose(logits, prediction.concept_logits[k], atol=1e-4)
     for word in explanation.evidence["words"]:
         assert REVIEW[word["start"] : word["end"]] == word["text"]
-    assert explanation.occlusion is None and explanation.integrated is None and explanation.faithfulness == []
+    assert explanation.integrated is None and explanation.faithfulness == []
+
+
+def test_reasons_are_few_phrases_of_the_text(cebab: Model) -> None:
+    text = "Très 🎉 wonderful pasta, but the music was so loud that we had to shout."
+    prediction = cebab.predict(text)
+    explanation = prediction.explain()
+    noise = next(reason for reason in explanation.reasons if reason["concept"] == "noise")
+    assert noise["class"] == "negative" and noise["question"] is None and "loud" in repr(explanation)
+    phrase = noise["phrases"][0]
+    assert "loud" in phrase["text"] and phrase["support"] > 0 and phrase["probability"] > 0
+    assert phrase["start"] is not None and text[phrase["start"] : phrase["end"]] == phrase["text"]
+    words = explanation.evidence["words"][slice(*phrase["words"])]
+    assert (words[0]["start"], words[-1]["end"]) == (phrase["start"], phrase["end"])
+    assert phrase["label"] is not None and phrase["label"]["expected_value"] is not None
+    assert phrase["text"] in str(explanation) and phrase["text"] in prediction._repr_html_()
+    supposed, corrected = (ask(noise="positive").explain() for ask in (prediction.suppose, prediction.correct))
+    told = [next(r for r in each.reasons if r["concept"] == "noise") for each in (supposed, corrected)]
+    assert told[0]["phrases"] == [] and told[0]["question"] == "suppose"
+    assert told[1]["phrases"][0]["text"] == phrase["text"] and told[1]["phrases"][0]["label"] is None
 
 
 def test_as_the_command_explains(exported: Exported) -> None:
@@ -41,6 +60,9 @@ def test_as_the_command_explains(exported: Exported) -> None:
     explanation = model.predict(text).explain(occlusion=True, integrated=True, faithfulness=True)
     told = command("explain", exported("tiny"), text, "--integrated", "--faithfulness")
     found: dict[str, Any] = {**explanation.to_dict()}
+    assert len(found["reasons"]) == len(told["reasons"])
+    for mine, other in zip(found["reasons"], told["reasons"], strict=True):
+        assert [phrase["text"] for phrase in mine["phrases"]] == [phrase["text"] for phrase in other["phrases"]]
     for name in ("contributions", "what_if", "counterfactual", "suggestions", "faithfulness"):
         assert near(found[name], told[name]), name
     for name in ("evidence", "occlusion", "integrated"):
@@ -60,7 +82,8 @@ def test_options(cebab: Model) -> None:
     prediction = cebab.predict(REVIEW)
     some = prediction.explain(occlusion=3).occlusion
     assert some is not None and len(some["words"]) == 3 and not some["complete"]
-    assert prediction.explain(occlusion=0).occlusion is None
+    assert prediction.explain(occlusion=0).occlusion is None and prediction.explain(occlusion=False).occlusion is None
+    assert prediction.explain().occlusion is not None
     suggestions = prediction.suggest(policy="uncertainty", costs={"noise": 1000})
     assert suggestions[-1]["concept"] == "noise" and suggestions[-1]["cost"] == 1000
     assert [s["concept"] for s in prediction.correct(noise="negative").suggest()].count("noise") == 0

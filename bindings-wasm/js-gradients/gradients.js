@@ -3,6 +3,7 @@ import { SparseCbmError } from './error.js'
 import { fill } from './model.js'
 import { guarded, inner } from './module.js'
 import { only } from './options.js'
+import { finish } from './work.js'
 
 /** Methods for the package's scripts alone: one makes gradients of a loader, the others begin something long. */
 export const made = Symbol('made')
@@ -92,32 +93,4 @@ function own(object, kind, place) {
 function named(text, place) {
   if (typeof text === 'string') return text
   throw new SparseCbmError('input', place, text === null ? 'null' : typeof text, 'a name')
-}
-
-/** The result of something long, all of whose steps are done at once. */
-function finish(work, onProgress) {
-  try {
-    let goOn = true
-    for (;;) {
-      const result = guarded(() => work.step(goOn))
-      if (result) return result
-      goOn = onProgress?.(work.progress()) !== false
-    }
-  } finally {
-    work.free()
-  }
-}
-
-/** The same with `pause(progress)` between two steps, a promise of whether to go on. */
-export async function finishWithPauses(work, pause) {
-  try {
-    let goOn = true
-    for (;;) {
-      const result = guarded(() => work.step(goOn))
-      if (result) return result
-      goOn = await pause(work.progress())
-    }
-  } finally {
-    work.free()
-  }
 }

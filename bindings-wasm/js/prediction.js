@@ -1,6 +1,10 @@
 import { SparseCbmError } from './error.js'
 import { guarded, inner } from './module.js'
 import { only } from './options.js'
+import { finish } from './work.js'
+
+/** The method of predictions that begins an explanation, for the package's scripts alone. */
+export const explaining = Symbol('explaining')
 
 /** What a model says of a text; never changes. */
 export class Prediction {
@@ -57,10 +61,8 @@ export class Prediction {
     return new Prediction(guarded(() => this[inner]().undo(concept)))
   }
 
-  explain(options = {}) {
-    only(options, ['policy', 'costs', 'occlusion', 'faithfulness'], 'explain: options')
-    only(options?.occlusion, ['maxWords', 'windows'], 'explain: occlusion')
-    return guarded(() => this[inner]().explain(options))
+  explain({ onProgress, ...options } = {}) {
+    return finish(this[explaining](options), onProgress)
   }
 
   suggestInterventions(options = {}) {
@@ -76,6 +78,12 @@ export class Prediction {
   free() {
     this.#raw?.free()
     this.#raw = undefined
+  }
+
+  [explaining](options = {}) {
+    only(options, ['policy', 'costs', 'occlusion', 'faithfulness', 'onProgress'], 'explain: options')
+    only(options.occlusion, ['maxWords', 'windows', 'timeLimit'], 'explain: occlusion')
+    return guarded(() => this[inner]().explain(options))
   }
 
   [inner]() {

@@ -6,6 +6,7 @@ use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, Policy, SuggestO
 use wasm_bindgen::JsValue;
 
 use crate::error::wrong_input;
+use crate::pausing::Deadline;
 
 /// `ExplainOptions` as JavaScript writes them.
 #[derive(Default, Deserialize)]
@@ -22,15 +23,18 @@ struct Options {
 struct Occlusion {
     max_words: Option<usize>,
     windows: Option<Vec<usize>>,
+    /// Milliseconds.
+    time_limit: Option<f64>,
 }
 
-/// The options in a JavaScript object.
-pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
+/// The options in a JavaScript object, and when it is to end.
+pub(crate) fn options(object: JsValue) -> Result<(ExplainOptions, Deadline), JsValue> {
     let read: Options = serde_wasm_bindgen::from_value(object).map_err(|e| {
-        let expected =
-            "{policy, costs, occlusion: {maxWords, windows}, faithfulness}, each of them optional";
+        let expected = "{policy, costs, occlusion: {maxWords, windows, timeLimit}, faithfulness}, each \
+                        of them optional";
         wrong_input("explain: options", &e.to_string(), expected)
     })?;
+    let limit = read.occlusion.as_ref().and_then(|occlusion| occlusion.time_limit);
     let mut options = ExplainOptions::default();
     options.suggest.policy = read.policy;
     options.suggest.costs = read.costs;
@@ -41,7 +45,7 @@ pub(crate) fn options(object: JsValue) -> Result<ExplainOptions, JsValue> {
         options
     });
     options.faithfulness = read.faithfulness.then(FaithfulnessOptions::default);
-    Ok(options)
+    Ok((options, Deadline::after(limit)?))
 }
 
 /// `SuggestOptions` as JavaScript writes them.

@@ -1,6 +1,4 @@
-use std::ops::ControlFlow;
-
-use js_sys::{Date, Reflect};
+use js_sys::Reflect;
 use serde::{Deserialize, Serialize};
 use sparsecbm::edit::{EditOptions, EditProgress, EditTask};
 use sparsecbm::explain::{IntegratedOptions, Progress};
@@ -9,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::error::{to_js, wrong_input};
 use crate::model::{Loader, RawModel};
-use crate::pausing::RawWork;
+use crate::pausing::{Deadline, RawWork};
 use crate::prediction::RawPrediction;
 use crate::report::{plain, report};
 
@@ -51,13 +49,6 @@ struct Searched {
     flips: usize,
     turned: usize,
     broken: usize,
-}
-
-/// How many classes of concepts are done.
-#[derive(Serialize)]
-struct Done {
-    done: usize,
-    total: usize,
 }
 
 #[wasm_bindgen]
@@ -108,19 +99,14 @@ impl RawGradients {
         options.max_share = limits.max_share.unwrap_or(options.max_share);
         options.guard_weight = limits.guard_weight.unwrap_or(options.guard_weight);
         options.rounds = limits.rounds.unwrap_or(options.rounds);
-        let limit = limits.time_limit.unwrap_or(f64::INFINITY);
-        if limit.is_nan() || limit < 0.0 {
-            return Err(wrong_input("timeLimit", &limit.to_string(), "milliseconds, 0 or more"));
-        }
-        // The crate itself has no clock here.
-        let end = Date::now() + limit;
+        let end = Deadline::after(limits.time_limit)?;
         let (gradients, task) = (self.gradients.clone(), task.task.clone());
         Ok(RawWork::new(|pauses| async move {
             let progress = async |now: EditProgress| {
                 let (runs, flips) = (now.runs, now.flips);
                 let now = Searched { runs, flips, turned: now.turned, broken: now.broken };
                 pauses.tell(&now).await?;
-                if Date::now() < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                end.look()
             };
             let edit =
                 gradients.edit_with_pauses(&task, &options, progress).await.map_err(to_js)?;
@@ -148,8 +134,7 @@ impl RawGradients {
         options.baseline = given.baseline;
         let prediction = prediction.prediction.clone();
         Ok(RawWork::new(|pauses| async move {
-            let progress =
-                async |now: Progress| pauses.tell(&Done { done: now.done, total: now.total }).await;
+            let progress = async |now: Progress| pauses.explained(now).await;
             let found = prediction.integrated_gradients_with_pauses(&options, progress).await;
             report(&found.map_err(to_js)?)
         }))

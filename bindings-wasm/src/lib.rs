@@ -8,7 +8,6 @@ mod gradients;
 mod model;
 mod overrides;
 mod panicked;
-#[cfg(feature = "gradients")]
 mod pausing;
 mod prediction;
 mod report;
@@ -19,7 +18,6 @@ mod trial;
 pub use gradients::{RawEditTask, RawGradients};
 pub use model::{Loader, RawModel};
 pub use panicked::take_panic;
-#[cfg(feature = "gradients")]
 pub use pausing::RawWork;
 pub use prediction::RawPrediction;
 #[cfg(feature = "trial")]

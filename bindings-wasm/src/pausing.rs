@@ -5,9 +5,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use js_sys::Date;
 use serde::Serialize;
+use sparsecbm::explain::Progress;
 use wasm_bindgen::prelude::*;
 
+use crate::error::wrong_input;
 use crate::report::plain;
 
 /// Something that takes seconds, step by step: so the scripts can hear messages between two steps.
@@ -22,6 +25,17 @@ pub struct RawWork {
 pub(crate) struct Pauses {
     progress: RefCell<JsValue>,
     is_ended: Cell<bool>,
+}
+
+/// When work is to end at its next pause: the crate itself has no clock here.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline(f64);
+
+/// How many runs are done, or classes of concepts.
+#[derive(Serialize)]
+struct Done {
+    done: usize,
+    total: usize,
 }
 
 impl RawWork {
@@ -53,7 +67,28 @@ impl RawWork {
     }
 }
 
+impl Deadline {
+    /// That of a `timeLimit` in milliseconds; never where none is given.
+    pub(crate) fn after(limit: Option<f64>) -> Result<Deadline, JsValue> {
+        let limit = limit.unwrap_or(f64::INFINITY);
+        if limit.is_nan() || limit < 0.0 {
+            return Err(wrong_input("timeLimit", &limit.to_string(), "milliseconds, 0 or more"));
+        }
+        Ok(Deadline(Date::now() + limit))
+    }
+
+    /// Whether there is time left.
+    pub(crate) fn look(self) -> ControlFlow<()> {
+        if Date::now() < self.0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
 impl Pauses {
+    /// [`Pauses::tell`] of what an explanation tells.
+    pub(crate) async fn explained(&self, progress: Progress) -> ControlFlow<()> {
+        self.tell(&Done { done: progress.done, total: progress.total }).await
+    }
+
     /// Pauses; whether to go on then.
     pub(crate) async fn tell(&self, progress: &impl Serialize) -> ControlFlow<()> {
         let Ok(progress) = plain(progress) else { return ControlFlow::Break(()) };

@@ -1,10 +1,12 @@
 use serde::Serialize;
+use sparsecbm::explain::Progress;
 use sparsecbm::{Prediction, Question};
 use wasm_bindgen::prelude::*;
 
 use crate::error::to_js;
 use crate::explain;
 use crate::overrides;
+use crate::pausing::RawWork;
 use crate::report::{plain, report};
 
 /// A prediction and its overrides.
@@ -121,9 +123,17 @@ impl RawPrediction {
         undone.map(RawPrediction::new).map_err(to_js)
     }
 
-    /// Why.
-    pub fn explain(&self, options: JsValue) -> Result<JsValue, JsValue> {
-        report(&self.prediction.explain(&explain::options(options)?).map_err(to_js)?)
+    /// Why; it pauses between runs of the model, and ends there where it is to.
+    pub fn explain(&self, options: JsValue) -> Result<RawWork, JsValue> {
+        let (options, end) = explain::options(options)?;
+        let prediction = self.prediction.clone();
+        Ok(RawWork::new(|pauses| async move {
+            let progress = async |now: Progress| {
+                pauses.explained(now).await?;
+                end.look()
+            };
+            report(&prediction.explain_with_pauses(&options, progress).await.map_err(to_js)?)
+        }))
     }
 
     /// The concepts worth asking a person about, the best first.

@@ -98,10 +98,30 @@ try {
   check((await verdict(page)) === first, 'undo gives the first rating back')
   check((await page.locator('.concept.overridden').count()) === 0, 'and no concept is supposed')
 
-  const tabs = page.locator('#tabs button')
-  await tabs.nth(1).click()
-  check((await tabs.nth(1).getAttribute('aria-pressed')) === 'true', 'words are marked for another concept')
-  check((await page.locator('#words mark').count()) > 5, 'words are marked')
+  await page.waitForFunction(() => /words found in/.test(document.querySelector('#timings').textContent))
+  await page.locator('#words[aria-busy=false] mark').first().waitFor()
+  const text = await page.locator('#text').inputValue()
+  const phrases = await page.locator('.reasons mark').allInnerTexts()
+  check(phrases.length > 0 && phrases.every((phrase) => text.includes(phrase)), 'beliefs say which words they stand on')
+  const told = await page.locator('.reasons li').allInnerTexts()
+  const effect = /(makes|speaks against) .* \([+−]\d\.\d\d\), .* [+−]\d\.\d\d$/
+  check(told.some((line) => effect.test(line)), 'and what these do')
+  const count = (words) => words.join(' ').split(/\s+/).filter(Boolean).length
+  const marked = count(await page.locator('#words mark').allInnerTexts())
+  check(marked > 0 && marked < count([text]), `not all words are marked: ${marked} of ${count([text])}`)
+  check((await page.locator('#words .of').count()) > 0, 'and those that are with their belief')
+  const own = await row.locator('.reasons').innerText()
+  await row.locator('.classes button[aria-pressed=false]').first().click()
+  await row.getByText('You said so').waitFor()
+  check((await row.locator('.reasons mark').count()) === 0, 'a belief that is supposed stands on no words')
+  if (await row.getByRole('checkbox').count()) {
+    await row.getByRole('checkbox').check()
+    await row.getByText(/was read as|spoke against|stand out/).first().waitFor()
+    check(true, 'one that is corrected shows what was read')
+  }
+  await row.getByRole('button', { name: /^undo/ }).click()
+  await page.waitForFunction((own) => document.querySelector('.reasons').innerText === own, own)
+  check(true, 'and undone, it stands on its words again')
 
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme })

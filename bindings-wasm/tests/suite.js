@@ -250,6 +250,15 @@ export async function explanations(api, read, name) {
   same(found, inCamelCase(expected), 'explanation', 1e-4)
   const words = found.evidence.words.filter(({ utf16 }) => utf16)
   for (const { text, utf16 } of words) check(expected.text.slice(utf16.start, utf16.end) === text, `word '${text}'`)
+  for (const { phrases } of found.reasons) {
+    for (const { text, utf16 } of phrases) {
+      check(expected.text.slice(utf16.start, utf16.end) === text, `phrase '${text}'`)
+    }
+  }
+  const heard = []
+  const ended = prediction.explain({ occlusion: {}, onProgress: (progress) => heard.push(progress) > 9 })
+  check(heard[0].done < heard[0].total && !ended.occlusion.complete, 'an end by onProgress is not heard')
+  check(!prediction.explain({ occlusion: { timeLimit: 0 } }).occlusion.complete, 'a time limit is not kept')
   const suggestions = prediction.suggestInterventions()
   check(JSON.stringify(suggestions) === JSON.stringify(found.suggestions), 'suggestions alone are others')
   const { concept, score } = suggestions[0]
@@ -392,6 +401,7 @@ export async function errors(api, read, name) {
   await expect('input', () => prediction.explain({ policy: 'astrology' }), 'astrology')
   await expect('input', () => prediction.explain({ polcy: 'uncertainty' }), 'polcy', 'policy')
   await expect('input', () => prediction.explain({ occlusion: { words: 2 } }), 'words', 'maxWords')
+  await expect('input', () => prediction.explain({ occlusion: { timeLimit: -1 } }), 'timeLimit')
   await expect('input', () => prediction.suggestInterventions({ policies: [] }), 'policies', 'policy')
   await expect('input', () => prediction.suggestInterventions({ costs: { colour: 2 } }), 'colour')
   await expect('input', () => prediction.suggestInterventions({ costs: { [concept]: 0 } }), 'above 0')

@@ -46,11 +46,16 @@ one
 is<Is<NonNullable<ReturnType<typeof one.concept>['question']>, Question>>()
 is<Is<Question, 'suppose' | 'correct'>>()
 is<Is<Explanation['contributions']['rest'], readonly number[]>>()
+one.explain().reasons.flatMap(({ phrases }) => phrases.map(({ label }) => label?.expectedValue ?? 0))
 is<Is<typeof model.schema.intervention, 'suppose-correct' | 'effect' | 'replace'>>()
 is<Is<typeof model.schema.label.values, readonly number[] | undefined>>()
 one.intervene({ noise: 'positive', food: [0.1, 0.9, 0], service: { logits: [1, 2, 3] }, ambiance: 2 }).undo('noise')
-one.explain({ policy: 'uncertainty', costs: { noise: 2 }, occlusion: { maxWords: 10, windows: [5, 1] } }).counterfactual
-  ?.changes[0]?.toIndex
+one.explain({
+  policy: 'uncertainty',
+  costs: { noise: 2 },
+  occlusion: { maxWords: 10, windows: [5, 1], timeLimit: 50 },
+  onProgress: ({ done, total }) => done < total,
+}).counterfactual?.changes[0]?.toIndex
 
 is<Is<ReturnType<typeof one.suggestInterventions>, Suggestion[]>>()
 one.suggestInterventions({ policy: 'expected-change', costs: { noise: 2 } })[0]?.concept

@@ -1,5 +1,7 @@
 /** Why a model says what it says, and which concept to ask about. */
 
+import type { Question } from './index.js'
+
 /** By what concepts are ranked for asking a person about. */
 export type Policy = 'uncertainty' | 'contribution' | 'expected-change' | 'combined'
 
@@ -13,11 +15,14 @@ export interface SuggestOptions {
 export interface ExplainOptions extends SuggestOptions {
   /**
    * Masks out words, `windows` of them at a time, each number at every place of the text: a run of the model a place.
-   * By default [5, 1]. `maxWords`: only the words with the most evidence.
+   * By default [5, 1]. `maxWords`: only the words with the most evidence. `timeLimit`: milliseconds after which it
+   * keeps what it found; windows that lie side by side come first, so that every word soon has a value.
    */
-  occlusion?: { maxWords?: number; windows?: number[] }
+  occlusion?: { maxWords?: number; windows?: number[]; timeLimit?: number }
   /** Puts the orders of words to the test: many runs of the model. */
   faithfulness?: boolean
+  /** Hears how many runs of the model are done, of words masked out and then of phrases; `false` ends them. */
+  onProgress?: (progress: { readonly done: number; readonly total: number }) => boolean | void
 }
 
 /**
@@ -31,6 +36,8 @@ export interface Explanation {
   /** The smallest set of concept changes that gives another label; null where none does. */
   readonly counterfactual: Counterfactual | null
   readonly suggestions: readonly Suggestion[]
+  /** For each concept the few phrases that matter: what to show first. */
+  readonly reasons: readonly Reason[]
   readonly evidence: WordEvidence
   /** What the model loses with each word; null where not asked for. */
   readonly occlusion: Occlusion | null
@@ -109,6 +116,41 @@ export interface Word {
   readonly utf16: Range | null
   /** Its tokens. */
   readonly positions: Range
+}
+
+/** Why the model reads a concept as it does. */
+export interface Reason {
+  readonly concept: string
+  /** What the model itself reads in the text, whatever the overrides. */
+  readonly class: string
+  readonly classIndex: number
+  /** What its override asks, if it has one: a supposed concept has no phrases, a corrected one those that were read. */
+  readonly question: Question | null
+  /** Phrases for the class, then phrases against it; none where nothing stands out. */
+  readonly phrases: readonly Phrase[]
+}
+
+/** Words that stand together, and what they do. */
+export interface Phrase {
+  readonly text: string
+  /** Indices of its words among those of the evidence. */
+  readonly words: Range
+  readonly utf8: Range | null
+  /** As `String.prototype.slice` counts. */
+  readonly utf16: Range | null
+  /** What the class's logit loses without it, less what the others' do; below 0: it speaks against the class. */
+  readonly support: number
+  /** What it adds to the class's probability. */
+  readonly probability: number
+  /** What it changes of the label through this concept alone; null for a corrected concept. */
+  readonly label: {
+    /** The predicted class. */
+    readonly class: string
+    /** What the phrase adds to its probability. */
+    readonly probability: number
+    /** What the phrase adds to the mean, where the label's classes are numbers. */
+    readonly expectedValue: number | null
+  } | null
 }
 
 export interface WordEvidence {

@@ -119,6 +119,8 @@ int main(int argc, char **argv)
     SUCCEEDS(scbm_explanation_get_json(explanation, &json));
     CHECK(json[0] == '{' && json[strlen(json) - 1] == '}');
     CHECK(strstr(json, "\"contributions\"") != NULL);
+    /* What is supposed has no words as its reason. */
+    CHECK(strstr(json, "\"question\":\"suppose\",\"phrases\":[]") != NULL);
     CHECK(strstr(json, "unwatched") != NULL);
     scbm_explanation_free(explanation);
     return 0;

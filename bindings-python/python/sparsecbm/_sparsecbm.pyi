@@ -172,7 +172,8 @@ class Prediction:
     ) -> Explanation:
         """Why: by concepts and by words, with the overrides that there are.
 
-        `occlusion` masks words out, five at a time and one at a time, many runs of the model: all, or the this many with the most evidence.
+        Words are masked out, five at a time and one at a time, many runs of the model: all, or the `occlusion` words
+        with the most evidence, or none where it is `False`. The phrases that matter come from that, else from evidence.
         `integrated` adds integrated gradients; it needs the file of gradients beside the model, or at that path.
         `faithfulness` tests the order of the words. `policy` and `costs` are those of `suggest`.
         """
@@ -206,6 +207,9 @@ class Explanation:
     @property
     def suggestions(self) -> list[reports.Suggestion]:
         """Which concept to ask a person about, the best first."""
+    @property
+    def reasons(self) -> list[reports.Reason]:
+        """For each concept the few phrases that matter: what to show first."""
     @property
     def evidence(self) -> reports.WordEvidence:
         """What each word adds to each concept logit, exactly."""

@@ -103,6 +103,49 @@ class Suggestion(TypedDict):
     cost: float
 
 
+LabelChange = TypedDict(
+    "LabelChange",
+    {
+        "class": str,
+        # What the phrase adds to that class's probability.
+        "probability": float,
+        # What it adds to the label's expected value, where its classes are numbers.
+        "expected_value": float | None,
+    },
+)
+
+
+class Phrase(TypedDict):
+    """Words that stand together. `start` and `end` count characters; they are `None` where token ids were given."""
+
+    text: str
+    start: int | None
+    end: int | None
+    words: list[int]
+    """Its words among those of the evidence: the first, and the one after the last."""
+    support: float
+    """What the class's logit loses without it, less what the others' do; below 0: it speaks against the class."""
+    probability: float
+    """What it adds to the class's probability."""
+    label: LabelChange | None
+    """What it changes of the label through this concept alone; `None` for a corrected concept."""
+
+
+Reason = TypedDict(
+    "Reason",
+    {
+        "concept": str,
+        # What the model itself reads, whatever the overrides.
+        "class": str,
+        "class_index": int,
+        # A supposed concept has no phrases; a corrected one has those that were read.
+        "question": Question | None,
+        # For the class, then against it; none where nothing stands out.
+        "phrases": list[Phrase],
+    },
+)
+
+
 class ConceptEvidence(TypedDict):
     name: str
     classes: list[str]
@@ -180,6 +223,7 @@ class ExplanationReport(TypedDict):
     what_if: list[WhatIf]
     counterfactual: Counterfactual | None
     suggestions: list[Suggestion]
+    reasons: list[Reason]
     evidence: WordEvidence
     occlusion: Occlusion | None
     integrated: IntegratedGradients | None

@@ -1,4 +1,5 @@
-import { finishWithPauses, integrating, made, searching } from '../gradients.js'
+import { integrating, made, searching } from '../gradients.js'
+import { finishWithPauses } from '../work.js'
 
 /** The methods that `serve` has for gradients, beside those of models and predictions. */
 export const gradientMethods = (Gradients) => ({ get, keep, take }) => ({

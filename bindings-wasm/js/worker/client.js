@@ -152,8 +152,8 @@ export function workerApi(host) {
       return new Prediction(this.#thread, await this[call]('undo', [concept], { signal }))
     }
 
-    async explain(options, { signal } = {}) {
-      return this[call]('explain', [options], { signal })
+    async explain({ onProgress, ...options } = {}, { signal } = {}) {
+      return this[call]('explain', [options], { signal, onProgress })
     }
 
     async suggestInterventions(options, { signal } = {}) {

@@ -1,6 +1,8 @@
 import { Loader } from '../bindings.js'
 import { SparseCbmError } from '../error.js'
 import { guarded, memoryBytes } from '../module.js'
+import { explaining } from '../prediction.js'
+import { finishWithPauses } from '../work.js'
 
 /**
  * Answers the calls of `client.js`, one after another. Between two texts it looks for messages, so that
@@ -79,7 +81,7 @@ export function serve({ init, Model, post, messages = throughChannel, more = () 
     correct: (prediction, overrides) => result(get(prediction).correct(overrides)),
     undo: (prediction, concept) => result(get(prediction).undo(concept)),
     suggestInterventions: (prediction, options) => get(prediction).suggestInterventions(options),
-    explain: (prediction, options) => get(prediction).explain(options),
+    explain: (prediction, options, { pause }) => finishWithPauses(get(prediction)[explaining](options), pause),
     ...more({ get, keep, take }),
   }
 

@@ -2,7 +2,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crate::report;
-use anstyle::{AnsiColor, Style};
+use crate::report::reasons::{Effects, Piece, override_note, pieces};
+use anstyle::Style;
 use clap::Args;
 use sparsecbm::explain::{
     ExplainOptions, Explanation, FaithfulnessOptions, IntegratedOptions, OcclusionOptions, Policy,
@@ -150,48 +151,76 @@ fn cost(argument: &str) -> std::result::Result<(String, f32), String> {
 /// Why, in words and tables, coloured.
 pub fn describe(prediction: &Prediction, explanation: &Explanation) -> String {
     let label = prediction.label();
-    let bold = Style::new().bold();
     let mut answer = format!("{}\n", tables::label(&label));
     if prediction.dropped_tokens() > 0 {
         let dropped = prediction.dropped_tokens();
         answer += &format!("The text was cut: its last {dropped} tokens did not fit.\n");
     }
+    answer += &reasons(prediction, explanation);
     answer += &contributions(explanation, label.class_index);
-    answer += "\nThe words for each concept's class (underlined: against it):\n";
-    for (k, concept) in prediction.concepts().enumerate() {
-        let (words, support) = support(explanation, prediction, k);
-        let text = shaded(explanation.text.as_deref().unwrap_or(""), words, &support);
-        answer += &format!("\n{bold}{}: {}{bold:#}\n  {text}\n", concept.name, concept.class);
-        answer += &format!("  {}\n", strongest(words, &support));
-    }
-    if let Some(found) = &explanation.integrated {
-        let errors = found.concepts.iter().flat_map(|concept| &concept.convergence_error);
-        let largest = errors.copied().fold(0.0, f32::max);
-        answer += &format!(
-            "\nBy integrated gradients in {} steps from «{}»; they miss the logits by at most {largest:.1e}.\n",
-            found.steps, found.baseline_piece
-        );
-    }
+    answer += &integrated(prediction, explanation);
     answer += &counterfactual(explanation, label.name);
     answer + &suggestions(explanation)
 }
 
-/// The words, and what each says for the class that the model itself reads: by integrated gradients where
-/// they were asked for, by occlusion where words were masked out, else by evidence.
-fn support<'a>(
-    explanation: &'a Explanation,
-    prediction: &Prediction,
-    k: usize,
-) -> (&'a [Word], Vec<f32>) {
-    let class = descending(&prediction.concept_logits().row(k).to_vec())[0];
-    match (&explanation.integrated, &explanation.occlusion) {
-        (Some(found), _) if found.complete => (&found.words, found.concepts[k].support(class)),
-        (_, Some(found)) => (&found.words, found.concepts[k].support(class)),
-        (_, None) => {
-            let evidence = &explanation.evidence;
-            (&evidence.words, evidence.concepts[k].support(class))
+/// The text with the phrases that matter, and what they do to each concept and to the label.
+fn reasons(prediction: &Prediction, explanation: &Explanation) -> String {
+    let bold = Style::new().bold();
+    let mut answer = String::new();
+    if explanation.reasons.iter().any(|reason| !reason.phrases.is_empty()) {
+        let text: String = pieces(explanation).iter().map(marked).collect();
+        if !text.is_empty() {
+            answer += &format!("\n{text}\n");
         }
     }
+    let effects = Effects::of(explanation);
+    for (concept, reason) in prediction.concepts().zip(&explanation.reasons) {
+        let share = tables::percent(concept.probabilities[concept.class_index].into());
+        let note =
+            override_note(&concept, reason).map_or(String::new(), |note| format!("; {note}"));
+        let (name, class) = (concept.name, concept.class);
+        answer += &format!("\n{bold}{name}: {class}{bold:#} ({share}{note})\n");
+        for phrase in &reason.phrases {
+            let style = if phrase.support > 0.0 { FOR } else { AGAINST };
+            let text = phrase.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let does = effects.tell(reason, phrase);
+            answer += &format!("  \"{style}{text}{style:#}\" {does}\n");
+        }
+        if reason.phrases.is_empty() {
+            answer += &format!("  {}\n", effects.none(reason));
+        }
+    }
+    answer
+}
+
+/// What speaks for a class is bold and underlined; what speaks against one is underlined alone.
+const FOR: Style = Style::new().bold().underline();
+const AGAINST: Style = Style::new().underline();
+
+fn marked(piece: &Piece) -> String {
+    let text = &piece.text;
+    match (piece.is_for, piece.is_against) {
+        (true, _) => format!("{FOR}{text}{FOR:#}"),
+        (false, true) => format!("{AGAINST}{text}{AGAINST:#}"),
+        (false, false) => text.clone(),
+    }
+}
+
+/// The strongest words of each concept by integrated gradients, where they were asked for.
+fn integrated(prediction: &Prediction, explanation: &Explanation) -> String {
+    let Some(found) = &explanation.integrated else { return String::new() };
+    let errors = found.concepts.iter().flat_map(|concept| &concept.convergence_error);
+    let largest = errors.copied().fold(0.0, f32::max);
+    let mut answer = format!(
+        "\nBy integrated gradients in {} steps from «{}»; they miss the logits by at most {largest:.1e}.\n",
+        found.steps, found.baseline_piece
+    );
+    for (k, concept) in found.concepts.iter().enumerate() {
+        let class = descending(&prediction.concept_logits().row(k).to_vec())[0];
+        let strongest = strongest(&found.words, &concept.support(class));
+        answer += &format!("  {}: {strongest}\n", concept.name);
+    }
+    answer
 }
 
 fn contributions(explanation: &Explanation, class: usize) -> String {
@@ -222,28 +251,6 @@ fn contributions(explanation: &Explanation, class: usize) -> String {
         format!("{:+.2}", contributions.baseline[class]),
     ]);
     format!("\n{table}\n")
-}
-
-/// The text with its words coloured, the clearest third only.
-fn shaded(text: &str, words: &[Word], support: &[f32]) -> String {
-    let largest = support.iter().map(|value| value.abs()).fold(0.0, f32::max);
-    let (plus, minus) = (
-        Style::new().fg_color(Some(AnsiColor::Blue.into())).bold(),
-        Style::new().fg_color(Some(AnsiColor::Yellow.into())).underline(),
-    );
-    let mut shaded = String::new();
-    let mut end = 0;
-    for (word, &value) in words.iter().zip(support) {
-        let Some(place) = &word.utf8 else { continue };
-        shaded += &text[end..place.start];
-        end = place.end;
-        shaded += &match value.abs() < largest / 3.0 {
-            true => word.text.clone(),
-            false if value > 0.0 => format!("{plus}{}{plus:#}", word.text),
-            false => format!("{minus}{}{minus:#}", word.text),
-        };
-    }
-    shaded + &text[end..]
 }
 
 /// The three words that say most for and the three that say most against.

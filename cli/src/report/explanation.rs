@@ -1,9 +1,9 @@
 use serde::Serialize;
 use sparsecbm::explain::{Explanation, Faithfulness, WhatIf};
-use sparsecbm::{ConceptPrediction, Prediction, Question, Schema};
-use sparsecbm_bench::eval::argmax;
+use sparsecbm::{ConceptPrediction, Prediction, Schema};
 
 use super::highlight::{Segment, segments};
+use super::reasons::{Effects, Piece, override_note, pieces};
 use super::shading;
 
 /// What the page about one prediction shows, in the order of the page.
@@ -22,6 +22,8 @@ pub struct View {
     label_classes: Vec<String>,
     /// Concepts × label classes.
     table: Vec<Row>,
+    /// The text with the phrases that matter; empty where token ids were given.
+    text: Vec<Piece>,
     concepts: Vec<ConceptView>,
     what_if: Vec<Row>,
     /// Heads of the columns; empty where concepts have different classes, which the cells then name.
@@ -61,12 +63,21 @@ struct ConceptView {
     name: String,
     class: String,
     probability: String,
-    own_class: String,
-    /// What was done to it: `supposed`, `corrected`, or nothing.
-    overridden: Option<&'static str>,
+    /// What was done to it, if anything.
+    overridden: Option<String>,
+    phrases: Vec<PhraseView>,
+    /// What is told where there is no phrase.
+    none: &'static str,
     evidence: Vec<Segment>,
     occlusion: Option<Vec<Segment>>,
     integrated: Option<Vec<Segment>>,
+}
+
+#[derive(Serialize)]
+struct PhraseView {
+    text: String,
+    is_for: bool,
+    effects: String,
 }
 
 #[derive(Serialize)]
@@ -102,10 +113,11 @@ impl View {
             contributions: contribution_bars(explanation, label.class_index),
             label_classes: contributions.label_classes.clone(),
             table: contribution_table(explanation),
+            text: pieces(explanation),
             concepts: prediction
                 .concepts()
                 .enumerate()
-                .map(|(k, concept)| concept_view(prediction, explanation, k, concept))
+                .map(|(k, concept)| concept_view(explanation, k, concept))
                 .collect(),
             what_if: explanation
                 .what_if
@@ -201,14 +213,16 @@ fn contribution_table(explanation: &Explanation) -> Vec<Row> {
     rows
 }
 
-fn concept_view(
-    prediction: &Prediction,
-    explanation: &Explanation,
-    k: usize,
-    concept: ConceptPrediction,
-) -> ConceptView {
+fn concept_view(explanation: &Explanation, k: usize, concept: ConceptPrediction) -> ConceptView {
+    let reason = &explanation.reasons[k];
+    let effects = Effects::of(explanation);
+    let phrases = reason.phrases.iter().map(|phrase| PhraseView {
+        text: phrase.text.clone(),
+        is_for: phrase.support > 0.0,
+        effects: effects.tell(reason, phrase),
+    });
     // Words speak for or against what the model itself read, whatever the overrides.
-    let own = argmax(concept.logits);
+    let own = reason.class_index;
     let text = explanation.text.as_deref();
     let evidence = &explanation.evidence;
     let occlusion = explanation.occlusion.as_ref();
@@ -217,11 +231,9 @@ fn concept_view(
         name: concept.name.into(),
         class: concept.class.into(),
         probability: format!("{:.1} %", 100.0 * concept.probabilities[concept.class_index]),
-        own_class: prediction.model().schema().concepts[k].classes[own].clone(),
-        overridden: concept.question.map(|question| match question {
-            Question::Correct => "corrected",
-            _ => "supposed",
-        }),
+        overridden: override_note(&concept, reason),
+        phrases: phrases.collect(),
+        none: effects.none(reason),
         evidence: segments(text, &evidence.words, &evidence.concepts[k].support(own)),
         occlusion: occlusion
             .map(|found| segments(text, &found.words, &found.concepts[k].support(own))),

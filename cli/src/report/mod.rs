@@ -4,6 +4,7 @@
 mod explanation;
 mod heatmap;
 mod highlight;
+pub(crate) mod reasons;
 mod reliability;
 mod shading;
 mod subnetworks;

@@ -2,6 +2,9 @@ use crate::support::{
     FOLDER, assert_fails, json, printed, run, run_with, tiny, tiny_executed, write,
 };
 
+/// A text of which some words stand out.
+const REVIEW: &str = "The food was cold, the waiter rude and loud.";
+
 #[test]
 fn json_holds_every_part_and_its_sums_hold() {
     let explanation = json(run([
@@ -35,14 +38,59 @@ fn json_holds_every_part_and_its_sums_hold() {
 
 #[test]
 fn the_terminal_view_has_no_colours_where_it_is_no_terminal() {
-    let text = "The movie was very good";
+    let text = REVIEW;
     let by_evidence = printed(run([&"explain", &tiny(), &text, &"--max-words", &"0"]));
     let view = printed(run([&"explain", &tiny(), &text]));
     assert_ne!(view, by_evidence);
     assert!(!view.contains('\x1b'), "{view}");
-    for part in ["verdict: ", "adds to", "an average text", "movie", "check first"] {
+    for part in
+        ["verdict: ", REVIEW, "no words stand out", "adds to", "an average text", "check first"]
+    {
         assert!(view.contains(part), "no '{part}' in:\n{view}");
     }
+}
+
+#[test]
+fn phrases_are_told_with_what_they_do_on_every_surface() {
+    let page = FOLDER.path().join("phrases.html");
+    let view = printed(run([&"explain", &tiny(), &REVIEW, &"--html", &page]));
+    let page = std::fs::read_to_string(page).expect("a page");
+    let explanation = json(run([&"explain", &tiny(), &REVIEW, &"--json"]));
+    let mut seen = 0;
+    for reason in explanation["reasons"].as_array().expect("one per concept") {
+        for phrase in reason["phrases"].as_array().expect("a list") {
+            let text = phrase["text"].as_str().expect("a text");
+            let end = |end: &str| phrase["utf8"][end].as_u64().expect("a place") as usize;
+            assert_eq!(&REVIEW[end("start")..end("end")], text);
+            let signed = |value: &serde_json::Value| {
+                let value = value.as_f64().expect("a number");
+                format!("{}{:.2}", if value < 0.0 { '−' } else { '+' }, value.abs())
+            };
+            let is_for = phrase["support"].as_f64().expect("a number") > 0.0;
+            let does = if is_for { "makes" } else { "speaks against" };
+            let (concept, class) = (&reason["concept"], &reason["class"]);
+            let label = &phrase["label"];
+            let told = format!(
+                "{does} {} {} ({}), verdict {} {}",
+                concept.as_str().expect("a name"),
+                class.as_str().expect("a name"),
+                signed(&phrase["probability"]),
+                label["class"].as_str().expect("a name"),
+                signed(&label["probability"]),
+            );
+            assert!(view.contains(&format!("\"{text}\" {told}")), "no '{told}' in:\n{view}");
+            let mark = if is_for { "for" } else { "against" };
+            let marked = format!("<mark class=\"{mark}\">{text}</mark>” {told}");
+            assert!(page.contains(&marked), "no '{marked}' in the page");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "no phrase stands out");
+    let supposed = printed(run([&"explain", &tiny(), &REVIEW, &"--set", &"plot=present"]));
+    assert!(supposed.contains("supposed: no words are its reason"), "{supposed}");
+    let corrected = printed(run([&"explain", &tiny(), &REVIEW, &"--correct", &"plot=present"]));
+    assert!(corrected.contains("corrected; the model read absent"), "{corrected}");
+    assert!(corrected.contains("spoke against plot absent"), "{corrected}");
 }
 
 #[test]

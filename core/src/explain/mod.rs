@@ -7,6 +7,8 @@ mod counterfactual;
 mod faithfulness;
 mod integrated;
 mod occlusion;
+mod phrases;
+mod reasons;
 mod subnetworks;
 mod suggest;
 mod words;
@@ -20,6 +22,7 @@ pub use counterfactual::{ConceptChange, Counterfactual, Outcome, WhatIf};
 pub use faithfulness::{Faithfulness, FaithfulnessOptions};
 pub use integrated::{ConceptAttribution, IntegratedGradients, IntegratedOptions};
 pub use occlusion::{ConceptOcclusion, Occlusion, OcclusionOptions, Progress};
+pub use reasons::{LabelChange, Phrase, Reason};
 pub use subnetworks::{
     LayerSubnetworks, Loss, Responsibility, SubnetworkReport, Subnetworks, SwitchedOff, Units,
 };
@@ -27,6 +30,7 @@ pub use suggest::{Policy, SuggestOptions, Suggestion};
 pub use words::{ConceptEvidence, Word, WordEvidence, descending};
 
 use crate::error::Result;
+use crate::pauses::{at_once, without_pauses};
 use crate::prediction::Prediction;
 
 /// What an explanation is to hold beyond what is free.
@@ -57,6 +61,9 @@ pub struct Explanation {
     pub counterfactual: Option<Counterfactual>,
     /// Which concept to ask a person about, best first; overridden concepts are left out.
     pub suggestions: Vec<Suggestion>,
+    /// For each concept the few phrases that matter, by occlusion where it was asked for, else by evidence: what to
+    /// show first.
+    pub reasons: Vec<Reason>,
     /// What each word adds to each concept logit.
     pub evidence: WordEvidence,
     /// What the model loses with each word, where asked for.
@@ -92,24 +99,43 @@ impl Prediction {
         self.explain_with_progress(options, |_| ControlFlow::Continue(()))
     }
 
-    /// As [`Prediction::explain`]; `progress` hears of occlusion, then of integrated gradients, and may end
-    /// each early: see [`Prediction::occlusion`] and [`Prediction::integrated_gradients`].
+    /// As [`Prediction::explain`]; `progress` hears of occlusion, then of its reasons, then of integrated gradients,
+    /// and may end each early: see [`Prediction::occlusion`], [`Prediction::reasons`] and
+    /// [`Prediction::integrated_gradients`].
     ///
     /// # Errors
     /// As [`Prediction::explain`].
     pub fn explain_with_progress(
         &self,
         options: &ExplainOptions,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Explanation> {
+        without_pauses(self.explain_with_pauses(options, at_once(progress)))
+    }
+
+    /// As [`Prediction::explain_with_progress`], where `progress` may wait: see
+    /// [`Gradients::edit_with_pauses`](crate::Gradients::edit_with_pauses).
+    ///
+    /// # Errors
+    /// As [`Prediction::explain`].
+    pub async fn explain_with_pauses(
+        &self,
+        options: &ExplainOptions,
+        mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Explanation> {
         let evidence = self.word_evidence();
-        let occlusion = options.occlusion.as_ref();
-        let occlusion =
-            occlusion.map(|options| self.occlusion(options, &mut progress)).transpose()?;
-        let integrated = options.integrated.as_ref();
-        let integrated = integrated
-            .map(|options| self.integrated_gradients(options, &mut progress))
-            .transpose()?;
+        let occlusion = match &options.occlusion {
+            Some(options) => Some(self.occlusion_with_pauses(options, &mut progress).await?),
+            None => None,
+        };
+        let reasons =
+            self.reasons_with_pauses(&evidence, occlusion.as_ref(), &mut progress).await?;
+        let integrated = match &options.integrated {
+            Some(options) => {
+                Some(self.integrated_gradients_with_pauses(options, &mut progress).await?)
+            }
+            None => None,
+        };
         let faithfulness = match &options.faithfulness {
             Some(options) => {
                 self.judge(&evidence, occlusion.as_ref(), integrated.as_ref(), options)?
@@ -123,6 +149,7 @@ impl Prediction {
             counterfactual: self.counterfactual_among(&what_if),
             what_if,
             suggestions: self.suggest_interventions(&options.suggest)?,
+            reasons,
             evidence,
             occlusion,
             integrated,

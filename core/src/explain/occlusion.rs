@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::words::{Word, support};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pauses::{at_once, without_pauses};
 use crate::prediction::Prediction;
 
 /// How many texts are given to the engine at once.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 /// How words are masked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,12 @@ pub struct Occlusion {
     pub concepts: Vec<ConceptOcclusion>,
     /// `[L][W]`: what each label logit loses, under the prediction's overrides.
     pub label_logits: Vec<Vec<f32>>,
+    /// The token id that stood in for each token of a word.
+    #[serde(skip)]
+    pub(super) replacement: u32,
+    /// Whether it was ended before all runs were done.
+    #[serde(skip)]
+    pub(super) ended: bool,
 }
 
 /// What one concept loses with each word.
@@ -69,6 +76,14 @@ pub struct ConceptOcclusion {
     pub classes: Vec<String>,
     /// `[C][W]`: what each logit loses, before overrides.
     pub logits: Vec<Vec<f32>>,
+}
+
+impl Occlusion {
+    /// Where the values of those of `words` stand that have one.
+    pub(super) fn indices(&self, words: &[Word]) -> Vec<usize> {
+        let held = |word: &Word| words.iter().any(|one| one.positions == word.positions);
+        (0..self.words.len()).filter(|&index| held(&self.words[index])).collect()
+    }
 }
 
 impl ConceptOcclusion {
@@ -90,7 +105,15 @@ impl Prediction {
     pub fn occlusion(
         &self,
         options: &OcclusionOptions,
-        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+        progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Occlusion> {
+        without_pauses(self.occlusion_with_pauses(options, at_once(progress)))
+    }
+
+    pub(super) async fn occlusion_with_pauses(
+        &self,
+        options: &OcclusionOptions,
+        mut progress: impl AsyncFnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Occlusion> {
         let replacement = self.replacement(options.replacement)?;
         if options.windows.is_empty() || options.windows.contains(&0) {
@@ -104,7 +127,10 @@ impl Prediction {
         let windows = windows(&options.windows, words.len(), &chosen);
         let total = windows.len();
         let mut lost = Lost::new(options.windows.len(), words.len());
-        for batch in windows.chunks(BATCH) {
+        // The windows that give each word its first value are told of as soon as they are done.
+        let first = windows.iter().take_while(|window| window.width == 0 && window.beside).count();
+        let (first, others) = windows.split_at(first);
+        for batch in first.chunks(BATCH).chain(others.chunks(BATCH)) {
             let texts = batch
                 .iter()
                 .map(|window| self.ids_without(&words, window.words.clone(), replacement));
@@ -112,7 +138,7 @@ impl Prediction {
                 let label = self.label_logits_for(&without.concept_logits);
                 lost.add(window, self.losses(&without.concept_logits, &label));
             }
-            if progress(Progress { done: lost.runs, total }).is_break() {
+            if progress(Progress { done: lost.runs, total }).await.is_break() {
                 break;
             }
         }
@@ -133,6 +159,8 @@ impl Prediction {
             concepts: concepts.collect(),
             label_logits: (0..schema.label_count()).map(|l| row(of_concepts + l)).collect(),
             words: values.iter().map(|(word, _)| words[*word].clone()).collect(),
+            replacement,
+            ended: lost.runs < total,
         })
     }
 
@@ -190,6 +218,8 @@ impl Prediction {
 struct Window {
     /// Index of the width.
     width: usize,
+    /// Whether it is one of those that lie side by side.
+    beside: bool,
     words: Range<usize>,
 }
 
@@ -204,17 +234,18 @@ fn windows(widths: &[usize], words: usize, chosen: &[usize]) -> Vec<Window> {
     let mut all = Vec::new();
     for (index, &width) in widths.iter().enumerate() {
         let width = width.min(words.max(1));
-        let mut of_width: Vec<(bool, usize, Window)> = (1..words + width)
+        let mut of_width: Vec<(usize, Window)> = (1..words + width)
             .filter_map(|end| {
                 let held = end.saturating_sub(width)..end.min(words);
                 let best = rank[held.clone()].iter().copied().min()?;
                 // Each word is in one window whose end is a multiple of the width, or in the one beyond the last.
                 let beside = end % width == 0;
-                (best < usize::MAX).then_some((!beside, best, Window { width: index, words: held }))
+                let window = Window { width: index, beside, words: held };
+                (best < usize::MAX).then_some((best, window))
             })
             .collect();
-        of_width.sort_by_key(|&(hangs, best, _)| (hangs, best));
-        all.extend(of_width.into_iter().map(|(_, _, window)| window));
+        of_width.sort_by_key(|(best, window)| (!window.beside, *best));
+        all.extend(of_width.into_iter().map(|(_, window)| window));
     }
     all
 }
@@ -290,9 +321,10 @@ mod tests {
     fn a_word_has_the_mean_over_widths_of_means_over_windows() {
         let mut lost = Lost::new(2, 2);
         assert_eq!(lost.of(0), None);
-        lost.add(&Window { width: 0, words: 0..2 }, vec![4.0]);
-        lost.add(&Window { width: 0, words: 0..1 }, vec![2.0]);
-        lost.add(&Window { width: 1, words: 0..1 }, vec![1.0]);
+        let window = |width, words| Window { width, beside: true, words };
+        lost.add(&window(0, 0..2), vec![4.0]);
+        lost.add(&window(0, 0..1), vec![2.0]);
+        lost.add(&window(1, 0..1), vec![1.0]);
         assert_eq!(lost.of(0), Some(vec![2.0]));
         assert_eq!(lost.of(1), Some(vec![4.0]));
     }

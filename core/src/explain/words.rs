@@ -59,12 +59,14 @@ impl ConceptEvidence {
 /// `[W]`: each word's share of one class's logit less its mean share of the others': what moves the
 /// class's probability, since softmax does not see what moves all logits alike.
 pub(super) fn support(rows: &[Vec<f32>], class: usize) -> Vec<f32> {
-    let others = (rows.len() - 1) as f32;
-    let of_word = |(word, &own): (usize, &f32)| {
-        let rest: f32 = rows.iter().map(|row| row[word]).sum::<f32>() - own;
-        own - rest / others
-    };
-    rows[class].iter().enumerate().map(of_word).collect()
+    let of_word = |word: usize| rows.iter().map(|row| row[word]).collect::<Vec<f32>>();
+    (0..rows[class].len()).map(|word| of_others(&of_word(word), class)).collect()
+}
+
+/// One class's value, of one a class, less the mean of the others'.
+pub(super) fn of_others(values: &[f32], class: usize) -> f32 {
+    let rest = values.iter().sum::<f32>() - values[class];
+    values[class] - rest / (values.len() - 1) as f32
 }
 
 /// Indices of the largest values first.

@@ -16,7 +16,10 @@ let model
 let own, now
 let rows = []
 const rest = restRow($('#rest'))
-let marked = 0
+/** The words that matter, and the text that they are of. */
+let reasons, read
+/** When the text or a belief changed. */
+let changedAt
 const times = {}
 
 // --- loading ---------------------------------------------------------------------------------------
@@ -55,9 +58,8 @@ function fail(error) {
   status.textContent = error instanceof SparseCbmError ? error.message : String(error)
 }
 
-/** Rows and tabs for the concepts of a model. */
+/** Rows for the concepts of a model. */
 function build(schema) {
-  marked = 0
   const twoAnswers = schema.intervention === 'suppose-correct'
   $('#two-answers').hidden = !twoAnswers
   rows = schema.concepts.map((variable) =>
@@ -67,16 +69,6 @@ function build(schema) {
     }),
   )
   $('#concepts').replaceChildren(...rows.map(({ row }) => row))
-  $('#tabs').replaceChildren(
-    ...schema.concepts.map(({ name }, index) => {
-      const tab = Object.assign(document.createElement('button'), { type: 'button', textContent: name })
-      tab.addEventListener('click', () => {
-        marked = index
-        markWords()
-      })
-      return tab
-    }),
-  )
 }
 
 // --- predicting, supposing and correcting ----------------------------------------------------------
@@ -88,17 +80,22 @@ async function predict() {
   typing?.abort()
   typing = new AbortController()
   const { signal } = typing
-  const start = performance.now()
+  const start = (changedAt = performance.now())
+  const asked = text.value
   try {
-    const prediction = await model.predict(text.value, { signal })
+    const prediction = await model.predict(asked, { signal })
     times.predict = `${prediction.tokens.length} tokens read in ${milliseconds(performance.now() - start)}`
     delete times.answer
+    delete times.words
     const explanation = await prediction.explain({}, { signal })
+    finding?.abort()
     if (now !== own) now?.free()
     own?.free()
     own = now = prediction
+    ;[reasons, read] = [undefined, asked]
     show(explanation)
     status.hidden = true
+    findWords(FIRST, ALL)
   } catch (error) {
     if (error.name !== 'AbortError') fail(error)
   }
@@ -116,7 +113,7 @@ async function ask(change) {
     while (wanted) {
       const [from, next] = [now, wanted]
       wanted = undefined
-      const start = performance.now()
+      const start = (changedAt = performance.now())
       const changed = await next(from)
       times.answer = `answered in ${milliseconds(performance.now() - start)}`
       const explanation = await changed.explain({})
@@ -125,10 +122,12 @@ async function ask(change) {
         changed.free()
         continue
       }
+      finding?.abort()
       if (from !== own) from.free()
       now = changed
       show(explanation)
     }
+    findWords(ALL)
   } catch (error) {
     fail(error)
   } finally {
@@ -136,12 +135,36 @@ async function ask(change) {
   }
 }
 
+/** How long words are looked for before the first are shown, in milliseconds. */
+const FIRST = 30
+const ALL = undefined
+
+let finding
+
+/** Looks for the words that matter, once for each of the time limits; ends where the text or a belief changes. */
+async function findWords(...timeLimits) {
+  finding?.abort()
+  finding = new AbortController()
+  const { signal } = finding
+  const found = []
+  try {
+    for (const timeLimit of timeLimits) {
+      const explanation = await now.explain({ occlusion: { timeLimit } }, { signal })
+      if (signal.aborted) return
+      reasons = explanation.reasons
+      showReasons()
+      found.push(milliseconds(performance.now() - changedAt))
+      times.words = `words found in ${found.join(', all in ')}`
+      tell()
+    }
+  } catch (error) {
+    if (error.name !== 'AbortError') fail(error)
+  }
+}
+
 // --- showing ---------------------------------------------------------------------------------------
 
-let evidence
-
-function show({ contributions, evidence: words }) {
-  evidence = words
+function show({ contributions }) {
   const { label } = model.schema
   const overridden = now.concepts.some((concept) => concept.overridden)
   showRating(own.label, now.label, label, overridden)
@@ -155,19 +178,23 @@ function show({ contributions, evidence: words }) {
   rest.row.hidden = contributions.rest.every((value) => value === 0)
   $('#undo').hidden = !overridden
   $('#result').hidden = false
-  markWords()
+  showReasons()
   tell()
 }
 
-function markWords() {
-  showWords(text.value, evidence.words, evidence.concepts[marked], own.concepts[marked].classIndex)
-  ;[...$('#tabs').children].forEach((tab, k) => tab.setAttribute('aria-pressed', String(k === marked)))
+function showReasons() {
+  const { label } = model.schema
+  rows.forEach((row, k) => row.showWhy(reasons?.[k], label.name))
+  // What a person supposes has no words.
+  const shown = reasons?.filter((_, k) => now.concepts[k].question !== 'suppose')
+  const unread = own.droppedTokens > 0 ? Math.max(...own.tokens.map(({ end }) => end ?? 0)) : read.length
+  showWords(read, shown, unread)
 }
 
 async function tell() {
   const memory = `${Math.round((await memoryBytes()) / 2 ** 20)} MiB`
-  const { load, predict, answer } = times
-  $('#timings').textContent = [predict, answer, load, memory].filter(Boolean).join(' · ')
+  const { load, predict, words, answer } = times
+  $('#timings').textContent = [predict, words, answer, load, memory].filter(Boolean).join(' · ')
 }
 
 const milliseconds = (time) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`

@@ -1,4 +1,5 @@
-// One concept as a control: where the model's belief stands between the classes, to be grabbed.
+// One concept as a control: where the model's belief stands between the classes, to be grabbed; and why there.
+import { emphasise, showReason } from './words.js'
 
 /** Distance that an arrow key moves a belief. */
 const STEP = 0.05
@@ -84,6 +85,8 @@ export function conceptRow(variable, twoAnswers, { onChange, onUndo }) {
   const { share, showShare } = shareBar()
   const names = element('div', { className: onTrack ? 'classes' : 'classes many' }, ...buttons)
   names.style.setProperty('--steps', last)
+  const reasons = element('ul', { className: 'reasons' })
+  reasons.setAttribute('aria-label', `Words that make ${variable.name} what it is`)
   const row = element(
     'div',
     { className: 'concept' },
@@ -101,7 +104,12 @@ export function conceptRow(variable, twoAnswers, { onChange, onUndo }) {
       names,
     ),
     share,
+    reasons,
   )
+  row.addEventListener('pointerenter', () => emphasise(variable.name))
+  row.addEventListener('pointerleave', () => emphasise())
+  row.addEventListener('focusin', () => emphasise(variable.name))
+  row.addEventListener('focusout', () => emphasise())
 
   /** What the person says of the concept, if anything: one probability a class. */
   let told
@@ -173,5 +181,8 @@ export function conceptRow(variable, twoAnswers, { onChange, onUndo }) {
     row.classList.toggle('corrected', now.question === 'correct')
   }
 
-  return { row, show, showShare }
+  /** Says which words are why; undefined while they are looked for. */
+  const showWhy = (reason, labelName) => showReason(reasons, reason, shown.now.question, labelName)
+
+  return { row, show, showShare, showWhy }
 }
