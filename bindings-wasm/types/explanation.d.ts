@@ -15,7 +15,7 @@ export interface SuggestOptions {
 export interface ExplainOptions extends SuggestOptions {
   /**
    * Masks out words, `windows` of them at a time, each number at every place of the text: a run of the model a place.
-   * By default [5, 1]. `maxWords`: only the words with the most evidence. `timeLimit`: milliseconds after which it
+   * By default [9, 5, 1]. `maxWords`: only the words with the most evidence. `timeLimit`: milliseconds after which it
    * keeps what it found; windows that lie side by side come first, so that every word soon has a value.
    */
   occlusion?: { maxWords?: number; windows?: number[]; timeLimit?: number }

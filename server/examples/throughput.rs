@@ -381,13 +381,15 @@ fn show(rows: &[Row], cores: usize) {
         "Rates beside bare predictions on {cores} cores; processor time in ms, asking included.\n"
     );
     println!(
-        "| engine | texts | connections | requests/s | p50, ms | p99, ms | bare/s | processor | bare | bare over it | asking |"
+        "| engine | texts | connections | requests/s | p50, ms | p99, ms | bare/s | processor | bare | bare over it \
+         | asking |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for Row { engine, texts, bare_per_second, bare_processor_ms, by_connections } in rows {
         for cell in by_connections {
             println!(
-                "| {engine} | {texts} | {} | {:.0} | {:.2} | {:.2} | {bare_per_second:.0} | {:.2} | {bare_processor_ms:.2} | {:.0} % | {:.0} % |",
+                "| {engine} | {texts} | {} | {:.0} | {:.2} | {:.2} | {bare_per_second:.0} | {:.2} \
+                 | {bare_processor_ms:.2} | {:.0} % | {:.0} % |",
                 cell.connections,
                 cell.requests_per_second,
                 cell.p50_ms,

@@ -388,8 +388,8 @@ def corrections(examples):
 
 def choose_correct(examples, base, real, ridges, steps, parts, draws, seed):
     """Held-out label accuracy for each ridge, after 0, 1, … wrong concepts are corrected and after all are told; and
-    the ridge. It is the one that gains most from telling all, among those that gain and where no step falls by more than
-    a tenth of a standard error of accuracy; None where there is none."""
+    the ridge. It is the one that gains most from telling all, among those that gain and where no step falls by more
+    than a tenth of a standard error of accuracy; None where there is none."""
     told_in_steps = corrections(examples)
     right = torch.zeros(len(ridges), len(told_in_steps), len(base), dtype=torch.float64)
     weights = torch.zeros(len(base), dtype=torch.float64)

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use sparsecbm::explain::{OcclusionOptions, Word};
+use sparsecbm::explain::{OcclusionOptions, Word, combined};
 use sparsecbm::{Prediction, Result};
 
 use crate::eval::{Review, average_precision, human_edits, roc_area};
@@ -87,10 +87,12 @@ fn supports(
         ("random".into(), vec![0.0; prediction.words().len()], 0),
         ("evidence".into(), prediction.word_evidence().concepts[concept].support(class), 0),
     ];
+    let evidence = all[1].1.clone();
     for (method, windows) in [
         ("single words", vec![1]),
         ("windows of 5", vec![5]),
         ("windows of 5, and single words", vec![5, 1]),
+        ("windows of 9 and 5, and single words", vec![9, 5, 1]),
     ] {
         let mut options = OcclusionOptions::default();
         options.windows = windows;
@@ -101,6 +103,12 @@ fn supports(
         })?;
         all.push((method.into(), occlusion.concepts[concept].support(class), runs));
     }
+    let (_, windows, runs) = all.last().expect("the widest windows");
+    all.push((
+        "these and evidence: what reasons are chosen by".into(),
+        combined(windows, &evidence),
+        *runs,
+    ));
     Ok(all)
 }
 

@@ -27,7 +27,7 @@ pub use subnetworks::{
     LayerSubnetworks, Loss, Responsibility, SubnetworkReport, Subnetworks, SwitchedOff, Units,
 };
 pub use suggest::{Policy, SuggestOptions, Suggestion};
-pub use words::{ConceptEvidence, Word, WordEvidence, descending};
+pub use words::{ConceptEvidence, Word, WordEvidence, combined, descending};
 
 use crate::error::Result;
 use crate::pauses::{at_once, without_pauses};

@@ -28,7 +28,7 @@ pub struct OcclusionOptions {
 impl Default for OcclusionOptions {
     /// Windows of five words, and single words.
     fn default() -> OcclusionOptions {
-        OcclusionOptions { replacement: None, windows: vec![5, 1], max_words: None }
+        OcclusionOptions { replacement: None, windows: vec![9, 5, 1], max_words: None }
     }
 }
 

@@ -93,7 +93,7 @@ mod tests {
     fn neighbours_are_one_phrase_over_one_word_and_not_over_a_comma() {
         let text = "the music was so loud , but great food";
         let loud = [0.1, 2.0, 0.5, 2.5, 4.0, 3.0, 0.2, 1.9, 0.1];
-        assert_eq!(found(text, &loud), [1..5, 7..8]);
+        assert_eq!(found(text, &loud), vec![1..5; 1]);
         let against_in_the_gap = [0.1, 2.0, -0.5, 2.5, 4.0, 3.0, 0.2, 0.1, 0.1];
         assert_eq!(found(text, &against_in_the_gap), [3..5, 1..2]);
         let across_the_comma = [0.0, 0.0, 0.0, 0.0, 3.0, 3.0, 2.9, 0.0, 0.0];

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::occlusion::{BATCH, Occlusion, Progress};
 use super::phrases::phrases;
-use super::words::{Word, WordEvidence, of_others, support};
+use super::words::{Word, WordEvidence, combined, of_others, support};
 use crate::concept_layer::{Question, softmax};
 use crate::error::Result;
 use crate::pauses::{at_once, without_pauses};
@@ -93,8 +93,8 @@ type Given = HashMap<Vec<Range<usize>>, Vec<Vec<f32>>>;
 
 impl Prediction {
     /// Why each concept is read as it is: one entry per concept, in the schema's order. Phrases are found by
-    /// `occlusion` where it has words, each then masked out by itself: a few runs of the model, but none where
-    /// `occlusion` was itself ended early; else by evidence, without any run.
+    /// `occlusion` and evidence together where it has words, each then masked out by itself: a few runs of the
+    /// model, but none where `occlusion` was itself ended early; else by evidence, without any run.
     ///
     /// After every few runs `progress` is called; where it breaks, phrases not yet masked out have what the windows
     /// gave.
@@ -176,6 +176,12 @@ impl Prediction {
             if !special(word) {
                 values[place] = value;
             }
+        }
+        if occlusion.is_some() {
+            let mut own = support(&evidence.concepts[k].evidence, class);
+            let outside = |(_, word): &(&mut f32, &Word)| special(word);
+            own.iter_mut().zip(words).filter(outside).for_each(|(own, _)| *own = 0.0);
+            values = combined(&values, &own);
         }
         let against: Vec<f32> = values.iter().map(|value| -value).collect();
         let chosen = |values: &[f32], most| phrases(self.text(), words, values, most);

@@ -69,6 +69,17 @@ pub(super) fn of_others(values: &[f32], class: usize) -> f32 {
     values[class] - rest / (values.len() - 1) as f32
 }
 
+/// What occlusion and evidence say of words together, `[W]`: each beside its largest value, and evidence counts for
+/// half. Occlusion hears the model out but shares a window's loss among its words; evidence tells these apart.
+pub fn combined(occlusion: &[f32], evidence: &[f32]) -> Vec<f32> {
+    let scaled = |values: &[f32], weight: f32| -> Vec<f32> {
+        let largest = values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
+        values.iter().map(|value| weight * value / largest).collect()
+    };
+    let (occlusion, evidence) = (scaled(occlusion, 1.0), scaled(evidence, 0.5));
+    occlusion.iter().zip(evidence).map(|(occlusion, evidence)| occlusion + evidence).collect()
+}
+
 /// Indices of the largest values first.
 pub fn descending(values: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
