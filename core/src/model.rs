@@ -53,14 +53,14 @@ struct Edited {
 }
 
 impl Model {
-    /// Loads an exported file, and the data file beside it if it has one.
+    /// Loads an exported file, and the data file beside it if it has one. They are mapped into memory and not read:
+    /// nobody may change them in place while the model lives. To put another file in their place, as an export does, is
+    /// fine.
     ///
     /// # Errors
     /// `Io` where a file cannot be read, else as [`Model::from_bytes`]; the path is named.
     pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Model> {
-        let path = path.as_ref();
-        let model = onnx::read(path)?;
-        Model::from_graph(model, options).map_err(|e| e.within(path.display()))
+        onnx::read_then(path.as_ref(), |model| Model::from_graph(model, options))
     }
 
     /// Loads an exported file from memory.

@@ -67,7 +67,7 @@ pub fn resident(path: &Path, options: &LoadOptions, longest: usize) -> Result<Re
 }
 
 /// A line of `/proc/self/status`, which counts in KiB.
-fn status(field: &str) -> Result<u64> {
+pub(super) fn status(field: &str) -> Result<u64> {
     const FILE: &str = "/proc/self/status";
     let unknown = |found: String| {
         Error::new(ErrorKind::Unavailable, FILE, found, format!("a line '{field} … kB'"))
@@ -80,8 +80,7 @@ fn status(field: &str) -> Result<u64> {
 
 /// Runs `checkpoint`, made to read long texts where it does not, on the sparse kernels, on tract and on ONNX Runtime,
 /// each in a process of its own that `child` starts: given a file, an engine and the longest text, it prints a
-/// [`Resident`] as
-/// JSON.
+/// [`Resident`] as JSON.
 ///
 /// # Errors
 /// Those of [`export`]; `Engine` where a process fails, with what it says.

@@ -5,6 +5,7 @@ mod curve;
 mod engines;
 mod growth;
 mod kernel;
+mod large;
 mod load;
 mod memory;
 mod model;
@@ -17,6 +18,7 @@ pub use curve::{
 pub use engines::{BatchTimings, CallerRates, EnginesReport, Workload, bench_engines};
 pub use growth::{Growth, GrowthReport, bench_growth, write_growth};
 pub use kernel::{KernelReport, Peak, bench_kernel};
+pub use large::{LargeReport, bench_large};
 pub use memory::{EngineName, MemoryRow, Resident, bench_memory, resident};
 pub use model::{BenchReport, Encode, bench_model};
 pub use sparse::{SparseReport, SparseRow, bench_sparse};

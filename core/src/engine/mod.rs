@@ -101,12 +101,6 @@ pub(crate) fn load(
 /// them are up to twice as fast at that as the kernels that the estimate is for.
 const SPARSE_COST_LIMIT: f64 = 0.5;
 
-/// What the products of a plan are estimated to take, as a share of what they would if every weight were multiplied.
-fn estimated_share(plan: &[PlannedProduct]) -> f64 {
-    let sum = |time: fn(&PlannedProduct) -> f64| plan.iter().map(time).sum::<f64>();
-    sum(|product| product.microseconds) / sum(|product| product.dense_microseconds)
-}
-
 /// The engine for `model`, which differs from that of `current` in the masks of the products `changed` alone.
 pub(crate) fn with_masks(
     current: &dyn Engine,
@@ -139,8 +133,11 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn on_sparse(&self) -> Result<Box<dyn Engine>> {
-        let engine = sparse::SparseEngine::load(&self.encoder, self.schema, self.options)?;
-        Ok(Box::new(engine))
+        Ok(Box::new(self.found_by_sparse()?.pack()?))
+    }
+
+    fn found_by_sparse(&self) -> Result<sparse::SparseFound<'_>> {
+        sparse::SparseFound::read(&self.encoder, self.schema, self.options)
     }
 
     /// The sparse kernels where they know the encoder and are estimated to be worth it, else ONNX Runtime where
@@ -153,17 +150,17 @@ impl Parts<'_> {
             return Ok((engine, Some("ONNX Runtime's library was named".into())));
         }
         let mut slower = None;
-        let passed_over = match self.on_sparse() {
-            Ok(engine) => {
-                let share = estimated_share(engine.plan());
+        let passed_over = match self.found_by_sparse() {
+            Ok(found) => {
+                let share = found.estimated_share();
                 let estimate = format!(
                     "the sparse kernels are estimated to need {:.0} % of the time of all weights",
                     100.0 * share
                 );
                 if share <= SPARSE_COST_LIMIT {
-                    return Ok((engine, Some(estimate)));
+                    return Ok((Box::new(found.pack()?), Some(estimate)));
                 }
-                slower = Some(engine);
+                slower = Some(found);
                 estimate
             }
             Err(e) if e.kind() == ErrorKind::Unavailable => {
@@ -175,7 +172,10 @@ impl Parts<'_> {
             Ok(engine) => (engine, "ONNX Runtime's library was found".into()),
             Err(e) if e.kind() == ErrorKind::Unavailable => match slower {
                 // A slower engine is better than none.
-                Some(engine) if cfg!(not(feature = "tract")) => (engine, e.to_string()),
+                Some(found) if cfg!(not(feature = "tract")) => {
+                    let engine: Box<dyn Engine> = Box::new(found.pack()?);
+                    (engine, e.to_string())
+                }
                 _ => (self.on_tract()?, e.to_string()),
             },
             Err(e) => return Err(e),

@@ -1,12 +1,11 @@
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 
 use super::{Device, Encoded, Engine, LoadOptions, Sequence};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::tensors;
 use crate::onnx::ModelProto;
 use crate::schema::Schema;
-use crate::sparse::{Encoder, InstructionSet, PlannedProduct};
+use crate::sparse::{Encoder, InstructionSet, PlannedProduct, Unpacked};
 use crate::spread::spread;
 
 /// Runs a model on our own kernels alone, without any library that runs graphs.
@@ -14,23 +13,39 @@ pub(crate) struct SparseEngine {
     encoder: Encoder,
 }
 
-impl SparseEngine {
+/// The same before its weights are packed.
+pub(crate) struct SparseFound<'a> {
+    encoder: Unpacked,
+    schema: &'a Schema,
+}
+
+impl<'a> SparseFound<'a> {
     /// # Errors
     /// `Unavailable` where the encoder is not one that the kernels know: the node, what was found and what was
     /// expected.
-    /// `Model` where its heads are not of the
-    /// schema's shape.
-    pub(crate) fn load(
+    pub(crate) fn read(
         encoder: &ModelProto,
-        schema: &Schema,
+        schema: &'a Schema,
         options: &LoadOptions,
-    ) -> Result<SparseEngine> {
-        let threads = options.sparse.threads.map_or(1, NonZeroUsize::get);
+    ) -> Result<SparseFound<'a>> {
         let set = options.sparse.instructions.unwrap_or_else(InstructionSet::best);
         let graph = encoder.graph.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, "encoder", "no graph", "the graph of an encoder")
         })?;
-        let encoder = Encoder::load(graph, threads, set)?;
+        let encoder = Unpacked::read(graph, options.sparse.threads, set)?;
+        Ok(SparseFound { encoder, schema })
+    }
+
+    /// What its products are estimated to take, as a share of what they would if every weight were multiplied.
+    pub(crate) fn estimated_share(&self) -> f64 {
+        self.encoder.estimated_share()
+    }
+
+    /// # Errors
+    /// `Model` where its heads are not of the schema's shape.
+    pub(crate) fn pack(self) -> Result<SparseEngine> {
+        let SparseFound { encoder, schema } = self;
+        let encoder = encoder.pack();
         if encoder.shape() != (schema.concept_count(), schema.class_count()) {
             let (concepts, classes) = encoder.shape();
             return Err(Error::new(
@@ -42,7 +57,9 @@ impl SparseEngine {
         }
         Ok(SparseEngine { encoder })
     }
+}
 
+impl SparseEngine {
     fn encode_one(&self, sequence: &Sequence, threads: usize) -> Result<Encoded> {
         let evidence = self.encoder.run(&sequence.ids, sequence.attended, threads)?;
         Ok(Encoded {

@@ -242,7 +242,7 @@ fn ones(bytes: &[u8]) -> usize {
 }
 
 /// Which bits of a byte are 1, the lowest first.
-pub(crate) fn set_bits(byte: u8) -> impl Iterator<Item = usize> {
+fn set_bits(byte: u8) -> impl Iterator<Item = usize> {
     let some = |byte: u8| (byte != 0).then_some(byte);
     let rest = std::iter::successors(some(byte), move |byte| some(byte & (byte - 1)));
     rest.map(|byte| byte.trailing_zeros() as usize)

@@ -5,6 +5,7 @@
 mod check;
 mod cut;
 mod external;
+mod file;
 mod messages;
 
 use std::collections::HashMap;
@@ -36,20 +37,40 @@ pub fn decode(bytes: Bytes, place: &str) -> Result<ModelProto> {
     Ok(model)
 }
 
-/// Reads a model with what lies in files beside it.
+/// Reads a model with what lies in files beside it, all of it mapped: nobody may change the files while it is used.
 ///
 /// # Errors
-/// `Io` where a file cannot be read, `Model` where a constant's place is not a file in the model's own folder;
-/// else as [`decode`].
+/// `Io` where a file cannot be read, `Model` where a constant's place is not a file in the model's own folder, or that
+/// is another file than the model was written with; else as [`decode`].
 pub(crate) fn read(path: &Path) -> Result<ModelProto> {
-    let bytes = read_bytes(path)?;
+    read_then(path, Ok)
+}
+
+/// What `then` makes of a model that is read so. Meanwhile the checksums of the files beside it are made, which take
+/// seconds in a large model: what is wrong there is told first.
+///
+/// # Errors
+/// As [`read`], and those of `then`.
+pub(crate) fn read_then<T>(path: &Path, then: impl FnOnce(ModelProto) -> Result<T>) -> Result<T> {
+    let bytes = file::read(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let read = |bytes: Bytes| {
+    let read = || {
         let mut model = decode(bytes, "model")?;
-        external::attach(&mut model, folder.unwrap_or(Path::new(".")))?;
-        Ok(model)
+        let unchecked = external::attach(&mut model, folder.unwrap_or(Path::new(".")))?;
+        Ok((model, unchecked))
     };
-    read(bytes).map_err(|e: Error| e.within(path.display()))
+    let named = |e: Error| e.within(path.display());
+    let (model, unchecked) = read().map_err(named)?;
+    if unchecked.is_empty() || cfg!(target_family = "wasm") {
+        external::check(&unchecked).map_err(named)?;
+        return then(model).map_err(named);
+    }
+    std::thread::scope(|scope| {
+        let checked = scope.spawn(|| external::check(&unchecked));
+        let made = then(model);
+        checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(named)?;
+        made.map_err(named)
+    })
 }
 
 /// Reads a model that has everything inside, for bytes have no folder to look in.
@@ -93,12 +114,4 @@ pub(crate) fn replace_elements(
             tensor.raw_data = bytes.clone();
         }
     }
-}
-
-/// The bytes of a file.
-fn read_bytes(path: &Path) -> Result<Bytes> {
-    std::fs::read(path).map(Bytes::from).map_err(|e| {
-        let place = path.display().to_string();
-        Error::new(ErrorKind::Io, place, e.to_string(), "a readable file").caused_by(e)
-    })
 }

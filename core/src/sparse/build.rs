@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::cost::PackCount;
+use super::kept::{Kept, Looks, bits};
 use super::kernel::{Activation, Angles, InstructionSet, Product, Reach};
 use super::lower::{
     AttentionSpec, BlockSpec, ExpansionSpec, FeedForwardSpec, HeadsSpec, LayerSpec, Linear, Norm,
     NormOrder,
 };
 use super::masked::{Masked, Weights};
-use super::pack::{Part, pack};
+use super::pack::{Channels, Part, counted, pack};
 use super::plan::PlannedProduct;
 
 /// One layer, packed: norm(block(x) + x), or block(norm(x)) + x.
@@ -65,33 +67,80 @@ pub(super) struct PackedHead {
 }
 
 /// Packs products for one instruction set and notes what it chose since the last layer.
-pub(super) struct Builder {
+pub(super) struct Builder<'a> {
     pub(super) set: InstructionSet,
+    /// What is known of the weights.
+    pub(super) looks: &'a Looks,
     pub(super) plan: Vec<PlannedProduct>,
 }
 
-impl Builder {
-    pub(super) fn layer(&mut self, layer: LayerSpec) -> PackedLayer {
-        let LayerSpec { block, norm, norm_order } = layer;
-        let block = match block {
-            BlockSpec::Attention(attention) => PackedBlock::Attention(self.attention(&attention)),
-            BlockSpec::FeedForward(block) => PackedBlock::FeedForward(self.feed_forward(&block)),
+impl<'a> Builder<'a> {
+    /// Packs the block of a layer, and how its products are run.
+    pub(super) fn block(&mut self, layer: &'a LayerSpec) -> (PackedBlock, Vec<PlannedProduct>) {
+        let block = match &layer.block {
+            BlockSpec::Attention(attention) => PackedBlock::Attention(self.attention(attention)),
+            BlockSpec::FeedForward(block) => PackedBlock::FeedForward(self.feed_forward(block)),
         };
-        PackedLayer { block, norm, norm_order, plan: std::mem::take(&mut self.plan) }
+        (block, std::mem::take(&mut self.plan))
+    }
+
+    /// What the products of a layer would hold: known long before they are packed.
+    pub(super) fn counts(&self, layer: &'a LayerSpec) -> [PackCount; 2] {
+        match &layer.block {
+            BlockSpec::Attention(attention) => {
+                let living = self.living(attention);
+                let parts = self.qkv_parts(attention, &living);
+                self.counts_of(&parts, &attention.query, &attention.output, &living.mixed)
+            }
+            BlockSpec::FeedForward(block) => {
+                let rows = self.between(block);
+                let parts = self.wide_parts(block, &rows);
+                self.counts_of(&parts, &block.up_proj, &block.down_proj, &rows)
+            }
+        }
+    }
+
+    /// Those of a block's `parts`, which read what `first` reads, and of `last`, which reads the channels `present`.
+    fn counts_of(
+        &self,
+        parts: &[Part],
+        first: &Linear,
+        last: &Linear,
+        present: &[usize],
+    ) -> [PackCount; 2] {
+        let rows: Vec<usize> = (0..last.weight.rows).collect();
+        let channels = Channels::of(last.weight.columns, present.iter().copied());
+        let all = Channels::all(first.weight.columns);
+        [counted(parts, &all), counted(&[self.part(last, &rows)], &channels)]
     }
 
     /// Parts of one input, one below the other; the plan names them after the first.
-    pub(super) fn product(&mut self, name: &str, parts: &[Part], channels: usize) -> Product {
+    fn product(&mut self, name: &str, parts: &[Part], channels: &Channels) -> Product {
         let (product, planned) = pack(name, parts, channels, self.set);
         self.plan.push(planned);
         product
     }
 
+    fn part<'p>(&self, linear: &'p Linear, rows: &'p [usize]) -> Part<'p>
+    where
+        'a: 'p,
+    {
+        Part { kept: self.kept(linear), rows, bias: &linear.bias }
+    }
+
+    fn kept<'p>(&self, linear: &'p Linear) -> Kept<'p>
+    where
+        'a: 'p,
+    {
+        self.looks.kept(&linear.weight)
+    }
+
     /// All of a product that belongs to no layer.
     pub(super) fn dense(&mut self, linear: &Linear) -> Product {
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
-        let all = every_channel(linear);
-        self.product(&linear.name, &[part(linear, &rows, &all)], all.len())
+        let all = Channels::all(linear.weight.columns);
+        let part = Part { kept: self.looks.kept(&linear.weight), rows: &rows, bias: &linear.bias };
+        self.product(&linear.name, &[part], &all)
     }
 
     /// That of concept `k`, which reads `size` channels.
@@ -117,56 +166,70 @@ impl Builder {
     /// which a softmax over keys does not see. A value channel without weights is its bias wherever it is
     /// attended to, so what it adds to the output is a constant too; a head without others need not compare.
     ///
-    /// Where channels are turned by positions, a key channel without weights has to be 0 to change nothing, and its pair
-    /// stays or goes as a whole.
-    fn attention(&mut self, attention: &AttentionSpec) -> PackedAttention {
-        let AttentionSpec { query, key, value, output, heads, head_size, scale, reach, angles } =
-            attention;
-        let bounds = |channels: &[usize]| -> Vec<usize> {
-            (0..=*heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
-        };
-        let query_lives = |row| query.bias[row] != 0.0 || !query.weight.is_killed(row);
-        let key_lives =
-            |row| !key.weight.is_killed(row) || angles.is_some() && key.bias[row] != 0.0;
-        let read = used_columns(&output.weight);
-        let height = value.weight.block_rows();
-        let mixed = units(value, height, |row| read[row] && !value.weight.is_killed(row));
-        let mixes: Vec<bool> = bounds(&mixed).windows(2).map(|pair| pair[0] < pair[1]).collect();
+    /// Where channels are turned by positions, a key channel without weights has to be 0 to change nothing, and its
+    /// pair stays or goes as a whole.
+    fn living(&self, attention: &AttentionSpec) -> Living {
+        let AttentionSpec { query, key, value, output, heads, head_size, angles, .. } = attention;
+        let [query_kept, key_kept, value_kept] =
+            [query, key, value].map(|linear| self.kept(linear));
+        let query_lives = |row| query.bias[row] != 0.0 || !query_kept.is_killed(row);
+        let key_lives = |row| !key_kept.is_killed(row) || angles.is_some() && key.bias[row] != 0.0;
+        let read = read_columns(self.kept(output));
+        let height = value_kept.block_rows();
+        let mixed = units(value.weight.rows, height, |row| read[row] && !value_kept.is_killed(row));
+        let mixes: Vec<bool> =
+            bounds(&mixed, *heads, *head_size).windows(2).map(|pair| pair[0] < pair[1]).collect();
         let half = head_size / 2;
         let partner = |row| if row % head_size < half { row + half } else { row - half };
-        let height = key.weight.block_rows();
+        let height = key_kept.block_rows();
         let compared = match angles {
-            None => units(key, height, |row| {
+            None => units(key.weight.rows, height, |row| {
                 mixes[row / head_size] && key_lives(row) && query_lives(row)
             }),
             Some(_) => {
                 // Whole blocks have whole blocks of partners, or are broken up.
                 let height = if half.is_multiple_of(height) { height } else { 1 };
-                units(key, height, |row| {
+                units(key.weight.rows, height, |row| {
                     let either = |lives: &dyn Fn(usize) -> bool| lives(row) || lives(partner(row));
                     mixes[row / head_size] && either(&key_lives) && either(&query_lives)
                 })
             }
         };
+        Living { compared, mixed }
+    }
+
+    /// The channels of queries, keys and values that live.
+    fn qkv_parts<'p>(&self, attention: &'p AttentionSpec, living: &'p Living) -> [Part<'p>; 3]
+    where
+        'a: 'p,
+    {
+        let AttentionSpec { query, key, value, .. } = attention;
+        let Living { compared, mixed } = living;
+        [self.part(query, compared), self.part(key, compared), self.part(value, mixed)]
+    }
+
+    fn attention(&mut self, attention: &'a AttentionSpec) -> PackedAttention {
+        let AttentionSpec { query, key, value, output, heads, head_size, scale, reach, angles } =
+            attention;
+        let living = self.living(attention);
+        let parts = self.qkv_parts(attention, &living);
+        let Living { compared, mixed } = &living;
         let turned = angles.as_ref().map(|angles| {
             let places = compared.iter().map(|row| row % head_size);
-            let pairs = places.filter(|&place| place < half).collect();
+            let pairs = places.filter(|&place| place < head_size / 2).collect();
             PackedTurn { pairs, angles: angles.clone() }
         });
-        let all = every_channel(query);
-        let part = |linear, rows| part(linear, rows, &all);
-        let parts = [part(query, &compared), part(key, &compared), part(value, &mixed)];
         let name = match key.name == query.name {
             // They are parts of one.
             true => query.name.clone(),
             false => format!("{}, key, value", query.name),
         };
-        let qkv_proj = self.product(&name, &parts, all.len());
-        let output = self.without(output, &mixed, |row| value.bias[row]);
+        let qkv_proj = self.product(&name, &parts, &Channels::all(query.weight.columns));
+        let output = self.without(output, mixed, |row| value.bias[row]);
         PackedAttention {
             qkv_proj,
-            heads: bounds(&compared),
-            value_heads: bounds(&mixed),
+            heads: bounds(compared, *heads, *head_size),
+            value_heads: bounds(mixed, *heads, *head_size),
             scale: *scale,
             reach: *reach,
             output,
@@ -174,24 +237,39 @@ impl Builder {
         }
     }
 
-    /// A channel between the two that nobody reads is left out; one without weights is a constant, and so is one with
-    /// a gate if either factor is 0 or neither has weights.
-    fn feed_forward(&mut self, block: &FeedForwardSpec) -> PackedFeedForward {
+    /// The channels between the products of a feed-forward block. One that nobody reads is left out; one without
+    /// weights is a constant, and so is one with a gate if either factor is 0 or neither has weights.
+    fn between(&self, block: &FeedForwardSpec) -> Vec<usize> {
         let FeedForwardSpec { up_proj, gate, activation, down_proj } = block;
-        let read = used_columns(&down_proj.weight);
+        let read = read_columns(self.kept(down_proj));
+        let up_kept = self.kept(up_proj);
+        let gate = gate.as_ref().map(|gate| (self.kept(gate), &gate.bias));
         let lives = |row: usize| {
-            let constant = up_proj.weight.is_killed(row).then(|| activation.of(up_proj.bias[row]));
-            let Some(gate) = gate else { return constant.is_none() };
-            let gate = gate.weight.is_killed(row).then(|| gate.bias[row]);
+            let constant = up_kept.is_killed(row).then(|| activation.of(up_proj.bias[row]));
+            let Some((gate_kept, gate_bias)) = gate else { return constant.is_none() };
+            let gate = gate_kept.is_killed(row).then(|| gate_bias[row]);
             match (constant, gate) {
                 (Some(_), Some(_)) => false,
                 (constant, gate) => constant != Some(0.0) && gate != Some(0.0),
             }
         };
-        let rows = units(up_proj, up_proj.weight.block_rows(), |row| read[row] && lives(row));
-        let all = every_channel(up_proj);
-        let parts = std::iter::once(up_proj).chain(gate).map(|linear| part(linear, &rows, &all));
-        let wide = self.product(&up_proj.name, &parts.collect::<Vec<_>>(), all.len());
+        units(up_proj.weight.rows, up_kept.block_rows(), |row| read[row] && lives(row))
+    }
+
+    /// These rows of the first product, and of the gate where there is one.
+    fn wide_parts<'p>(&self, block: &'p FeedForwardSpec, rows: &'p [usize]) -> Vec<Part<'p>>
+    where
+        'a: 'p,
+    {
+        let linears = std::iter::once(&block.up_proj).chain(&block.gate);
+        linears.map(|linear| self.part(linear, rows)).collect()
+    }
+
+    fn feed_forward(&mut self, block: &'a FeedForwardSpec) -> PackedFeedForward {
+        let FeedForwardSpec { up_proj, gate, activation, down_proj } = block;
+        let rows = self.between(block);
+        let parts = self.wide_parts(block, &rows);
+        let wide = self.product(&up_proj.name, &parts, &Channels::all(up_proj.weight.columns));
         let constant = |row: usize| {
             activation.of(up_proj.bias[row]) * gate.as_ref().map_or(1.0, |gate| gate.bias[row])
         };
@@ -208,50 +286,48 @@ impl Builder {
     /// into the bias.
     fn without(
         &mut self,
-        linear: &Linear,
+        linear: &'a Linear,
         present: &[usize],
         constant: impl Fn(usize) -> f32,
     ) -> Product {
-        let mut channels = vec![None; linear.weight.columns];
-        for (channel, &column) in present.iter().enumerate() {
-            channels[column] = Some(channel);
-        }
+        let channels = Channels::of(linear.weight.columns, present.iter().copied());
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
+        let kept = self.kept(linear);
         let absent = |row: usize| -> f32 {
-            let added = linear.weight.kept(row).filter(|&(column, _)| channels[column].is_none());
-            added
-                .map(|(column, weight)| f64::from(weight) * f64::from(constant(column)))
-                .sum::<f64>() as f32
+            let added = channels.absent(&kept.union([row]));
+            let added = bits(&added).map(|column| {
+                f64::from(linear.weight.weight(row, column)) * f64::from(constant(column))
+            });
+            added.sum::<f64>() as f32
         };
         let bias: Vec<f32> = rows.iter().map(|&row| linear.bias[row] + absent(row)).collect();
-        let part = Part { weight: &linear.weight, rows: &rows, channels: &channels, bias: &bias };
-        self.product(&linear.name, &[part], present.len())
+        self.product(&linear.name, &[Part { kept, rows: &rows, bias: &bias }], &channels)
     }
 }
 
-/// The channels that its columns read, where its input has all.
-fn every_channel(linear: &Linear) -> Vec<Option<usize>> {
-    (0..linear.weight.columns).map(Some).collect()
+/// The channels of attention that are worth computing.
+struct Living {
+    /// Of queries and keys.
+    compared: Vec<usize>,
+    /// Of values.
+    mixed: Vec<usize>,
 }
 
-fn part<'a>(linear: &'a Linear, rows: &'a [usize], channels: &'a [Option<usize>]) -> Part<'a> {
-    Part { weight: &linear.weight, rows, channels, bias: &linear.bias }
+/// Where each head's channels begin, and at last their number.
+fn bounds(channels: &[usize], heads: usize, head_size: usize) -> Vec<usize> {
+    (0..=heads).map(|h| channels.partition_point(|&c| c < h * head_size)).collect()
 }
 
-/// The rows that live, in whole blocks of the mask: to break one up would cost more than it saves.
-fn units(linear: &Linear, height: usize, lives: impl Fn(usize) -> bool) -> Vec<usize> {
-    let count = linear.weight.rows;
-    let lives: Vec<bool> = (0..count).map(lives).collect();
-    (0..count)
+/// The rows, of this many, that live, in whole blocks of this height: to break one up would cost more than it saves.
+fn units(rows: usize, height: usize, lives: impl Fn(usize) -> bool) -> Vec<usize> {
+    let lives: Vec<bool> = (0..rows).map(lives).collect();
+    (0..rows)
         .filter(|row| lives[row / height * height..].iter().take(height).any(|&lives| lives))
         .collect()
 }
 
 /// For each column, whether any row keeps it.
-fn used_columns(weight: &Masked) -> Vec<bool> {
-    let mut used = vec![false; weight.columns];
-    for (column, _) in (0..weight.rows).flat_map(|row| weight.kept(row)) {
-        used[column] = true;
-    }
-    used
+fn read_columns(weight: Kept) -> Vec<bool> {
+    let union = weight.union(0..weight.weight.rows);
+    (0..weight.weight.columns).map(|column| union[column / 64] >> (column % 64) & 1 == 1).collect()
 }

@@ -1,19 +1,23 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::branch::{Buffers, Embedded, PackedBranch, Text};
 use super::build::{Builder, PackedBlock, PackedLayer};
+use super::cost::{PackCount, PackLayout};
+use super::kept::Looks;
 use super::kernel::{InstructionSet, TokenPanels};
-use super::lower::{self, Embedding, EncoderSpec, LayerSpec, Matched};
+use super::lower::{self, BranchSpec, Embedding, EncoderSpec, LayerSpec, Linear, Matched};
 use super::plan::PlannedProduct;
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
+use crate::spread::{or_all_cores, spread};
 
 /// The encoder of a model on the sparse kernels: the embedding once, then each branch on its own.
 pub(crate) struct Encoder {
     set: InstructionSet,
-    threads: usize,
+    threads: Option<NonZeroUsize>,
     embedding: Embedding,
     /// Where branches project the embedding first: what is added to that.
     position_embedding: Option<Embedding>,
@@ -37,20 +41,81 @@ pub(crate) struct Evidence {
     pub(crate) token_evidence: Vec<f32>,
 }
 
-impl Encoder {
-    /// The encoder that `graph` computes, packed for `set`. Branches are run on as many `threads`, where the platform
-    /// has them.
+/// A layer that was packed before, or its block and how its products are run.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a model has a few dozen, and most are the large one"
+)]
+enum Ready {
+    Before(Arc<PackedLayer>),
+    Packed((PackedBlock, Vec<PlannedProduct>)),
+}
+
+/// An encoder that was found in a graph and is not packed yet.
+pub(crate) struct Unpacked {
+    spec: EncoderSpec,
+    looks: Looks,
+    set: InstructionSet,
+    threads: Option<NonZeroUsize>,
+}
+
+impl Unpacked {
+    /// The encoder that `graph` computes. Its branches will run on as many `threads` as are said, else one; it is
+    /// looked at and packed on as many, else one per core.
     ///
     /// # Errors
     /// Where the graph is not one that these kernels know.
-    pub(crate) fn load(
+    pub(crate) fn read(
         graph: &GraphProto,
-        threads: usize,
+        threads: Option<NonZeroUsize>,
         set: InstructionSet,
-    ) -> Matched<Encoder> {
-        Encoder::pack(graph, threads, set, |_, _, _| None)
+    ) -> Matched<Unpacked> {
+        let spec = lower::encoder(graph)?;
+        let layers = spec.branches.iter().flat_map(|branch| &branch.layers);
+        let looks = looks(&spec, layers, threads)?;
+        Ok(Unpacked { spec, looks, set, threads })
     }
 
+    /// What the products of all layers are estimated to take, as a share of what they would if every weight were
+    /// multiplied.
+    pub(crate) fn estimated_share(&self) -> f64 {
+        let layers: Vec<&LayerSpec> =
+            self.spec.branches.iter().flat_map(|branch| &branch.layers).collect();
+        let builder = || Builder { set: self.set, looks: &self.looks, plan: Vec::new() };
+        let times = |layer: &&LayerSpec| {
+            let counts = builder().counts(layer);
+            let time = |layout: Option<PackLayout>| -> f64 {
+                let of = |count: &PackCount| {
+                    count.microseconds(layout.unwrap_or_else(|| count.cheapest(self.set)), self.set)
+                };
+                counts.iter().map(of).sum()
+            };
+            Ok((time(None), time(Some(PackLayout::Dense))))
+        };
+        let times = spread(&layers, or_all_cores(self.threads), |_| 1, times);
+        let times = times.expect("counting does not fail");
+        let sum = |one: fn(&(f64, f64)) -> f64| times.iter().map(one).sum::<f64>();
+        sum(|time| time.0) / sum(|time| time.1)
+    }
+
+    pub(crate) fn pack(self) -> Encoder {
+        let Unpacked { spec, looks, set, threads } = self;
+        Encoder::pack(spec, &looks, threads, set, |_, _, _| None)
+    }
+}
+
+/// A look at the weights of these layers and of what belongs to none.
+fn looks<'a>(
+    spec: &'a EncoderSpec,
+    layers: impl Iterator<Item = &'a LayerSpec>,
+    threads: Option<NonZeroUsize>,
+) -> Matched<Looks> {
+    let others = |branch: &'a BranchSpec| branch.project_in.iter().chain(&branch.project_out);
+    let others: Vec<&Linear> = spec.branches.iter().flat_map(others).collect();
+    Looks::at(layers.flat_map(LayerSpec::products).chain(others), or_all_cores(threads))
+}
+
+impl Encoder {
     /// The encoder that `graph` computes, which differs from this one only in the masks of the products
     /// `changed` (`CONCEPT/LAYER`): only the layers that these are in are packed again.
     pub(crate) fn with_masks(
@@ -58,31 +123,69 @@ impl Encoder {
         graph: &GraphProto,
         changed: &BTreeSet<String>,
     ) -> Matched<Encoder> {
-        Encoder::pack(graph, self.threads, self.set, |branch, index, layer| {
-            let same = layer.products().iter().all(|product| !changed.contains(&product.name));
-            same.then(|| self.branches.get(branch)?.layers.get(index).cloned()).flatten()
-        })
+        let spec = lower::encoder(graph)?;
+        let is_same = |layer: &LayerSpec| {
+            layer.products().iter().all(|product| !changed.contains(&product.name))
+        };
+        let layers = spec.branches.iter().flat_map(|branch| &branch.layers);
+        let looks = looks(&spec, layers.filter(|layer| !is_same(layer)), self.threads)?;
+        Ok(Encoder::pack(spec, &looks, self.threads, self.set, |branch, index, layer| {
+            is_same(layer).then(|| self.branches.get(branch)?.layers.get(index).cloned()).flatten()
+        }))
     }
 
     /// `packed_before` gives the layer of a branch and index where it is packed already.
     fn pack(
-        graph: &GraphProto,
-        threads: usize,
+        spec: EncoderSpec,
+        looks: &Looks,
+        threads: Option<NonZeroUsize>,
         set: InstructionSet,
         packed_before: impl Fn(usize, usize, &LayerSpec) -> Option<Arc<PackedLayer>>,
-    ) -> Matched<Encoder> {
-        let spec = lower::encoder(graph)?;
+    ) -> Encoder {
         let size = spec.read_by_heads();
         let EncoderSpec { embedding, position_embedding, branches, heads } = spec;
-        let mut builder = Builder { set, plan: Vec::new() };
+        // The same layer of all branches, one after the other: they are made of the same tensors.
+        let depth = branches.iter().map(|branch| branch.layers.len()).max().unwrap_or(0);
+        let places: Vec<(usize, usize)> = (0..depth)
+            .flat_map(|nth| (0..branches.len()).map(move |index| (index, nth)))
+            .filter(|&(index, nth)| nth < branches[index].layers.len())
+            .collect();
+        let before: Vec<Option<Arc<PackedLayer>>> = places
+            .iter()
+            .map(|&(index, nth)| packed_before(index, nth, &branches[index].layers[nth]))
+            .collect();
+        let fresh = |(&(index, nth), before): (&(usize, usize), &Option<_>)| {
+            before.is_none().then(|| &branches[index].layers[nth])
+        };
+        let fresh: Vec<&LayerSpec> = places.iter().zip(&before).filter_map(fresh).collect();
+        let pack = |layer: &&LayerSpec| Ok(Builder { set, looks, plan: Vec::new() }.block(layer));
+        let packed = spread(&fresh, or_all_cores(threads), |_| 1, pack);
+        let mut packed = packed.expect("packing does not fail").into_iter();
+        let mut blocks: HashMap<(usize, usize), Ready> = places
+            .into_iter()
+            .zip(before)
+            .map(|(place, before)| {
+                let fresh = || Ready::Packed(packed.next().expect("all of them were packed"));
+                (place, before.map_or_else(fresh, Ready::Before))
+            })
+            .collect();
+
+        let mut builder = Builder { set, looks, plan: Vec::new() };
         let mut plan = Vec::new();
         let mut packed = Vec::new();
         let mut head_indices = vec![(0, 0); heads.branch.len()];
         for (index, branch) in branches.into_iter().enumerate() {
             let project_in = branch.project_in.map(|linear| builder.dense(&linear));
             plan.append(&mut builder.plan);
-            let layer = |(nth, layer): (usize, LayerSpec)| {
-                packed_before(index, nth, &layer).unwrap_or_else(|| Arc::new(builder.layer(layer)))
+            let layer = |(nth, layer): (usize, LayerSpec)| match blocks
+                .remove(&(index, nth))
+                .expect("every layer has its place")
+            {
+                Ready::Before(layer) => layer,
+                Ready::Packed((block, plan)) => {
+                    let LayerSpec { norm, norm_order, .. } = layer;
+                    Arc::new(PackedLayer { block, norm, norm_order, plan })
+                }
             };
             let layers: Vec<Arc<PackedLayer>> =
                 branch.layers.into_iter().enumerate().map(layer).collect();
@@ -104,9 +207,9 @@ impl Encoder {
             });
             plan.append(&mut builder.plan);
         }
-        Ok(Encoder {
+        Encoder {
             set,
-            threads: if cfg!(target_family = "wasm") { 1 } else { threads.max(1) },
+            threads,
             embedding,
             position_embedding,
             branches: packed,
@@ -116,7 +219,7 @@ impl Encoder {
             pooling: heads.pooling,
             plan,
             idle: Mutex::default(),
-        })
+        }
     }
 
     /// Concepts and classes of each.
@@ -154,7 +257,10 @@ impl Encoder {
 
     /// Over how many threads the branches of one text are spread where nothing else is said.
     pub(crate) fn threads(&self) -> usize {
-        self.threads
+        match self.threads {
+            Some(threads) if !cfg!(target_family = "wasm") => threads.get(),
+            _ => 1,
+        }
     }
 
     /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, its branches on this many
@@ -162,8 +268,7 @@ impl Encoder {
     ///
     /// # Errors
     /// `Engine` where the embedding has no row for an id or a position, where positions have no angle, and where there
-    /// is
-    /// nothing to attend to.
+    /// is nothing to attend to.
     pub(crate) fn run(&self, ids: &[i64], attended: usize, threads: usize) -> Result<Evidence> {
         if attended == 0 {
             let found = format!("{} positions, all of them padding", ids.len());

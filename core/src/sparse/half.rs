@@ -14,6 +14,7 @@ pub(super) fn finite_half(bits: u16) -> f32 {
 }
 
 /// The bits of a number that came from [`finite_half`].
+#[cfg(test)]
 pub(super) fn half_bits(value: f32) -> u16 {
     let bits = (value / BIAS).to_bits();
     (bits >> 16 & 0x8000 | bits >> 13 & 0x7fff) as u16

@@ -3,8 +3,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::half::finite_half;
-use super::kernel::BLOCK_ROWS;
-use crate::masks::{Mask, set_bits};
+use crate::masks::Mask;
 
 /// A weight under one mask, as the file stores it: nothing is unpacked.
 #[derive(Debug, Clone)]
@@ -28,8 +27,8 @@ pub(crate) enum Weights {
 }
 
 impl Masked {
-    /// Whether the parts have the sizes that they say, and every weight is finite.
-    pub(crate) fn is_sound(&self) -> bool {
+    /// Whether the parts have the sizes that they say.
+    pub(crate) fn has_its_size(&self) -> bool {
         let count = self.rows * self.columns;
         let stored = match &self.weights {
             Weights::Single(bytes) => bytes.len() == 4 * count,
@@ -37,8 +36,7 @@ impl Masked {
             Weights::Int8 { values, scales } => values.len() == count && scales.len() == self.rows,
         };
         let fits = |mask: &Mask| (mask.rows(), mask.columns()) == (self.rows, self.columns);
-        let masked = self.mask.as_ref().is_none_or(fits);
-        stored && masked && self.is_finite()
+        stored && self.mask.as_ref().is_none_or(fits)
     }
 
     /// Some of its rows; `None` where there are not as many, or a block of the mask would be cut.
@@ -61,8 +59,8 @@ impl Masked {
         Some(Masked { rows: rows.len(), columns: *columns, weights, mask })
     }
 
-    /// All weights are looked at, so that the processor takes many at once.
-    fn is_finite(&self) -> bool {
+    /// Whether every weight is finite. All are looked at, so that the processor takes many at once.
+    pub(crate) fn is_finite(&self) -> bool {
         match &self.weights {
             Weights::Single(bytes) => {
                 let finite = |&bytes: &[u8; 4]| f32::from_le_bytes(bytes).is_finite();
@@ -77,44 +75,6 @@ impl Masked {
         }
     }
 
-    /// The columns that row `row` keeps, ascending, with their weights; those of weight 0 left out.
-    pub(crate) fn kept(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
-        let width = self.columns.div_ceil(8);
-        let line = self.mask.as_ref().map(|mask| mask.block(row / mask.block_rows()));
-        let byte = move |place: usize| line.map_or(u8::MAX, |line| line[place]);
-        let columns =
-            (0..width).flat_map(move |place| set_bits(byte(place)).map(move |bit| 8 * place + bit));
-        let within = columns.filter(|&column| column < self.columns);
-        let weighted = within.map(move |column| (column, self.weight(row, column)));
-        weighted.filter(|&(_, weight)| weight != 0.0)
-    }
-
-    /// Whether row `row` keeps nothing.
-    pub(crate) fn is_killed(&self, row: usize) -> bool {
-        self.kept(row).next().is_none()
-    }
-
-    /// Height of the blocks in which weights are kept. Where zeros are the mask, it is 4 if rows side by
-    /// side keep nearly the same columns: a weight of a block may have been 0 before.
-    pub(crate) fn block_rows(&self) -> usize {
-        if let Some(mask) = &self.mask {
-            return mask.block_rows();
-        }
-        let (mut kept, mut in_blocks) = (0, 0);
-        for group in 0..self.rows / BLOCK_ROWS {
-            let mut used = vec![false; self.columns];
-            for row in group * BLOCK_ROWS..(group + 1) * BLOCK_ROWS {
-                for (column, _) in self.kept(row) {
-                    kept += 1;
-                    used[column] = true;
-                }
-            }
-            in_blocks += BLOCK_ROWS * used.into_iter().filter(|&used| used).count();
-        }
-        let nearly = 10 * kept >= 9 * in_blocks;
-        if nearly && self.rows.is_multiple_of(BLOCK_ROWS) { BLOCK_ROWS } else { 1 }
-    }
-
     /// A weight, whether kept or not.
     pub(crate) fn weight(&self, row: usize, column: usize) -> f32 {
         let at = row * self.columns + column;
@@ -123,6 +83,22 @@ impl Masked {
             Weights::Half(bytes) => finite_half(u16::from_le_bytes(bytes.as_chunks().0[at])),
             Weights::Int8 { values, scales } => f32::from(values[at].cast_signed()) * scales[row],
         }
+    }
+
+    /// The bits of a weight that is a 16-bit float.
+    pub(super) fn half(&self, row: usize, column: usize) -> u16 {
+        let Weights::Half(bytes) = &self.weights else {
+            unreachable!("asked of 16-bit floats alone")
+        };
+        u16::from_le_bytes(bytes.as_chunks().0[row * self.columns + column])
+    }
+
+    /// A weight that is a whole number times its row's factor, without that.
+    pub(super) fn int8(&self, row: usize, column: usize) -> i8 {
+        let Weights::Int8 { values, .. } = &self.weights else {
+            unreachable!("asked of whole numbers alone")
+        };
+        values[row * self.columns + column].cast_signed()
     }
 
     /// Adds the weights of row `row`, whether kept or not, to `sums`, one a column.

@@ -6,11 +6,13 @@ use proptest::prelude::*;
 
 use super::cost::{PackCount, PackLayout};
 use super::half::{finite_half, half_bits};
+use super::kept::Looks;
 use super::kernel::{
     Activation, AddNorm, Angles, Attention, Buffer, Gate, InstructionSet, Reach, TokenPanels, Turn,
 };
+use super::lower::Linear;
 use super::masked::{Masked, Weights};
-use super::pack::{self, Line, Part, assemble, lines};
+use super::pack::{Channels, Part, assemble, counted};
 use crate::masks::Mask;
 
 /// A matrix under a mask, in every form that a file may have.
@@ -170,27 +172,31 @@ proptest! {
     fn products_are_those_of_the_dense_matrix(case in cases()) {
         let random = &mut Random(case.seed);
         let (weight, dense) = case.weight(random);
-        prop_assert!(weight.is_sound());
+        prop_assert!(weight.has_its_size() && weight.is_finite());
         let bias = random.many(case.rows);
         let present = |size: usize, absent: usize| -> Vec<usize> {
             (0..size).filter(|&i| i != absent || size == 1).collect()
         };
         let rows = present(case.rows, case.absent.0);
         let columns = present(case.columns, case.absent.1);
-        let channels: Vec<Option<usize>> =
-            (0..case.columns).map(|column| columns.binary_search(&column).ok()).collect();
-        let part = Part { weight: &weight, rows: &rows, channels: &channels, bias: &bias };
+        let channels = Channels::of(case.columns, columns.iter().copied());
+        // With and without a look at the weights it is the same.
+        let linear = Linear { name: "product".into(), weight, bias: bias.clone() };
+        let looked = match case.seed % 2 {
+            0 => Looks::default(),
+            _ => Looks::at([&linear], 2).expect("finite weights"),
+        };
+        let kept = looked.kept(&linear.weight);
+        let part = [Part { kept, rows: &rows, bias: &bias }];
+        let count = counted(&part, &channels);
+        let counts = |row: usize, column: usize| dense[row * case.columns + column] != 0.0;
+        let expected = rows.iter().map(|&row| columns.iter().filter(|&&c| counts(row, c)).count());
+        prop_assert_eq!(count.weights, expected.sum::<usize>());
         for set in InstructionSet::available() {
             let tokens = TokenPanels::new(case.tokens, set);
             let input = random.many(columns.len() * tokens.count());
             for layout in PackLayout::ALL {
-                let own: Vec<Line> = lines(&part).collect();
-                let form = match case.form {
-                    Form::Single | Form::Folded => pack::Form::Single,
-                    Form::Half => pack::Form::Half,
-                    Form::Int8 => pack::Form::Int8,
-                };
-                let product = assemble(&own, columns.len(), layout, form);
+                let product = assemble(&part, &channels, count, layout);
                 let mut output = vec![f32::NAN; rows.len() * tokens.count()];
                 product.run(set, case.activation, tokens, &input, &mut output, &mut Buffer::default());
                 for (row, &from) in rows.iter().enumerate() {
@@ -218,7 +224,7 @@ proptest! {
             Just(Reach::All), Just(Reach::Causal), (0..10_usize).prop_map(Reach::Near),
             (10..150_usize).prop_map(Reach::Near),
         ],
-        // Scores that grow from key to key make each block put right what was summed before.
+        // Scores that grow from key to key make each block correct what was summed before.
         slope in prop_oneof![Just(0.0_f32), -0.03..0.03_f32],
         seed in any::<u64>(),
     ) {
@@ -273,7 +279,8 @@ proptest! {
                     for channel in value_heads[head]..value_heads[head + 1] {
                         let mixed = shares.iter().zip(&seen).map(|(share, &to)| share * value(channel, to));
                         let expected = mixed.sum::<f64>() / total;
-                        close(output[at(tokens, values, channel, from)], expected, tolerance, &(set, head, channel, from));
+                        let place = (set, head, channel, from);
+                        close(output[at(tokens, values, channel, from)], expected, tolerance, &place);
                     }
                 }
             }

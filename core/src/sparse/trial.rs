@@ -4,11 +4,13 @@
 use serde::Serialize;
 
 use super::cost::{Cost, PackCount, PackLayout, TOKENS};
-use super::half::finite_half;
+use super::kept::Looks;
 use super::kernel::{
     Activation, BLOCK_ROWS, Buffer, InstructionSet, MultiplyAdds, Product, TokenPanels,
 };
-use super::pack::{Form, Line, assemble};
+use super::masked::{Masked, Weights};
+use super::pack::{Channels, Part, assemble, counted};
+use crate::masks::Mask;
 
 /// Which weights of a trial are kept.
 struct TrialShape {
@@ -41,25 +43,23 @@ impl ProductTrial {
         mut random: impl FnMut() -> f64,
     ) -> ProductTrial {
         let TrialShape { rows, columns, density, block_rows } = shape;
-        let mut lines = Vec::with_capacity(rows);
-        let mut kept = Vec::new();
-        for row in 0..rows {
-            if row % block_rows.max(1) == 0 {
-                kept = (0..columns).filter(|_| random() < density).collect();
-            }
-            // Sixteen bits of an ordinary number near 1: what it is does not matter to the time.
-            let weight = |channel: usize| (channel, finite_half(0x3800 | (channel as u16 & 0x3ff)));
-            lines.push(Line {
-                entries: kept.iter().copied().map(weight).collect(),
-                bias: 0.0,
-                scale: 1.0,
-            });
-        }
-        let count = PackCount::of(&lines, columns);
+        // Sixteen bits of an ordinary number near 1: what it is does not matter to the time.
+        let bits = |channel: usize| 0x3800 | (channel as u16 & 0x3ff);
+        let row: Vec<u8> = (0..columns).flat_map(|channel| bits(channel).to_le_bytes()).collect();
+        let height = block_rows.max(1);
+        let kept: Vec<bool> = (0..rows / height * columns).map(|_| random() < density).collect();
+        let mask = Mask::new("trial", rows, columns, height, Mask::pack(&kept, columns));
+        let weights = Weights::Half(row.repeat(rows).into());
+        let weight = Masked { rows, columns, weights, mask };
+        let (all, bias) = ((0..rows).collect::<Vec<_>>(), vec![0.0; rows]);
+        let looks = Looks::default();
+        let part = [Part { kept: looks.kept(&weight), rows: &all, bias: &bias }];
+        let channels = Channels::all(columns);
+        let count = counted(&part, &channels);
         let tokens = TokenPanels::new(tokens, set);
         ProductTrial {
             set,
-            product: assemble(&lines, columns, layout, Form::Half),
+            product: assemble(&part, &channels, count, layout),
             tokens,
             input: (0..columns * tokens.count())
                 .map(|_| random() as f32)

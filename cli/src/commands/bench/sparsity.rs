@@ -1,4 +1,4 @@
-//! What sparsity is worth: five measurements of a checkpoint, or of the kernels alone.
+//! What sparsity is worth: measurements of a checkpoint, of a large model, or of the kernels alone.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use sparsecbm::{
     EngineChoice, Error, ErrorKind, InstructionSet, LoadOptions, OrtOptions, Result, SparseOptions,
 };
 use sparsecbm_bench::bench::{
-    Accuracy, CurveMasks, CurveReport, Encode, Growth, GrowthReport, KernelReport, MemoryRow,
-    SparseReport, Trained, bench_curve, bench_growth, bench_kernel, bench_memory, bench_sparse,
-    resident, write_curve, write_growth,
+    Accuracy, CurveMasks, CurveReport, Encode, Growth, GrowthReport, KernelReport, LargeReport,
+    MemoryRow, SparseReport, Trained, bench_curve, bench_growth, bench_kernel, bench_large,
+    bench_memory, bench_sparse, resident, write_curve, write_growth,
 };
 use sparsecbm_exporter::Checkpoint;
 
@@ -51,6 +51,21 @@ pub enum Command {
         #[arg(long, default_value = "40")]
         rounds: NonZeroUsize,
         /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What an exported file takes on the sparse kernels until it is ready, in memory of the process's own, and for a
+    /// prediction (Linux). `bench/large.py` makes large ones.
+    Large {
+        /// The exported model.
+        model: PathBuf,
+        /// Positions of the text.
+        #[arg(long, default_value = "32")]
+        tokens: NonZeroUsize,
+        /// How often the prediction is measured.
+        #[arg(long, default_value = "5")]
+        rounds: NonZeroUsize,
+        /// Print JSON; memory in bytes, times of predictions in microseconds.
         #[arg(long)]
         json: bool,
     },
@@ -143,6 +158,10 @@ impl Command {
             Command::Kernel { rounds, json } => {
                 let report = bench_kernel(rounds.get())?;
                 if *json { print_json(&report) } else { print(&describe_kernel(&report)) }
+            }
+            Command::Large { model, tokens, rounds, json } => {
+                let report = bench_large(model, tokens.get(), rounds.get())?;
+                if *json { print_json(&report) } else { print(&describe_large(&report)) }
             }
             Command::Resident { model, engine, ort_library, longest } => {
                 let ort = OrtOptions::default()
@@ -277,6 +296,23 @@ fn describe_curve(report: &CurveReport) -> String {
     )
 }
 
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn describe_large(report: &LargeReport) -> String {
+    let LargeReport { private_before, private_ready, private_after, packed, .. } = *report;
+    let mut table = tables::table(["", ""]);
+    table.add_row(["ready after".into(), format!("{:.2} s", report.seconds_to_ready)]);
+    table.add_row(["memory of its own before".into(), megabytes(private_before)]);
+    table.add_row(["ready".into(), megabytes(private_ready)]);
+    table.add_row(["after predictions".into(), megabytes(private_after)]);
+    table.add_row(["packed weights".into(), megabytes(packed)]);
+    let name = format!("prediction, {} tokens, one thread", report.tokens);
+    table.add_row([name, time(report.prediction.median_us)]);
+    table.to_string()
+}
+
 fn describe_memory(rows: &[MemoryRow]) -> String {
     let mut table = tables::table([
         "engine",
@@ -286,7 +322,6 @@ fn describe_memory(rows: &[MemoryRow]) -> String {
         "after predicting",
         "at most",
     ]);
-    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     for row in rows {
         let resident = &row.resident;
         table.add_row([

@@ -70,6 +70,9 @@ impl Values {
 }
 
 impl Product {
+    /// Values beyond the last: the last register of values that are widened may reach beyond them.
+    pub(crate) const SPARE: usize = MOST_LANES;
+
     /// `entries`: how many entries each group has; see the fields for the rest. `height` is 1 or
     /// [`BLOCK_ROWS`]; the last group may have fewer rows, its missing ones hold zeros.
     ///
@@ -101,11 +104,10 @@ impl Product {
             }
         }
         assert_eq!(values.count(), total * height, "number of values");
-        // The last register of values that are widened may reach beyond them.
         match &mut values {
             Values::Single(_) => {}
-            Values::Half(values) => values.resize(values.len() + MOST_LANES, 0),
-            Values::Int8(values) => values.resize(values.len() + MOST_LANES, 0),
+            Values::Half(values) => values.resize(values.len() + Product::SPARE, 0),
+            Values::Int8(values) => values.resize(values.len() + Product::SPARE, 0),
         }
         let (rows, filled) = (bias.len(), entries.len() * height);
         bias.resize(filled, 0.0);

@@ -124,7 +124,7 @@ fn table(
         let found = format!("row {row} of {rows}");
         return Err(Mismatch::at_constant(name, "a row that is there", found));
     }
-    match table.is_sound() {
+    match table.has_its_size() && table.is_finite() {
         true => Ok(Source { name: name.into(), table, rows: selection }),
         false => {
             let expected = "finite numbers, as many as the shape says";

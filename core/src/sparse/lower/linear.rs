@@ -80,8 +80,8 @@ pub(super) fn unbiased<'a>(graph: &Graph<'a>, value: &str) -> Matched<(Linear, &
     let narrow = weight.columns <= usize::from(u16::MAX);
     let expected = format!("at most {} columns", u16::MAX);
     require(node, narrow, expected, format!("{} columns", weight.columns))?;
-    let expected = "finite weights, as many as the shape says";
-    require(node, weight.is_sound(), expected, "others")?;
+    let expected = "weights, as many as the shape says";
+    require(node, weight.has_its_size(), expected, "others")?;
     let name = nodes::part(&node.name, "MatMul").into();
     Ok((Linear { name, bias: vec![0.0; weight.rows], weight }, input))
 }

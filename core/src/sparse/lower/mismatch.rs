@@ -14,7 +14,7 @@ pub(crate) struct Mismatch {
 pub(crate) type Matched<T> = std::result::Result<T, Mismatch>;
 
 impl Mismatch {
-    pub(super) fn at_node(
+    pub(crate) fn at_node(
         name: &str,
         expected: impl Into<String>,
         found: impl Into<String>,
