@@ -8,8 +8,11 @@ use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The bytes of a file, which the system reads when they are looked at, and may forget again: a large model's are not
-/// held twice. Where it is no file on a disk, it is read.
+/// The size from which on a file is mapped. A smaller one is soon read, and may then be changed while its model lives.
+const LARGE: u64 = 64 << 20;
+
+/// The bytes of a file. The system reads those of a large one when they are looked at, and may forget them again: they
+/// are not held twice.
 pub(super) fn read(path: &Path) -> Result<Bytes> {
     let failed = |e: io::Error| {
         let place = path.display().to_string();
@@ -17,7 +20,7 @@ pub(super) fn read(path: &Path) -> Result<Bytes> {
     };
     let file = File::open(path).map_err(failed)?;
     match file.metadata().map_err(failed)? {
-        about if about.is_file() && about.len() > 0 => mapped(&file).map_err(failed),
+        about if about.is_file() && about.len() >= LARGE => mapped(&file).map_err(failed),
         _ => std::fs::read(path).map(Bytes::from).map_err(failed),
     }
 }
