@@ -54,8 +54,8 @@ struct Edited {
 
 impl Model {
     /// Loads an exported file, and the data file beside it if it has one. A file of 64 MiB or more is mapped into
-    /// memory and not read: nobody may change it in place while the model lives. To put another file in its place, as an
-    /// export does, is fine.
+    /// memory and not read: nobody may change it in place while the model lives. To put another file in its place, as
+    /// an export does, is fine.
     ///
     /// # Errors
     /// `Io` where a file cannot be read, else as [`Model::from_bytes`]; the path is named.
