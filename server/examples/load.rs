@@ -5,6 +5,8 @@
 //! Servers that are compared (with batching and without) take turns. A request that is refused with status
 //! 429 is asked again, so that every request must be answered in the end.
 
+mod texts;
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use ureq::Agent;
 
 /// How far label logits may be from those of the same text alone, which a batch pads otherwise.
@@ -98,18 +100,9 @@ fn run(options: &Options) -> Result<bool, Box<dyn Error>> {
 }
 
 fn read_texts(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
-    let place = options.texts.display();
-    let file = std::fs::read_to_string(&options.texts).map_err(|e| format!("{place}: {e}"))?;
     let mut texts = Vec::new();
-    for line in file.lines().filter(|line| !line.trim().is_empty()) {
-        let text = match line.starts_with('{') {
-            false => line.to_string(),
-            true => {
-                let row: Value = serde_json::from_str(line)?;
-                let text = row[&options.field].as_str();
-                text.ok_or_else(|| format!("{place}: no text in field '{}'", options.field))?.into()
-            }
-        };
+    for text in texts::read(&options.texts, &options.field)? {
+        let text = text?;
         if !texts.contains(&text) {
             texts.push(text);
         }

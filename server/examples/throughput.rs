@@ -10,6 +10,8 @@
 //! Where other programs use the cores, they get more of them the fewer threads ask for one, so that rates are no fair
 //! comparison: the processor's time of a request, asking included, beside that of a bare prediction is.
 
+mod texts;
+
 use std::error::Error;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -28,7 +30,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sparsecbm::{ErrorKind, Model};
 use sparsecbm_server::{Options, Service};
 use tokio::net::{TcpListener, TcpStream};
@@ -192,19 +194,7 @@ fn subject(arguments: &Arguments, engine: &str) -> Result<Subject, Failure> {
 /// Short texts, and the same with long ones between them.
 fn workloads(arguments: &Arguments, model: &Model) -> Result<[Workload; 2], Failure> {
     let place = arguments.texts.display();
-    let file = std::fs::read_to_string(&arguments.texts).map_err(|e| format!("{place}: {e}"))?;
-    let mut all = Vec::new();
-    for line in file.lines().filter(|line| !line.trim().is_empty()) {
-        all.push(match line.starts_with('{') {
-            false => line.to_string(),
-            true => {
-                let row: Value = serde_json::from_str(line)?;
-                let text = row[&arguments.field].as_str();
-                text.ok_or_else(|| format!("{place}: no text in field '{}'", arguments.field))?
-                    .into()
-            }
-        });
-    }
+    let all = texts::read(&arguments.texts, &arguments.field)?.collect::<Result<Vec<_>, _>>()?;
     let mut short = Vec::new();
     for text in &all {
         if model.tokenize(text)?.tokens.len() <= arguments.short {

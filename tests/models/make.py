@@ -132,26 +132,14 @@ def write(folder, config, schema, tensors, tokenizer):
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
+FILM_WORDS = "the movie was good bad plot act ##ing ##ed very not and un ##watch".split()
+FILM_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é"
+
+
 def make_tiny(folder):
     """Unstructured masks stored one by one, F32 weights, plain replacement, class names that are no numbers."""
     random = torch.Generator().manual_seed(1)
-    words = [
-        "the",
-        "movie",
-        "was",
-        "good",
-        "bad",
-        "plot",
-        "act",
-        "##ing",
-        "##ed",
-        "very",
-        "not",
-        "and",
-        "un",
-        "##watch",
-    ]
-    tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
+    tokens = tokenizer(FILM_WORDS, FILM_LETTERS, 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),
         hidden_size=32,
@@ -232,23 +220,7 @@ def make_ragged(folder):
     """Format 1.1: concepts of 2, 3 and 5 classes, a label of 7 whose order is given, supposing with a hidden layer
     and correcting, masks of 4 x 1 blocks."""
     random = torch.Generator().manual_seed(3)
-    words = [
-        "the",
-        "movie",
-        "was",
-        "good",
-        "bad",
-        "plot",
-        "act",
-        "##ing",
-        "##ed",
-        "very",
-        "not",
-        "and",
-        "un",
-        "##watch",
-    ]
-    tokens = tokenizer(words, "abcdefghijklmnopqrstuvwxyz0123456789.,!?'-é", 24, lowercase=True)
+    tokens = tokenizer(FILM_WORDS, FILM_LETTERS, 24, lowercase=True)
     config = bert_config(
         tokens.get_vocab_size(),
         hidden_size=32,

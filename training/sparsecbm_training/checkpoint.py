@@ -147,16 +147,21 @@ def write_json(path, content):
 
 def add_training(folder, training):
     """Puts metrics that were measured on the written checkpoint into it."""
-    path = folder / "sparsecbm.json"
-    schema = json.loads(path.read_text(encoding="utf-8"))
-    schema["training"] |= training
-    write_json(path, schema)
+    change_training(folder, lambda recorded: recorded.update(training))
 
 
 def set_aside(folder, keys, name):
     """Moves what was measured on other weights under `name`."""
+
+    def move(recorded):
+        recorded[name] = {key: recorded.pop(key) for key in keys if key in recorded}
+
+    change_training(folder, move)
+
+
+def change_training(folder, change):
+    """Changes what a written checkpoint records of its training."""
     path = folder / "sparsecbm.json"
     schema = json.loads(path.read_text(encoding="utf-8"))
-    training = schema["training"]
-    training[name] = {key: training.pop(key) for key in keys if key in training}
+    change(schema["training"])
     write_json(path, schema)

@@ -9,6 +9,7 @@ call such places rationales).
 """
 
 import difflib
+import functools
 import re
 import typing
 
@@ -127,25 +128,33 @@ def measured(model: Model, tokens: Tokens, tokenizer: Tokenizer, schema: Schema)
     mean average precision and area under the ROC curve over edits, as `sparsecbm study` measures them. None without
     edits."""
     part, speaks = tokens.part, Places(tokens, schema).speaks
-    found = []
-    for pair in data.human_edits(part):
-        text, spans = part.texts[pair.review], set(changed(part.texts[pair.review], part.texts[pair.after]))
-        words = [word.span() for word in WORD.finditer(text)]
-        right = torch.tensor([word in spans for word in words])
-        if not speaks[pair.review, pair.concept] or not right.any() or right.all():
-            continue
-        encoding = tokenizer.encode(text)
+
+    @functools.cache  # people edited several concepts of most reviews
+    def read(review: int) -> tuple[list[Span], torch.Tensor]:
+        """The words of a review, and how much each speaks for what every concept is there [K, words]."""
+        words = [word.span() for word in WORD.finditer(part.texts[review])]
+        encoding = tokenizer.encode(part.texts[review])
         with torch.no_grad():
             _, evidence = model.logits_and_evidence(everything(torch.tensor([encoding.ids])))
-        positions = support(evidence.transpose(1, 2), tokens.concepts[pair.review], model.real)[0, :, pair.concept]
-        values = torch.zeros(len(words))
+        positions = support(evidence.transpose(1, 2), tokens.concepts[review], model.real)[0]
+        values = torch.zeros(len(schema.concepts), len(words))
         for value, (start, end) in zip(positions, encoding.offsets):
             for number, (since, until) in enumerate(words):
                 if start < until and end > since:
-                    values[number] += value
-        found.append(
-            torch.tensor([average_precision(values, right), roc_area(values, right), float(right.float().mean())])
-        )
+                    values[:, number] += value
+        return words, values
+
+    found = []
+    for pair in data.human_edits(part):
+        if not speaks[pair.review, pair.concept]:
+            continue
+        words, values = read(pair.review)
+        spans = set(changed(part.texts[pair.review], part.texts[pair.after]))
+        right = torch.tensor([word in spans for word in words])
+        if not right.any() or right.all():
+            continue
+        own = values[pair.concept]
+        found.append(torch.tensor([average_precision(own, right), roc_area(own, right), float(right.float().mean())]))
     if not found:
         return None
     precision, area, chance = torch.stack(found).mean(0).tolist()

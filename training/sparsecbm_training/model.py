@@ -78,27 +78,27 @@ class Model:
         self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep, only: int | None = None
     ) -> torch.Tensor:
         """Concept logits [batch, K, C] in float32; with `only`, of that one concept [batch, 1, C]."""
-        pool = (texts.attention.float() / texts.attention.sum(1, keepdim=True)).to(dtype)
-        logits = []
-        for k, hidden in self.hidden(texts, dtype, dropout, only):
-            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
-            pooled = torch.einsum("bs,bsd->bd", pool, hidden)
-            logits.append(dropout(pooled).float() @ weight.T + bias)
-        return torch.stack(logits, 1)
+        return torch.stack([logits for logits, _, _ in self.read(texts, dtype, dropout, only)], 1)
 
     def logits_and_evidence(
         self, texts: Texts, dtype: torch.dtype = torch.float32, dropout: typing.Any = keep
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Concept logits [batch, K, C], and what each position would make of them alone [batch, K, S, C]: the mean over
         the positions, and the bias, are the logit."""
-        pool = texts.attention.float() / texts.attention.sum(1, keepdim=True)
-        logits, evidence = [], []
-        for k, hidden in self.hidden(texts, dtype, dropout):
-            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
-            pooled = torch.einsum("bs,bsd->bd", pool.to(dtype), hidden)
-            logits.append(dropout(pooled).float() @ weight.T + bias)
-            evidence.append(hidden.float() @ weight.T)
+        logits, hidden, weights = zip(*self.read(texts, dtype, dropout))
+        evidence = [states.float() @ weight.T for states, weight in zip(hidden, weights)]
         return torch.stack(logits, 1), torch.stack(evidence, 1)
+
+    def read(
+        self, texts: Texts, dtype: torch.dtype, dropout: typing.Any, only: int | None = None
+    ) -> typing.Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Of each concept, or of that one: its logits [B, C], the hidden states [B, S, d] that they are read from, and
+        the weight that reads them."""
+        pool = (texts.attention.float() / texts.attention.sum(1, keepdim=True)).to(dtype)
+        for k, hidden in self.hidden(texts, dtype, dropout, only):
+            weight, bias = self.heads["concept_head.weight"][k], self.heads["concept_head.bias"][k]
+            pooled = torch.einsum("bs,bsd->bd", pool, hidden)
+            yield dropout(pooled).float() @ weight.T + bias, hidden, weight
 
     def hidden(
         self, texts: Texts, dtype: torch.dtype, dropout: typing.Any, only: int | None = None

@@ -83,33 +83,39 @@ fn supports(
     concept: usize,
     class: usize,
 ) -> Result<Vec<(String, Vec<f32>, usize)>> {
-    let mut all = vec![
-        ("random".into(), vec![0.0; prediction.words().len()], 0),
-        ("evidence".into(), prediction.word_evidence().concepts[concept].support(class), 0),
-    ];
-    let evidence = all[1].1.clone();
-    for (method, windows) in [
-        ("single words", vec![1]),
-        ("windows of 5", vec![5]),
-        ("windows of 5, and single words", vec![5, 1]),
-        ("windows of 9 and 5, and single words", vec![9, 5, 1]),
-    ] {
+    let by_windows = |width: usize| -> Result<(Vec<f32>, usize)> {
         let mut options = OcclusionOptions::default();
-        options.windows = windows;
+        options.windows = vec![width];
         let mut runs = 0;
         let occlusion = prediction.occlusion(&options, |progress| {
             runs = progress.done;
             ControlFlow::Continue(())
         })?;
-        all.push((method.into(), occlusion.concepts[concept].support(class), runs));
-    }
-    let (_, windows, runs) = all.last().expect("the widest windows");
-    all.push((
-        "these and evidence: what reasons are chosen by".into(),
-        combined(windows, &evidence),
-        *runs,
-    ));
-    Ok(all)
+        Ok((occlusion.concepts[concept].support(class), runs))
+    };
+    let (single, five, nine) = (by_windows(1)?, by_windows(5)?, by_windows(9)?);
+    // Several widths are the mean of each, so that none has to run again.
+    let (two, three) = (mean_of(&[&single, &five]), mean_of(&[&single, &five, &nine]));
+    let evidence = prediction.word_evidence().concepts[concept].support(class);
+    let both = (combined(&three.0, &evidence), three.1);
+    let all = [
+        ("random", (vec![0.0; evidence.len()], 0)),
+        ("evidence", (evidence, 0)),
+        ("single words", single),
+        ("windows of 5", five),
+        ("windows of 5, and single words", two),
+        ("windows of 9 and 5, and single words", three),
+        ("these and evidence: what reasons are chosen by", both),
+    ];
+    Ok(all.into_iter().map(|(method, (support, runs))| (method.into(), support, runs)).collect())
+}
+
+/// What several widths say of each word, on average, and their runs together.
+fn mean_of(widths: &[&(Vec<f32>, usize)]) -> (Vec<f32>, usize) {
+    let of_word = |word: usize| widths.iter().map(|(support, _)| support[word]).sum::<f32>();
+    let mean = |word: usize| of_word(word) / widths.len() as f32;
+    let runs = widths.iter().map(|(_, runs)| runs).sum();
+    ((0..widths[0].0.len()).map(mean).collect(), runs)
 }
 
 /// Which words of the original are gone or replaced in the edit.

@@ -2,7 +2,7 @@ use std::ops::{ControlFlow, Range};
 
 use serde::Serialize;
 
-use super::words::{Word, support};
+use super::words::{Word, descending, support};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pauses::{at_once, without_pauses};
 use crate::prediction::Prediction;
@@ -208,9 +208,7 @@ impl Prediction {
             let rows = evidence.concepts.iter().flat_map(|concept| &concept.evidence);
             rows.map(|row| row[word].abs()).fold(0.0, f32::max)
         };
-        let mut order: Vec<usize> = (0..words.len()).collect();
-        order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
-        order
+        descending(&(0..words.len()).map(size).collect::<Vec<f32>>())
     }
 }
 

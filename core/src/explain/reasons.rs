@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::occlusion::{BATCH, Occlusion, Progress};
 use super::phrases::phrases;
-use super::words::{Word, WordEvidence, combined, of_others, support};
+use super::words::{Word, WordEvidence, combined, of_others};
 use crate::concept_layer::{Question, softmax};
 use crate::error::Result;
 use crate::pauses::{at_once, without_pauses};
@@ -159,30 +159,30 @@ impl Prediction {
         occlusion: Option<&Occlusion>,
     ) -> Candidates {
         let (words, class) = (&evidence.words, self.own_class(k));
-        let mut values = vec![0.0; words.len()];
         let special = |word: &Word| {
             let tokens = &self.tokens()[word.positions.clone()];
             tokens.iter().all(|token| self.model().is_special(token.id))
         };
-        let (of_words, found) = match occlusion {
-            Some(occlusion) => (&occlusion.words, &occlusion.concepts[k].logits),
-            None => (words, &evidence.concepts[k].evidence),
+        let without_special = |mut values: Vec<f32>| {
+            let special = values.iter_mut().zip(words).filter(|(_, word)| special(word));
+            special.for_each(|(value, _)| *value = 0.0);
+            values
         };
-        // Words are in the order of the text, and those of occlusion are some of them.
-        let mut places = 0..words.len();
-        for (word, value) in of_words.iter().zip(support(found, class)) {
-            let place = places.find(|&place| words[place].positions == word.positions);
-            let place = place.expect("a word of the text");
-            if !special(word) {
-                values[place] = value;
+        let own = without_special(evidence.concepts[k].support(class));
+        let values = match occlusion {
+            None => own,
+            Some(occlusion) => {
+                // Words are in the order of the text, and those of occlusion are some of them.
+                let (mut lost, mut places) = (vec![0.0; words.len()], 0..words.len());
+                for (word, value) in
+                    occlusion.words.iter().zip(occlusion.concepts[k].support(class))
+                {
+                    let place = places.find(|&place| words[place].positions == word.positions);
+                    lost[place.expect("a word of the text")] = value;
+                }
+                combined(&without_special(lost), &own)
             }
-        }
-        if occlusion.is_some() {
-            let mut own = support(&evidence.concepts[k].evidence, class);
-            let outside = |(_, word): &(&mut f32, &Word)| special(word);
-            own.iter_mut().zip(words).filter(outside).for_each(|(own, _)| *own = 0.0);
-            values = combined(&values, &own);
-        }
+        };
         let against: Vec<f32> = values.iter().map(|value| -value).collect();
         let chosen = |values: &[f32], most| phrases(self.text(), words, values, most);
         Candidates { sides: [chosen(&values, FOR), chosen(&against, AGAINST)] }

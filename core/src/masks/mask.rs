@@ -162,7 +162,7 @@ impl Mask {
     pub fn kept_bits(&self) -> impl Iterator<Item = [usize; 2]> + '_ {
         let width = self.width();
         self.bits.iter().enumerate().flat_map(move |(place, &byte)| {
-            set_bits(byte).map(move |bit| [place / width, place % width * 8 + bit])
+            set_bits(byte.into()).map(move |bit| [place / width, place % width * 8 + bit])
         })
     }
 
@@ -241,11 +241,11 @@ fn ones(bytes: &[u8]) -> usize {
     bytes.iter().map(|byte| byte.count_ones() as usize).sum()
 }
 
-/// Which bits of a byte are 1, the lowest first.
-fn set_bits(byte: u8) -> impl Iterator<Item = usize> {
-    let some = |byte: u8| (byte != 0).then_some(byte);
-    let rest = std::iter::successors(some(byte), move |byte| some(byte & (byte - 1)));
-    rest.map(|byte| byte.trailing_zeros() as usize)
+/// Which bits of a word are 1, the lowest first.
+pub(crate) fn set_bits(word: u64) -> impl Iterator<Item = usize> {
+    let some = |word: u64| (word != 0).then_some(word);
+    let rest = std::iter::successors(some(word), move |word| some(word & (word - 1)));
+    rest.map(|word| word.trailing_zeros() as usize)
 }
 
 #[cfg(test)]

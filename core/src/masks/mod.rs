@@ -7,6 +7,7 @@ mod statistics;
 mod stored;
 
 pub use mask::Mask;
+pub(crate) use mask::set_bits;
 pub(crate) use patch::apply;
 pub use patch::{LayerPatch, MaskPatch};
 pub use set::MaskSet;

@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
     pub(super) fn dense(&mut self, linear: &Linear) -> Product {
         let rows: Vec<usize> = (0..linear.weight.rows).collect();
         let all = Channels::all(linear.weight.columns);
-        let part = Part { kept: self.looks.kept(&linear.weight), rows: &rows, bias: &linear.bias };
+        let part = self.part(linear, &rows);
         self.product(&linear.name, &[part], &all)
     }
 

@@ -8,6 +8,7 @@ use super::kernel::BLOCK_ROWS;
 use super::lower::{Linear, Matched, Mismatch};
 use super::masked::{Masked, Weights};
 use crate::format::nodes;
+use crate::masks::set_bits;
 use crate::spread::spread;
 
 /// What was found in the tensors of some products.
@@ -202,9 +203,6 @@ pub(super) fn count(words: &[u64]) -> usize {
 
 /// Where bits are set, ascending.
 pub(super) fn bits(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    let some = |word: u64| (word != 0).then_some(word);
-    words.iter().enumerate().flat_map(move |(place, &word)| {
-        let rest = std::iter::successors(some(word), move |word| some(word & (word - 1)));
-        rest.map(move |word| 64 * place + word.trailing_zeros() as usize)
-    })
+    let words = words.iter().enumerate();
+    words.flat_map(|(place, &word)| set_bits(word).map(move |bit| 64 * place + bit))
 }
