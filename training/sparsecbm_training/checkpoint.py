@@ -51,8 +51,7 @@ def write(folder, model, block, tokenizer, schema, calibrated, answers, training
     folder.mkdir(parents=True, exist_ok=True)
     tensors = model.weights | model.heads | answers.tensors()
     tensors = {key: value.detach().half().contiguous() for key, value in tensors.items()}
-    for name, mask in model.masks.items():
-        tensors[f"{name}.mask_bits"] = masks.pack(mask, block).contiguous()
+    tensors |= mask_bits(model, block)
     for key in (f"{name}.weight" for name in model.backbone.in_out):
         tensors[key] = tensors[key].T.contiguous()
     save_file(tensors, folder / "model.safetensors")
@@ -82,15 +81,20 @@ def write(folder, model, block, tokenizer, schema, calibrated, answers, training
     )
 
 
+def mask_bits(model, block):
+    return {f"{name}.mask_bits": masks.pack(mask, block).contiguous() for name, mask in model.masks.items()}
+
+
 def rewrite(source, folder, changed, answers, calibrated, training):
     """A checkpoint, of either version, with other tensors: what `changed` names, heads at least, and `training` added
-    to what it recorded; everything else, masks among it, byte for byte as in `source`. To write into `source` itself is
+    to what it recorded; everything else byte for byte as in `source`. To write into `source` itself is
     fine."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = load_file(source / "model.safetensors")
     for key in [key for key in tensors if key.startswith(("effect_head.", "suppose_", "correct_head."))]:
         del tensors[key]
-    fitted = {key: value.detach().half().contiguous() for key, value in (changed | answers.tensors()).items()}
+    given = (changed | answers.tensors()).items()
+    fitted = {key: (value.detach().half() if value.is_floating_point() else value).contiguous() for key, value in given}
     schema = json.loads((source / "sparsecbm.json").read_text(encoding="utf-8"))
     old = {key: schema["training"][key] for key in REPLACED if key in schema["training"]}
     schema["training"] = {key: value for key, value in schema["training"].items() if key not in REPLACED + ("before",)}

@@ -97,3 +97,9 @@ def mean_overlap(matrix):
     if count == 1:
         return 0.0
     return float((matrix.sum() - matrix.diagonal().sum()) / (count * (count - 1)))
+
+
+def measured(masks):
+    """How much the masks take away, and what each two have in common."""
+    shared = overlap(masks)
+    return {"sparsity": sparsity(masks), "mask_overlap": shared.tolist(), "mean_mask_overlap": mean_overlap(shared)}

@@ -32,8 +32,7 @@ def measure(
     figures = metrics.evaluate(head, logits, gold, labels, data.human_edits(validation), schema)
     label_logits = head(logits)
     assert model.masks
-    overlap = masks.overlap(model.masks)
-    figures |= {
+    figures |= masks.measured(model.masks) | {
         "confusion": {
             "label": confusion(label_logits, labels, len(schema.labels)),
             "concepts": {
@@ -46,10 +45,7 @@ def measure(
             "concepts": {name: bins(logits[:, k], gold[:, k]) for k, name in enumerate(schema.concepts)},
         },
         "worth": worth(head, schema),
-        "sparsity": masks.sparsity(model.masks),
         "density": {name: masks.density(model.masks, k) for k, name in enumerate(schema.concepts)},
-        "mask_overlap": overlap.tolist(),
-        "mean_mask_overlap": masks.mean_overlap(overlap),
         "checked": on_checked(logits, gold, validation.checked, schema),
         "labelled_concepts": [int((gold >= 0).sum()), gold.numel()],
         "always_the_commonest": {

@@ -1,6 +1,6 @@
 """Fits again everything that comes after training, for a checkpoint of this recipe of either version: calibration,
-suppose and correct (see answers.py). Masks stay byte for byte, and the backbone too unless --evidence-steps asks for
-more training.
+suppose and correct (see answers.py). Masks and backbone stay byte for byte, unless --evidence-steps asks for more
+training.
 
     PYTHONPATH=training training/.venv/bin/python -m sparsecbm_training.refit CHECKPOINT --out FOLDER OPTIONS…
 
@@ -18,7 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from . import __main__ as command
-from . import after, answers, checkpoint, crossfit, data, evidence, metrics, options, prepare, recipe, table, train
+from . import ablation, after, answers, checkpoint, crossfit, data, evidence, masks, metrics, options, prepare
+from . import recipe, table, train
 from .model import Model
 from .run import Run
 
@@ -47,6 +48,8 @@ def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
         help="train it on, so that evidence stands where each concept does (evidence.py)",
     )
     add("--evidence-rate", type=float, default=1.5e-4, help="learning rate of these")
+    add("--evidence-runs", type=int, default=1, help="how many times, in other orders; the mean of their weights stays")
+    add("--prune-to", type=float, default=0.0, help="share of each matrix that each mask takes away before that")
     add("--logits", type=pathlib.Path, help="file for all concept logits: read where it is there, else written")
     add("--without-edits", action="store_true", help="fit as if the data had no edits")
     add("--ridge", type=float, default=float("inf"), help="on a shift of the label head (default: none)")
@@ -55,18 +58,33 @@ def arguments() -> tuple[argparse.Namespace, argparse.Namespace]:
 
 
 def tune(
-    model: Model, tokenized: prepare.Tokenized, schema: data.Schema, plan: train.Plan, settings: train.Settings
+    model: Model, tokenized: prepare.Tokenized, schema: data.Schema, own: argparse.Namespace, settings: train.Settings
 ) -> dict[str, torch.Tensor]:  # fmt: skip
-    """Trains the model on, towards its own answers and evidence in its place, and returns the weights that changed."""
-    fitting = tokenized.tokens["fitting"]
-    model.masks = {name: mask.to(settings.dtype) for name, mask in (model.masks or {}).items()}
-    targets = train.towards(train.own_predictions(model, fitting, settings.dtype), model, fitting, settings, 1.0)
+    """Trains the model on, towards its own answers and evidence in its place, and returns the tensors that changed. Of
+    several runs the mean of the weights is left: it is often better than each of them (Wortsman et al. 2022, "Model
+    soups", arXiv 2203.05482)."""
+    fitting, recipe = tokenized.tokens["fitting"], settings.recipe
     places = evidence.Places(fitting, schema).of_edits(fitting, tokenized.cut)
-    train.average(model, fitting, train.Lessons(targets, None, places), tokenized.tokens["calibration"], plan, settings)
+    if not places.shares.any():
+        raise table.DataError("--evidence-steps: expected human edits (--pairs) that show where concepts stand")
+    model.masks = {name: mask.to(settings.dtype) for name, mask in (model.masks or {}).items()}
+    if own.prune_to:
+        masks.prune(model, fitting, own.prune_to, recipe, settings.random, settings.dtype)
+    targets = train.towards(train.own_predictions(model, fitting, settings.dtype), model, fitting, settings, 1.0)
+    lessons = train.Lessons(targets, None, places)
+    plan = train.Plan(own.evidence_steps, own.evidence_rate, recipe.dropout)
+    started = mean = model.state()
+    for run in range(own.evidence_runs):
+        model.restore(started)
+        settings.random.manual_seed(1000 + recipe.seed + run)
+        train.average(model, fitting, lessons, tokenized.tokens["calibration"], plan, settings)
+        mean = train.drawn(mean, model.state(), 1 / (run + 1)) if run else model.state()
+    model.restore(mean)
     checkpoint.round_to_half(model)
     trained = {key: value for key, value in model.weights.items() if model.backbone.is_trained(key)}
     turned = {f"{name}.weight" for name in model.backbone.in_out}
-    return {key: value.T if key in turned else value for key, value in trained.items()}
+    changed = {key: value.T if key in turned else value for key, value in trained.items()}
+    return changed | (checkpoint.mask_bits(model, recipe.block) if own.prune_to else {})
 
 
 def main() -> None:
@@ -89,8 +107,7 @@ def main() -> None:
     stages = train.Settings(wanted, dtype, Run(given.out, {}, {}, False), torch.Generator().manual_seed(wanted.seed))
     tuned: dict[str, torch.Tensor] = {}
     if own.evidence_steps:
-        plan = train.Plan(own.evidence_steps, own.evidence_rate, wanted.dropout)
-        tuned = tune(model, tokenized, schema, plan, stages)
+        tuned = tune(model, tokenized, schema, own, stages)
     models = min(own.answer_models or own.answer_folds, own.answer_folds)
     if own.logits and own.logits.exists():
         logits = load_file(own.logits)
@@ -121,7 +138,8 @@ def main() -> None:
     notes: dict[str, typing.Any] = {"answers": fitted.notes}
     if tuned:
         notes["tuned_for_evidence"] = {
-            "steps": own.evidence_steps, "rate": own.evidence_rate, "weight": wanted.evidence, "match": wanted.match,
+            "steps": own.evidence_steps, "rate": own.evidence_rate, "runs": own.evidence_runs,
+            "pruned_to": own.prune_to, "weight": wanted.evidence, "match": wanted.match,
         }  # fmt: skip
     checkpoint.rewrite(own.checkpoint, given.out, tuned | heads, fitted, calibrated, notes)
     if tuned:
@@ -132,6 +150,10 @@ def main() -> None:
         written, train.predict(model, tokenized.tokens["validation"]), validation.gold, validation.gold_labels,
         data.human_edits(validation), schema,
     )  # fmt: skip
+    if tuned:
+        figures |= masks.measured(model.masks or {})
+        if given.ablation:
+            figures["accuracy_drops"] = ablation.drops(model, tokenized.tokens["validation"], dtype)
     figures["evidence"] = evidence.measured(model, tokenized.tokens["validation"], tokenized.cut, schema)
     checkpoint.add_training(given.out, figures)
     for key in ("concept_accuracy", "label_accuracy", "suppose", "correct", "calibration", "evidence"):

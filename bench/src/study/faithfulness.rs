@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use serde::Serialize;
-use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, descending};
+use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, combined, descending};
 use sparsecbm::{Prediction, Result};
 
 /// Into how many steps each text's words are divided.
@@ -16,8 +16,12 @@ pub struct ConceptFaithfulness {
     pub texts: usize,
     /// Words in the order of their evidence.
     pub evidence: MeanCurve,
-    /// Words in the order of what is lost when they are masked out.
+    /// Words in the order of what is lost when each is masked out alone.
+    pub single_words: MeanCurve,
+    /// Words in the order of occlusion by its default windows.
     pub occlusion: MeanCurve,
+    /// Words in the order that reasons are chosen by: occlusion, evidence and sentences together.
+    pub combined: MeanCurve,
     /// Words in random order.
     pub random: MeanCurve,
     /// Share of the texts whose deletion area under evidence is below that under the random order.
@@ -53,19 +57,27 @@ pub fn faithfulness(predictions: &[&Prediction], seed: u64) -> Result<Vec<Concep
         first.model().schema().concepts.iter().map(|c| nothing(&c.name, long.len())).collect();
     for prediction in &long {
         let evidence = prediction.word_evidence();
-        let occlusion =
-            prediction.occlusion(&OcclusionOptions::default(), |_| ControlFlow::Continue(()))?;
+        let mut alone = OcclusionOptions::default();
+        alone.windows = vec![1];
+        let by = |options| prediction.occlusion(options, |_| ControlFlow::Continue(()));
+        let (single_words, occlusion) = (by(&alone)?, by(&OcclusionOptions::default())?);
         for (k, concept) in prediction.concepts().enumerate() {
             let mut shuffled: Vec<usize> = (0..evidence.words.len()).collect();
             random.shuffle(&mut shuffled);
+            let class = concept.class_index;
+            let (own, lost) =
+                (evidence.concepts[k].support(class), occlusion.concepts[k].support(class));
             let orders = [
-                descending(&evidence.concepts[k].support(concept.class_index)),
-                descending(&occlusion.concepts[k].support(concept.class_index)),
+                descending(&own),
+                descending(&single_words.concepts[k].support(class)),
+                descending(&lost),
+                descending(&combined(prediction.text(), &evidence.words, &lost, &own)),
                 shuffled,
             ];
             let curve =
                 |order: &Vec<usize>| prediction.faithfulness(concept.name, "", order, &options);
-            let [by_evidence, by_occlusion, by_chance] = orders.each_ref().map(curve);
+            let [by_evidence, by_single_words, by_occlusion, by_both, by_chance] =
+                orders.each_ref().map(curve);
             let (by_evidence, by_occlusion, by_chance) = (by_evidence?, by_occlusion?, by_chance?);
             let share = 1.0 / long.len() as f64;
             let beats = |curve: &sparsecbm::explain::Faithfulness| {
@@ -75,7 +87,9 @@ pub fn faithfulness(predictions: &[&Prediction], seed: u64) -> Result<Vec<Concep
             total.evidence_beats_random += beats(&by_evidence);
             total.occlusion_beats_random += beats(&by_occlusion);
             total.evidence.add(&by_evidence, share);
+            total.single_words.add(&by_single_words?, share);
             total.occlusion.add(&by_occlusion, share);
+            total.combined.add(&by_both?, share);
             total.random.add(&by_chance, share);
         }
     }
@@ -87,7 +101,9 @@ fn nothing(concept: &str, texts: usize) -> ConceptFaithfulness {
         concept: concept.into(),
         texts,
         evidence: MeanCurve::default(),
+        single_words: MeanCurve::default(),
         occlusion: MeanCurve::default(),
+        combined: MeanCurve::default(),
         random: MeanCurve::default(),
         evidence_beats_random: 0.0,
         occlusion_beats_random: 0.0,

@@ -45,9 +45,10 @@ fn deletion(study: &Study, area: &Area) -> Drawn {
         };
         (0..steps).map(at).collect()
     };
-    let lines: [Line; 3] = [
+    let lines: [Line; 4] = [
         ("by evidence".into(), mean(|f| &f.evidence)),
         ("by occlusion".into(), mean(|f| &f.occlusion)),
+        ("by both".into(), mean(|f| &f.combined)),
         ("in random order".into(), mean(|f| &f.random)),
     ];
     let axes = ["words masked out, %", "probability of the concept's class"];

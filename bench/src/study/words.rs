@@ -96,8 +96,10 @@ fn supports(
     let (single, five, nine) = (by_windows(1)?, by_windows(5)?, by_windows(9)?);
     // Several widths are the mean of each, so that none has to run again.
     let (two, three) = (mean_of(&[&single, &five]), mean_of(&[&single, &five, &nine]));
-    let evidence = prediction.word_evidence().concepts[concept].support(class);
-    let both = (combined(&three.0, &evidence), three.1);
+    let found = prediction.word_evidence();
+    let evidence = found.concepts[concept].support(class);
+    let both = combined(prediction.text(), &found.words, &three.0, &evidence);
+    let both = (both, three.1);
     let all = [
         ("random", (vec![0.0; evidence.len()], 0)),
         ("evidence", (evidence, 0)),
@@ -105,7 +107,7 @@ fn supports(
         ("windows of 5", five),
         ("windows of 5, and single words", two),
         ("windows of 9 and 5, and single words", three),
-        ("these and evidence: what reasons are chosen by", both),
+        ("these, evidence and sentences: what reasons are chosen by", both),
     ];
     Ok(all.into_iter().map(|(method, (support, runs))| (method.into(), support, runs)).collect())
 }

@@ -26,7 +26,7 @@ pub struct OcclusionOptions {
 }
 
 impl Default for OcclusionOptions {
-    /// Windows of five words, and single words.
+    /// Windows of nine and five words, and single words.
     fn default() -> OcclusionOptions {
         OcclusionOptions { replacement: None, windows: vec![9, 5, 1], max_words: None }
     }

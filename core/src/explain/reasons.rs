@@ -180,7 +180,7 @@ impl Prediction {
                     let place = places.find(|&place| words[place].positions == word.positions);
                     lost[place.expect("a word of the text")] = value;
                 }
-                combined(&without_special(lost), &own)
+                combined(self.text(), words, &without_special(lost), &own)
             }
         };
         let against: Vec<f32> = values.iter().map(|value| -value).collect();

@@ -69,15 +69,47 @@ pub(super) fn of_others(values: &[f32], class: usize) -> f32 {
     values[class] - rest / (values.len() - 1) as f32
 }
 
-/// What occlusion and evidence say of words together, `[W]`: each beside its largest value, and evidence counts for
-/// half. Occlusion hears the model out but shares a window's loss among its words; evidence tells these apart.
-pub fn combined(occlusion: &[f32], evidence: &[f32]) -> Vec<f32> {
+/// What occlusion and evidence say of a text's words together, `[W]`: each beside its largest value, and evidence counts
+/// for half. Occlusion hears the model out but shares a window's loss among its words; evidence tells these apart. A
+/// concept stands in a sentence: words of one that speaks for it more than the text does are lifted by what it does
+/// more, and those of others lowered.
+pub fn combined(
+    text: Option<&str>,
+    words: &[Word],
+    occlusion: &[f32],
+    evidence: &[f32],
+) -> Vec<f32> {
     let scaled = |values: &[f32], weight: f32| -> Vec<f32> {
         let largest = values.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
         values.iter().map(|value| weight * value / largest).collect()
     };
     let (occlusion, evidence) = (scaled(occlusion, 1.0), scaled(evidence, 0.5));
-    occlusion.iter().zip(evidence).map(|(occlusion, evidence)| occlusion + evidence).collect()
+    let mut both: Vec<f32> = occlusion.iter().zip(evidence).map(|(a, b)| a + b).collect();
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+    let of_text = mean(&both);
+    for sentence in sentences(text, words) {
+        let more = mean(&both[sentence.clone()]) - of_text;
+        both[sentence].iter_mut().for_each(|value| *value += more);
+    }
+    both
+}
+
+/// Which words stand in one sentence (UAX #29); token ids are one.
+fn sentences(text: Option<&str>, words: &[Word]) -> Vec<Range<usize>> {
+    let ends = text.into_iter().flat_map(|text| {
+        text.split_sentence_bound_indices().map(|(start, sentence)| start + sentence.len())
+    });
+    let mut first = 0;
+    let mut found: Vec<Range<usize>> = ends
+        .map(|end| {
+            let within = |word: &Word| word.utf8.as_ref().is_some_and(|place| place.start < end);
+            let last = first + words[first..].iter().take_while(|word| within(word)).count();
+            std::mem::replace(&mut first, last)..last
+        })
+        .collect();
+    found.push(first..words.len());
+    found.retain(|sentence| !sentence.is_empty());
+    found
 }
 
 /// Indices of the largest values first.
@@ -233,5 +265,22 @@ mod tests {
         let words = words_of("so 🎉", &[token("so", 0..2), token("Ġa", 2..5), token("b", 5..7)]);
         let seen: Vec<_> = words.iter().map(|w| (w.text.as_str(), w.positions.clone())).collect();
         assert_eq!(seen, [("so", 0..1), ("🎉", 1..3)]);
+    }
+
+    #[test]
+    fn a_sentence_that_speaks_for_it_lifts_its_words() {
+        let text = "So loud. Good food!";
+        let places = [0..2, 3..7, 7..8, 9..13, 14..18, 18..19];
+        let words = words_of(text, &places.map(|place| token(&text[place.clone()], place)));
+        assert_eq!(sentences(Some(text), &words), [0..3, 3..6]);
+        assert_eq!(sentences(None, &words), vec![0..6; 1]);
+        assert!(sentences(Some(""), &[]).is_empty());
+        let occlusion = [0.0, 4.0, 0.0, 0.0, 1.0, 0.0];
+        let evidence = [0.0; 6];
+        let both = combined(Some(text), &words, &occlusion, &evidence);
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(close(&both, &[0.125, 1.125, 0.125, -0.125, 0.125, -0.125]), "{both:?}");
+        let one = combined(None, &words, &occlusion, &evidence);
+        assert!(close(&one, &[0.0, 1.0, 0.0, 0.0, 0.25, 0.0]), "{one:?}");
     }
 }

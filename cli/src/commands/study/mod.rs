@@ -73,12 +73,20 @@ fn describe(study: &Study) -> String {
     let mut table = tables::table([
         "deletion area",
         "by evidence",
-        "by occlusion",
+        "by single words",
+        "by windows",
+        "as for reasons",
         "random",
         "evidence beats random",
     ]);
     for found in &study.faithfulness {
-        let areas = [&found.evidence, &found.occlusion, &found.random];
+        let areas = [
+            &found.evidence,
+            &found.single_words,
+            &found.occlusion,
+            &found.combined,
+            &found.random,
+        ];
         let mut row = vec![found.concept.clone()];
         row.extend(areas.map(|curve| format!("{:.3}", curve.deletion_area)));
         row.push(tables::percent(found.evidence_beats_random));
