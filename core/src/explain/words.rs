@@ -69,10 +69,10 @@ pub(super) fn of_others(values: &[f32], class: usize) -> f32 {
     values[class] - rest / (values.len() - 1) as f32
 }
 
-/// What occlusion and evidence say of a text's words together, `[W]`: each beside its largest value, and evidence counts
-/// for half. Occlusion hears the model out but shares a window's loss among its words; evidence tells these apart. A
-/// concept stands in a sentence: words of one that speaks for it more than the text does are lifted by what it does
-/// more, and those of others lowered.
+/// What occlusion and evidence say of a text's words together, `[W]`: each beside its largest value, and evidence
+/// counts for half. Occlusion hears the model out but shares a window's loss among its words; evidence tells these
+/// apart. A concept stands in a sentence: words of one that speaks for it more than the text does are lifted by what
+/// it does more, and those of others lowered.
 pub fn combined(
     text: Option<&str>,
     words: &[Word],
