@@ -156,8 +156,8 @@ typedef struct scbm_load_options {
    */
   uint32_t cuda_tf32;
   /**
-   * Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text, and over which a batch of texts is
-   * spread; 0: one for a text, one per core for a batch.
+   * Threads over which `SCBM_ENGINE_SPARSE` spreads one text, its concepts and its tokens, and over which a batch of
+   * texts is spread; 0: one for a text, one per core for a batch.
    */
   uint32_t threads;
 } scbm_load_options;

@@ -38,8 +38,8 @@ pub struct LoadOptions {
     pub cuda_memory_mib: u32,
     /// 1: products on the GPU may round their factors to TensorFloat-32: faster, about 3 decimal digits.
     pub cuda_tf32: u32,
-    /// Threads over which `SCBM_ENGINE_SPARSE` spreads the concepts of one text, and over which a batch of texts is
-    /// spread; 0: one for a text, one per core for a batch.
+    /// Threads over which `SCBM_ENGINE_SPARSE` spreads one text, its concepts and its tokens, and over which a batch of
+    /// texts is spread; 0: one for a text, one per core for a batch.
     pub threads: u32,
 }
 

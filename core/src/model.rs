@@ -259,8 +259,9 @@ impl Model {
 
     /// Predicts several texts on several threads; the results stand in their order. The engines `sparse` and `tract`
     /// run one text per thread, the longest first, on this many `threads`; by default as many as
-    /// [`SparseOptions::threads`](crate::SparseOptions::threads) says, else one per core. ONNX Runtime runs batches of
-    /// texts of like length on threads of its own.
+    /// [`SparseOptions::threads`](crate::SparseOptions::threads) says, else one per core. Where there are fewer texts
+    /// than threads, `sparse` spreads each over several. ONNX Runtime runs batches of texts of like length on threads
+    /// of its own.
     ///
     /// # Errors
     /// As [`Model::predict`], for the first text that has one.

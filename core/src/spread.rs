@@ -50,6 +50,24 @@ pub(crate) fn spread<T: Sync, R: Send>(
     results.into_iter().map(|result| result.expect("every item was taken")).collect()
 }
 
+/// What `run` gives for each of `items`, in their order: all at the same time, since they may wait for each other, the
+/// first on this thread and each other on one of its own.
+pub(crate) fn at_once<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
+    if items.len() <= 1 {
+        return items.into_iter().map(run).collect();
+    }
+    let run = &run;
+    thread::scope(|scope| {
+        let mut items = items.into_iter();
+        let first = items.next();
+        let others: Vec<_> = items.map(|item| scope.spawn(move || run(item))).collect();
+        let own = first.into_iter().map(run);
+        let others =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|p| resume_unwind(p)));
+        own.chain(others).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

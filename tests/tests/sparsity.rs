@@ -1,9 +1,11 @@
 //! What the sparse engine makes of the shipped model: small, and chosen by its masks.
 
+use std::num::NonZeroUsize;
+
 use sparsecbm::sparse::PackLayout;
-use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct};
+use sparsecbm::{EngineChoice, LoadOptions, Model, PlannedProduct, SparseOptions};
 use sparsecbm_bench::variants::{
-    in_single_weights, one_dense_pass, with_concepts, with_masks_at_random,
+    in_single_weights, one_dense_pass, with_concepts, with_length, with_masks_at_random,
 };
 use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, WeightForm, export};
 use sparsecbm_tests::{exported, graph_engine, known_to_sparse, largest_difference, repository};
@@ -124,6 +126,55 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
         let (engine, reason) = device(model);
         assert!(["tract", "ort-cpu"].contains(&&*engine), "{engine}: {reason}");
         assert!(reason.contains(why), "{reason}");
+    }
+}
+
+/// Long enough for teams of threads: of every backbone, whatever its tokens see.
+#[test]
+fn however_many_threads_there_are_the_bits_are_the_same() {
+    for name in known_to_sparse().filter(|name| name.starts_with("tests/models/")) {
+        let checkpoint = Checkpoint::open(repository().join(name));
+        let checkpoint = checkpoint.and_then(|c| with_length(c, 150)).expect("its positions");
+        let options = ExportOptions { check: false, ..ExportOptions::default() };
+        let bytes = export(&checkpoint, &options).and_then(|exported| exported.to_bytes());
+        let bytes = bytes.expect("bytes");
+        let on = |threads: usize| {
+            let sparse = SparseOptions::default().with_threads(NonZeroUsize::new(threads));
+            let options =
+                LoadOptions::default().with_engine(EngineChoice::Sparse).with_sparse(sparse);
+            Model::from_bytes(bytes.clone(), &options).expect("the model loads")
+        };
+        let one = on(1);
+        let ids: Vec<u32> = one
+            .tokenize("the movie was very good")
+            .expect("tokens")
+            .tokens
+            .iter()
+            .map(|t| t.id)
+            .collect();
+        for threads in [2, 3, 8, 64] {
+            let several = on(threads);
+            for length in [5, 70, 101, 150] {
+                let ids: Vec<u32> = ids.iter().copied().cycle().take(length).collect();
+                let bits = |model: &Model| {
+                    let prediction = model.predict_tokens(&ids).expect("it runs");
+                    let evidence = prediction.token_evidence();
+                    evidence
+                        .iter()
+                        .chain(prediction.concept_logits())
+                        .map(|x| x.to_bits())
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(
+                    bits(&several),
+                    bits(&one),
+                    "{name}, {length} tokens, {threads} threads"
+                );
+            }
+            let list = several.predict_tokens_list(&[&ids], None).expect("it runs");
+            let single = one.predict_tokens(&ids).expect("it runs");
+            assert_eq!(list[0].concept_logits(), single.concept_logits(), "{name}, a list of one");
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) trait Engine: Send + Sync {
     fn encode(&self, sequences: &[Sequence]) -> Result<Vec<Encoded>>;
 
     /// The same with a sequence per thread on this many threads, where the engine runs sequences one at a time; others
-    /// have threads of their own.
+    /// have threads of their own. Threads for which there is no sequence may share one.
     fn encode_list(&self, sequences: &[Sequence], _threads: usize) -> Result<Vec<Encoded>> {
         self.encode(sequences)
     }

@@ -52,9 +52,9 @@ impl LoadOptions {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SparseOptions {
-    /// Threads over which the concepts of one text are spread, and the texts of a list
+    /// Threads over which one text is spread, its concepts and its tokens, and the texts of a list
     /// ([`Model::predict_list`](crate::Model::predict_list)), where the platform has threads. `None`: one for a text,
-    /// one per core for a list.
+    /// one per core for a list. Answers are the same to the last bit however many there are.
     pub threads: Option<NonZeroUsize>,
     /// Which of the processor's instructions are used. `None`: the fastest that are known.
     pub instructions: Option<InstructionSet>,

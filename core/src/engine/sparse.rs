@@ -75,7 +75,9 @@ impl Engine for SparseEngine {
     }
 
     fn encode_list(&self, sequences: &[Sequence], threads: usize) -> Result<Vec<Encoded>> {
-        spread(sequences, threads, |s| s.ids.len(), |sequence| self.encode_one(sequence, 1))
+        // Where there are fewer texts than threads, each has several.
+        let each = (threads / sequences.len().max(1)).max(1);
+        spread(sequences, threads, |s| s.ids.len(), |sequence| self.encode_one(sequence, each))
     }
 
     fn device(&self) -> Device {

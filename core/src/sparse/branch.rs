@@ -7,6 +7,7 @@ use super::kernel::{
     Activation, AddNorm, Attention, Buffer, Gate, InstructionSet, Product, TokenPanels, Turn,
 };
 use super::lower::{Norm, NormOrder};
+use super::team::{Member, Shared};
 
 /// The backbone under one mask, and the heads of the concepts that read it.
 pub(super) struct PackedBranch {
@@ -37,6 +38,8 @@ pub(super) struct Text {
 /// Panels of what all branches begin with.
 #[derive(Clone, Copy)]
 pub(super) struct Embedded<'a> {
+    /// Channels of the words.
+    pub(super) channels: usize,
     pub(super) words: &'a [f32],
     /// What is added to them once they are projected; else nothing.
     pub(super) position_embedding: &'a [f32],
@@ -48,22 +51,22 @@ pub(super) struct Buffers {
     pub(super) hidden: Buffer,
     normed: Buffer,
     pub(super) next: Buffer,
-    wide: Buffer,
+    wide: Shared,
     mixed: Buffer,
     scratch: Buffer,
 }
 
 impl PackedBranch {
-    /// Panels of each head's scores.
+    /// The panels of a `member` of the team; gives those of each head's scores.
     pub(super) fn run(
         &self,
         set: InstructionSet,
         embedded: Embedded,
-        text: Text,
+        member: &Member,
         buffers: &mut Buffers,
     ) -> Vec<Vec<f32>> {
-        let tokens = text.tokens;
-        let size = self.begin(set, embedded, tokens, buffers);
+        let tokens = member.tokens;
+        let size = self.begin(set, embedded, member, buffers);
         for layer in &self.layers {
             buffers.next.room(size);
             if let (NormOrder::Before, Some(norm)) = (layer.norm_order, &layer.norm) {
@@ -71,7 +74,7 @@ impl PackedBranch {
                 buffers.normed[..size].copy_from_slice(&buffers.hidden[..size]);
                 norm.run(set, &mut buffers.normed, None, tokens);
             }
-            layer.run_block(set, text, buffers);
+            layer.run_block(set, member, buffers);
             let Buffers { hidden, next, .. } = buffers;
             match (layer.norm_order, &layer.norm) {
                 (NormOrder::After, Some(norm)) => {
@@ -81,7 +84,7 @@ impl PackedBranch {
                 _ => add(&mut hidden[..size], &next[..size]),
             }
         }
-        let Buffers { hidden, next, wide, scratch, .. } = buffers;
+        let Buffers { hidden, next, scratch, .. } = buffers;
         if let Some(norm) = &self.norm {
             norm.run(set, hidden, None, tokens);
         }
@@ -90,7 +93,7 @@ impl PackedBranch {
             product.run(set, Activation::Identity, tokens, hidden, next, scratch);
             std::mem::swap(hidden, next);
         }
-        let run = |head: &PackedHead| head.run(set, hidden, text, wide, scratch);
+        let run = |head: &PackedHead| head.run(set, member, buffers);
         self.heads.iter().map(run).collect()
     }
 
@@ -99,23 +102,25 @@ impl PackedBranch {
         &self,
         set: InstructionSet,
         embedded: Embedded,
-        tokens: TokenPanels,
+        member: &Member,
         buffers: &mut Buffers,
     ) -> usize {
         let Buffers { hidden, scratch, .. } = buffers;
+        let words = &embedded.words[member.of(embedded.channels)];
         match &self.project_in {
             None => {
-                let size = embedded.words.len();
-                hidden.room(size);
-                hidden[..size].copy_from_slice(embedded.words);
-                size
+                hidden.room(words.len());
+                hidden[..words.len()].copy_from_slice(words);
+                words.len()
             }
             Some(product) => {
-                let size = product.rows() * tokens.count();
-                hidden.room(size);
-                product.run(set, Activation::Identity, tokens, embedded.words, hidden, scratch);
-                add(&mut hidden[..size], embedded.position_embedding);
-                size
+                let own = member.of(product.rows());
+                hidden.room(own.len());
+                product.run(set, Activation::Identity, member.tokens, words, hidden, scratch);
+                if !embedded.position_embedding.is_empty() {
+                    add(&mut hidden[..own.len()], &embedded.position_embedding[own.clone()]);
+                }
+                own.len()
             }
         }
     }
@@ -130,8 +135,9 @@ fn add(sums: &mut [f32], added: &[f32]) {
 
 impl PackedLayer {
     /// Its block, from the hidden state, or from that under the norm where this comes before, into `next`.
-    fn run_block(&self, set: InstructionSet, text: Text, buffers: &mut Buffers) {
-        let Text { tokens, length, attended, .. } = text;
+    fn run_block(&self, set: InstructionSet, member: &Member, buffers: &mut Buffers) {
+        let Text { tokens: all, length, attended, .. } = member.text;
+        let tokens = member.tokens;
         let Buffers { hidden, normed, next, wide, mixed, scratch } = buffers;
         let room = |buffer: &mut Buffer, rows: usize| buffer.room(rows * tokens.count());
         let input = match (self.norm_order, &self.norm) {
@@ -140,19 +146,21 @@ impl PackedLayer {
         };
         match &self.block {
             PackedBlock::Attention(attention) => {
-                let values = attention.value_heads[attention.value_heads.len() - 1];
-                room(wide, attention.qkv_proj.rows());
-                room(mixed, values);
-                attention.qkv_proj.run(set, Activation::Identity, tokens, input, wide, scratch);
+                let (rows, heads) = (attention.qkv_proj.rows(), &attention.heads);
+                room(mixed, attention.value_heads[attention.value_heads.len() - 1]);
+                let own = wide.room(rows * tokens.count());
+                attention.qkv_proj.run(set, Activation::Identity, tokens, input, own, scratch);
                 if let Some(PackedTurn { pairs, angles }) = &attention.turned {
-                    let (rows, heads) = (attention.qkv_proj.rows(), &attention.heads);
-                    Turn { x: wide, rows, heads, pairs, angles, tokens }.run(set);
+                    let first = member.first();
+                    Turn { x: own, rows, heads, pairs, angles, tokens, first }.run(set);
                 }
+                let parts = member.exchange(wide);
                 Attention {
-                    read: wide,
-                    heads: &attention.heads,
+                    read: &parts.panels(member, rows),
+                    heads,
                     value_heads: &attention.value_heads,
-                    tokens,
+                    tokens: all,
+                    queries: member.numbers.clone(),
                     length,
                     attended,
                     reach: attention.reach,
@@ -169,7 +177,7 @@ impl PackedLayer {
                 activation,
                 down_proj,
             }) => {
-                room(wide, up_proj.rows());
+                let wide = wide.room(up_proj.rows() * tokens.count());
                 up_proj.run(set, *activation, tokens, input, wide, scratch);
                 down_proj.run(set, Activation::Identity, tokens, wide, next, scratch);
             }
@@ -180,7 +188,7 @@ impl PackedLayer {
                 down_proj,
             }) => {
                 let rows = up_proj.rows() / 2;
-                room(wide, up_proj.rows());
+                let wide = wide.room(up_proj.rows() * tokens.count());
                 room(mixed, rows);
                 up_proj.run(set, Activation::Identity, tokens, input, wide, scratch);
                 Gate { activation: *activation, rows, read: wide, output: mixed, tokens }.run(set);
@@ -205,24 +213,19 @@ impl Norm {
 }
 
 impl PackedHead {
-    /// Panels of its scores, from those of the last hidden state; `expanded` and `scratch` are any buffers.
-    fn run(
-        &self,
-        set: InstructionSet,
-        hidden: &[f32],
-        text: Text,
-        expanded: &mut Buffer,
-        scratch: &mut Buffer,
-    ) -> Vec<f32> {
-        let tokens = text.tokens;
+    /// Panels of its scores, from those of the last hidden state.
+    fn run(&self, set: InstructionSet, member: &Member, buffers: &mut Buffers) -> Vec<f32> {
+        let Buffers { hidden, wide, mixed, scratch, .. } = buffers;
+        let tokens = member.tokens;
         let mut scores = vec![0.0; self.classes.rows() * tokens.count()];
         let read = match &self.expansion {
             None => hidden,
             Some(expansion) => {
-                expanded.room(expansion.rows() * tokens.count());
-                expansion.run(set, Activation::Identity, tokens, hidden, expanded, scratch);
-                keep_positive(expanded, expansion.rows(), text);
-                expanded
+                let own = wide.room(expansion.rows() * tokens.count());
+                expansion.run(set, Activation::Identity, tokens, hidden, own, scratch);
+                let parts = member.exchange(wide);
+                keep_positive(&parts.panels(member, expansion.rows()), member, mixed);
+                mixed
             }
         };
         self.classes.run(set, Activation::Identity, tokens, read, &mut scores, scratch);
@@ -230,21 +233,30 @@ impl PackedHead {
     }
 }
 
-/// Of the panels of this many `rows`, leaves those whose pooled value is positive; the others become 0 where they
-/// are pooled.
-fn keep_positive(panels: &mut [f32], rows: usize, Text { tokens, pooled, .. }: Text) {
+/// Copies the member's panels of all these: the rows whose pooled value is positive as they are; the others are 0 where
+/// they are pooled.
+fn keep_positive(panels: &[&[f32]], member: &Member, kept: &mut Buffer) {
+    let Text { tokens, pooled, .. } = member.text;
+    let rows = panels[0].len() / tokens.start_of(1);
     let mut sums = vec![0.0; rows];
-    for token in 0..pooled {
-        let (first, step) = tokens.place(token, rows);
-        for (sum, value) in sums.iter_mut().zip(panels[first..].iter().step_by(step)) {
-            *sum += value;
+    for (number, panel) in panels.iter().enumerate() {
+        let (first, end) = (tokens.start_of(number), tokens.start_of(number + 1));
+        for token in 0..pooled.clamp(first, end) - first {
+            for (sum, value) in sums.iter_mut().zip(panel[token..].iter().step_by(end - first)) {
+                *sum += value;
+            }
         }
     }
-    for token in 0..pooled {
-        let (first, step) = tokens.place(token, rows);
-        for (sum, value) in sums.iter().zip(panels[first..].iter_mut().step_by(step)) {
+    kept.room(rows * member.tokens.count());
+    let before = member.first();
+    for number in member.numbers.clone() {
+        let (first, end) = (tokens.start_of(number), tokens.start_of(number + 1));
+        let own = &mut kept[(first - before) * rows..(end - before) * rows];
+        own.copy_from_slice(panels[number]);
+        let pooled = pooled.clamp(first, end) - first;
+        for (sum, row) in sums.iter().zip(own.chunks_exact_mut(end - first)) {
             if *sum <= 0.0 {
-                *value = 0.0;
+                row[..pooled].fill(0.0);
             }
         }
     }

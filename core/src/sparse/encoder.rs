@@ -9,10 +9,11 @@ use super::kept::Looks;
 use super::kernel::{InstructionSet, TokenPanels};
 use super::lower::{self, BranchSpec, Embedding, EncoderSpec, LayerSpec, Linear, Matched};
 use super::plan::PlannedProduct;
+use super::team::{Member, Teams};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
-use crate::spread::{or_all_cores, spread};
+use crate::spread::{at_once, or_all_cores, spread};
 
 /// The encoder of a model on the sparse kernels: the embedding once, then each branch on its own.
 pub(crate) struct Encoder {
@@ -60,7 +61,7 @@ pub(crate) struct Unpacked {
 }
 
 impl Unpacked {
-    /// The encoder that `graph` computes. Its branches will run on as many `threads` as are said, else one; it is
+    /// The encoder that `graph` computes. A text will run on as many `threads` as are said, else one; the encoder is
     /// looked at and packed on as many, else one per core.
     ///
     /// # Errors
@@ -255,7 +256,7 @@ impl Encoder {
         self.set.name()
     }
 
-    /// Over how many threads the branches of one text are spread where nothing else is said.
+    /// Over how many threads one text is spread where nothing else is said.
     pub(crate) fn threads(&self) -> usize {
         match self.threads {
             Some(threads) if !cfg!(target_family = "wasm") => threads.get(),
@@ -263,8 +264,8 @@ impl Encoder {
         }
     }
 
-    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, its branches on this many
-    /// `threads`.
+    /// Runs a sequence of which the first `attended` ids are tokens and the rest is padding, on this many `threads` at
+    /// most.
     ///
     /// # Errors
     /// `Engine` where the embedding has no row for an id or a position, where positions have no angle, and where there
@@ -291,7 +292,8 @@ impl Encoder {
             Some(embedding) => embedding.run(self.set, ids, text, next)?,
             None => &[],
         };
-        let scores = self.run_branches(Embedded { words, position_embedding }, text, threads);
+        let embedded = Embedded { channels: self.embedding.size(), words, position_embedding };
+        let scores = self.run_branches(embedded, text, threads);
         self.idle().push(buffers);
         let share = 1.0 / pooled as f32;
         let mut token_evidence = Vec::with_capacity(self.bias.len() * ids.len());
@@ -323,29 +325,31 @@ impl Encoder {
 
     /// Panels of each head's scores, for each branch.
     fn run_branches(&self, embedded: Embedded, text: Text, threads: usize) -> Vec<Vec<Vec<f32>>> {
-        let run_all = |branches: &[PackedBranch]| -> Vec<Vec<Vec<f32>>> {
+        let panels = text.tokens.panel_count();
+        let teams = Teams::new(self.branches.len(), panels, threads);
+        let run = |(member, branches): (Member, &[PackedBranch])| -> Vec<Vec<Vec<f32>>> {
             let mut buffers = self.buffers();
-            let run = |branch: &PackedBranch| branch.run(self.set, embedded, text, &mut buffers);
+            let run = |branch: &PackedBranch| branch.run(self.set, embedded, &member, &mut buffers);
             let scores = branches.iter().map(run).collect();
             self.idle().push(buffers);
             scores
         };
-        let share = self.branches.len().div_ceil(threads);
-        if share >= self.branches.len() {
-            return run_all(&self.branches);
-        }
-        std::thread::scope(|scope| {
-            let (own, others) = self.branches.split_at(share);
-            let run_all = &run_all;
-            let threads: Vec<_> =
-                others.chunks(share).map(|part| scope.spawn(move || run_all(part))).collect();
-            let mut scores = run_all(own);
-            for thread in threads {
-                scores
-                    .extend(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let team = |branches| {
+            Member::team(text, teams.panels).into_iter().map(move |member| (member, branches))
+        };
+        let members = self.branches.chunks(teams.branches).flat_map(team).collect();
+        let mut scores = at_once(members, run).into_iter();
+        let mut all = Vec::with_capacity(self.branches.len());
+        while let Some(mut branches) = scores.next() {
+            for _ in 1..panels.div_ceil(teams.panels) {
+                let part = scores.next().expect("every member has scores");
+                for (own, part) in branches.iter_mut().flatten().zip(part.into_iter().flatten()) {
+                    own.extend(part);
+                }
             }
-            scores
-        })
+            all.append(&mut branches);
+        }
+        all
     }
 
     fn buffers(&self) -> Buffers {

@@ -3,7 +3,8 @@
 //! `lower` finds such an encoder in a graph; `masked` is a weight and its mask as the file stores them, `kept` which of
 //! its weights count; `pack` goes from there straight to what the kernel reads, in the layout that `cost` estimates to
 //! be cheapest; `build` does so for all layers and heads; `embed` runs what all masks share, `branch` what is under one
-//! of them, and `encoder` all of it. `kernel` holds the inner loops; `trial` lends them out to be timed.
+//! of them, `team` spreads one text over threads, and `encoder` is all of it. `kernel` holds the inner loops; `trial`
+//! lends them out to be timed.
 
 mod branch;
 mod build;
@@ -17,6 +18,7 @@ mod lower;
 mod masked;
 mod pack;
 mod plan;
+mod team;
 #[cfg(test)]
 mod tests;
 mod trial;

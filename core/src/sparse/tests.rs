@@ -249,10 +249,18 @@ proptest! {
             }
             let mut output = vec![f32::NAN; values * tokens.count()];
             let scale = 0.7;
-            Attention {
-                read: &read, heads: &heads, value_heads: &value_heads,
-                tokens, length: count, attended, reach, scale, output: &mut output, scratch: &mut Buffer::default(),
-            }.run(set);
+            let panels: Vec<&[f32]> = (0..tokens.panel_count())
+                .map(|number| &read[all * tokens.start_of(number)..all * tokens.start_of(number + 1)])
+                .collect();
+            // Some of the queries, and then the others.
+            let (first, others) = output.split_at_mut(values * tokens.start_of(tokens.panel_count() / 2));
+            let half = tokens.panel_count() / 2;
+            for (queries, output) in [(0..half, first), (half..tokens.panel_count(), others)] {
+                Attention {
+                    read: &panels, heads: &heads, value_heads: &value_heads,
+                    tokens, queries, length: count, attended, reach, scale, output, scratch: &mut Buffer::default(),
+                }.run(set);
+            }
             let query = |channel, token| f64::from(read[at(tokens, all, channel, token)]);
             let key = |channel, token| query(channels + channel, token);
             let value = |channel, token| query(2 * channels + channel, token);
@@ -309,7 +317,7 @@ proptest! {
             let tokens = TokenPanels::new(count, set);
             let before = random.many(rows * tokens.count());
             let mut x = before.clone();
-            Turn { x: &mut x, rows, heads: &heads, pairs: &pairs, angles: &angles, tokens }.run(set);
+            Turn { x: &mut x, rows, heads: &heads, pairs: &pairs, angles: &angles, tokens, first: 0 }.run(set);
             let of = |x: &[f32], row, token| f64::from(x[at(tokens, rows, row, token)]);
             for token in 0..count {
                 for (start, head) in [0, channels].into_iter().flat_map(|s| heads.windows(2).map(move |h| (s, h))) {

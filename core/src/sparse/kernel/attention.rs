@@ -3,7 +3,7 @@ use std::ops::Range;
 use super::buffer::Buffer;
 use super::functions::exp2_of_negative;
 use super::reach::{KeyBlock, Reach};
-use super::tokens::{Panel, TokenPanels, at_width};
+use super::tokens::{TokenPanels, at_width};
 use super::vector::Vector;
 use super::{InstructionSet, Kernel};
 
@@ -22,20 +22,22 @@ const MASK_FILL: f32 = -1e9;
 /// Gimelshein, *Online normalizer calculation for softmax*, 2018; Rabe and Staats, *Self-attention Does Not Need O(n²)
 /// Memory*, 2021; Dao et al., *FlashAttention*, 2022).
 pub(crate) struct Attention<'a> {
-    /// Panels of the channels of query, key and value, one below the other.
-    pub(crate) read: &'a [f32],
+    /// For each panel of the text the channels of query, key and value, one below the other.
+    pub(crate) read: &'a [&'a [f32]],
     /// Where each head's channels of the query, and of the key, begin, and at last their number.
     pub(crate) heads: &'a [usize],
     /// The same of value and output.
     pub(crate) value_heads: &'a [usize],
     pub(crate) tokens: TokenPanels,
+    /// Which panels have the queries.
+    pub(crate) queries: Range<usize>,
     /// Tokens of the text, padding included. One that sees nothing, far out in the padding, weighs all of them alike.
     pub(crate) length: usize,
     /// How many tokens, from the first on, may be seen.
     pub(crate) attended: usize,
     pub(crate) reach: Reach,
     pub(crate) scale: f32,
-    /// Panels of the channels of the value.
+    /// Panels of the queries, with the channels of the value.
     pub(crate) output: &'a mut [f32],
     /// Any buffer.
     pub(crate) scratch: &'a mut Buffer,
@@ -58,8 +60,17 @@ impl Attention<'_> {
         assert!(!self.heads.is_empty() && self.heads.len() == self.value_heads.len(), "heads");
         assert!(ascending(self.heads) && ascending(self.value_heads), "heads in order");
         let (channels, values) = self.channels();
-        assert!(self.read.len() >= (2 * channels + values) * count, "size of what is read");
-        assert!(self.output.len() >= values * count, "size of the output");
+        assert_eq!(self.read.len(), self.tokens.panel_count(), "panels of what is read");
+        for (read, panel) in self.read.iter().zip(self.tokens.panels()) {
+            assert_eq!(
+                read.len(),
+                (2 * channels + values) * panel.tokens(),
+                "size of what is read"
+            );
+        }
+        assert!(self.queries.end <= self.tokens.panel_count(), "panels of the queries");
+        let own = self.tokens.some(self.queries.clone()).count();
+        assert!(self.output.len() >= values * own, "size of the output");
         // The scores of a block of keys for a panel of queries; or a channel's values.
         self.scratch.room(KeyBlock::most_scores(self.tokens).max(count));
         set.run(self);
@@ -78,42 +89,47 @@ impl Kernel for Attention<'_> {
             match self.reach {
                 // To a head without channels of the key all keys are alike.
                 Reach::All if channels.0 == channels.1 => {
-                    self.mean(values, self.attended, &(0..self.tokens.count()));
+                    self.mean(values, self.attended, 0);
                 }
                 Reach::Causal | Reach::Near(_) if channels.0 == channels.1 => {
                     self.running_mean(values);
                 }
                 _ => {
-                    for queries in self.tokens.panels() {
+                    for number in self.queries.clone() {
                         // SAFETY: `run` checked that every buffer holds panels of all its channels.
                         unsafe {
-                            at_width!(queries, WIDTH => {
-                                self.panel::<V, WIDTH>(known, channels, values, queries)
+                            at_width!(self.tokens.panel(number), WIDTH => {
+                                self.panel::<V, WIDTH>(known, channels, values, number)
                             });
                         }
                     }
                 }
             }
             if let Some(first) = self.reach.first_that_sees_nothing(self.attended, self.length) {
-                self.mean(values, self.length, &(first..self.tokens.count()));
+                self.mean(values, self.length, first);
             }
         }
     }
 }
 
 impl Attention<'_> {
-    /// For some queries the mean of a head's value over the first `count` tokens.
+    /// Where the output of the panel with this number begins, which has this many channels of the `values`.
+    fn output_of(&self, number: usize, values: usize) -> usize {
+        let before = self.tokens.start_of(self.queries.start);
+        (self.tokens.start_of(number) - before) * values
+    }
+
+    /// For the queries from the token `from` on the mean of a head's value over the first `count` tokens.
     #[inline(always)]
-    fn mean(&mut self, (first, end): (usize, usize), count: usize, queries: &Range<usize>) {
+    fn mean(&mut self, (first, end): (usize, usize), count: usize, from: usize) {
         let (channels, values) = self.channels();
-        let rows = 2 * channels + values;
         for channel in first..end {
             // Several sums, so that none waits for the one before.
             let mut sums = [0.0; 16];
-            for keys in self.tokens.panels() {
+            for (keys, read) in self.tokens.panels().zip(self.read) {
                 let own = keys.tokens().min(count.saturating_sub(keys.first));
-                let at = keys.first * rows + (2 * channels + channel) * keys.tokens();
-                let (whole, rest) = self.read[at..at + own].as_chunks::<16>();
+                let at = (2 * channels + channel) * keys.tokens();
+                let (whole, rest) = read[at..at + own].as_chunks::<16>();
                 for values in whole.iter().map(<[f32; 16]>::as_slice).chain([rest]) {
                     for (sum, value) in sums.iter_mut().zip(values) {
                         *sum += value;
@@ -121,12 +137,11 @@ impl Attention<'_> {
                 }
             }
             let mean = sums.iter().sum::<f32>() / count as f32;
-            for panel in self.tokens.panels() {
-                let (from, to) = (queries.start.max(panel.first), queries.end.min(panel.end()));
-                let at = panel.first * values + channel * panel.tokens();
-                if from < to {
-                    self.output[at + from - panel.first..at + to - panel.first].fill(mean);
-                }
+            for number in self.queries.clone() {
+                let panel = self.tokens.panel(number);
+                let at = self.output_of(number, values) + channel * panel.tokens();
+                let before = from.saturating_sub(panel.first).min(panel.tokens());
+                self.output[at + before..at + panel.tokens()].fill(mean);
             }
         }
     }
@@ -135,17 +150,18 @@ impl Attention<'_> {
     /// the mean of the value over what it sees.
     fn running_mean(&mut self, (first, end): (usize, usize)) {
         let (channels, values) = self.channels();
-        let rows = 2 * channels + values;
         for channel in first..end {
-            for panel in self.tokens.panels() {
-                let from = panel.first * rows + (2 * channels + channel) * panel.tokens();
+            for (panel, read) in self.tokens.panels().zip(self.read) {
+                let from = (2 * channels + channel) * panel.tokens();
                 self.scratch[panel.first..][..panel.tokens()]
-                    .copy_from_slice(&self.read[from..from + panel.tokens()]);
+                    .copy_from_slice(&read[from..from + panel.tokens()]);
             }
             // What comes in and goes out again leaves no trace in 64 bits that 32 would show.
             let (mut summed, mut sum) = (0..0, 0.0_f64);
-            for panel in self.tokens.panels() {
-                let to = panel.first * values + channel * panel.tokens();
+            for number in 0..self.queries.end {
+                let panel = self.tokens.panel(number);
+                let own = self.queries.contains(&number);
+                let to = own.then(|| self.output_of(number, values) + channel * panel.tokens());
                 for token in 0..panel.tokens() {
                     let query = panel.first + token;
                     let seen = self.reach.seen(query..query + 1, self.attended);
@@ -155,14 +171,16 @@ impl Attention<'_> {
                     for &value in &self.scratch[summed.start..seen.start.max(summed.start)] {
                         sum -= f64::from(value);
                     }
-                    self.output[to + token] = (sum / seen.len().max(1) as f64) as f32;
+                    if let Some(to) = to {
+                        self.output[to + token] = (sum / seen.len().max(1) as f64) as f32;
+                    }
                     summed = seen;
                 }
             }
         }
     }
 
-    /// One head for a panel of queries, WIDTH registers.
+    /// One head for the panel of queries with this number, WIDTH registers.
     ///
     /// # Safety
     /// All buffers must be as large as [`Attention::run`] asks for.
@@ -173,8 +191,9 @@ impl Attention<'_> {
         known: V::Known,
         head: (usize, usize),
         (first_value, end_value): (usize, usize),
-        queries: Panel,
+        number: usize,
     ) {
+        let queries = self.tokens.panel(number);
         let seen = self.reach.seen(queries.first..queries.end(), self.attended);
         let keys = seen.start / BLOCK * BLOCK..seen.end;
         // e^(scale · (x − largest)) = 2^(factor · x − factor · largest)
@@ -185,7 +204,7 @@ impl Attention<'_> {
             // SAFETY: the caller vouches for the buffers; there are scores for a block of keys.
             unsafe {
                 let before = largest;
-                self.compare::<V, WIDTH>(known, head, queries, &block, &mut largest);
+                self.compare::<V, WIDTH>(known, head, number, &block, &mut largest);
                 // What was summed up to here was made with another largest score.
                 let mut kept = [V::splat(known, 0.0); WIDTH];
                 let mut shift = kept;
@@ -215,11 +234,11 @@ impl Attention<'_> {
                 };
                 let mut channel = first_value;
                 while channel + BLOCK <= end_value {
-                    self.mix::<V, WIDTH, BLOCK>(known, channel, queries, &block, &factors);
+                    self.mix::<V, WIDTH, BLOCK>(known, channel, number, &block, &factors);
                     channel += BLOCK;
                 }
                 while channel < end_value {
-                    self.mix::<V, WIDTH, 1>(known, channel, queries, &block, &factors);
+                    self.mix::<V, WIDTH, 1>(known, channel, number, &block, &factors);
                     channel += 1;
                 }
             }
@@ -235,21 +254,22 @@ impl Attention<'_> {
         &mut self,
         known: V::Known,
         (first, end): (usize, usize),
-        queries: Panel,
+        number: usize,
         block: &KeyBlock,
         largest: &mut [V; WIDTH],
     ) {
-        let (channels, values) = self.channels();
-        let rows = 2 * channels + values;
+        let (channels, _) = self.channels();
+        let queries = self.tokens.panel(number);
         let width = WIDTH * V::LANES;
         let clear = self.reach.seen_by_each(queries.first..queries.end(), self.attended);
         // SAFETY: the caller vouches for the buffers; there is a row of scores for each key of a block.
         unsafe {
-            let query = self.read.as_ptr().add(queries.first * rows);
+            let query = self.read[number].as_ptr();
             let scores = self.scratch.as_mut_ptr();
-            for (keys, own) in block.panels() {
+            for (number, own) in block.panels() {
+                let keys = self.tokens.panel(number);
                 let stride = keys.tokens();
-                let all = self.read.as_ptr().add(keys.first * rows + channels * stride);
+                let all = self.read[number].as_ptr().add(channels * stride);
                 // Registers, and so panels, are whole blocks of keys.
                 for key in own.step_by(BLOCK) {
                     let mut sums = [[V::splat(known, 0.0); WIDTH]; BLOCK];
@@ -293,15 +313,14 @@ impl Attention<'_> {
         &mut self,
         known: V::Known,
         channel: usize,
-        queries: Panel,
+        number: usize,
         block: &KeyBlock,
         factors: &Factors<V, WIDTH>,
     ) {
         let (channels, values) = self.channels();
-        let rows = 2 * channels + values;
         // SAFETY: the caller vouches for the buffers.
         unsafe {
-            let place = queries.first * values + channel * WIDTH * V::LANES;
+            let place = self.output_of(number, values) + channel * WIDTH * V::LANES;
             let output = self.output.as_mut_ptr().add(place);
             let mut sums = [[V::splat(known, 0.0); WIDTH]; HEIGHT];
             if let Some(kept) = &factors.kept {
@@ -313,10 +332,10 @@ impl Attention<'_> {
                 }
             }
             let scores = self.scratch.as_ptr();
-            for (keys, own) in block.panels() {
+            for (number, own) in block.panels() {
+                let keys = self.tokens.panel(number);
                 let stride = keys.tokens();
-                let first = keys.first * rows + (2 * channels + channel) * stride;
-                let values = self.read.as_ptr().add(first);
+                let values = self.read[number].as_ptr().add((2 * channels + channel) * stride);
                 for key in own {
                     let shares = scores.add((key - block.keys.start) * WIDTH * V::LANES);
                     let values = values.add(key - keys.first);

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::tokens::{Panel, TokenPanels, WIDEST};
+use super::tokens::{TokenPanels, WIDEST};
 
 /// Which tokens a token sees, of those that may be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,13 +107,13 @@ impl KeyBlock {
         KeyBlock::most_panels(tokens) * widest * widest
     }
 
-    /// Its panels, and which keys of each it has.
-    pub(super) fn panels(&self) -> impl Iterator<Item = (Panel, Range<usize>)> + use<> {
+    /// Its panels' numbers, and which keys of each it has.
+    pub(super) fn panels(&self) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
         let KeyBlock { tokens, keys, .. } = self;
         let (tokens, keys) = (*tokens, keys.clone());
         self.numbers.clone().map(move |number| {
             let panel = tokens.panel(number);
-            (panel, panel.first.max(keys.start)..panel.end().min(keys.end))
+            (number, panel.first.max(keys.start)..panel.end().min(keys.end))
         })
     }
 }

@@ -55,6 +55,22 @@ impl TokenPanels {
         self.lanes
     }
 
+    /// How many panels there are.
+    pub(crate) fn panel_count(self) -> usize {
+        self.panels
+    }
+
+    /// How many tokens come before the panel with this number, or before the end where it is the number of panels.
+    pub(crate) fn start_of(self, number: usize) -> usize {
+        self.panel(number).first
+    }
+
+    /// The panels with these numbers alone.
+    pub(crate) fn some(self, numbers: Range<usize>) -> TokenPanels {
+        let wider = self.wider.clamp(numbers.start, numbers.end) - numbers.start;
+        TokenPanels { panels: numbers.len(), wider, ..self }
+    }
+
     /// Where, among panels of `channels`, a token's first channel lies, and how far it is to the next one.
     pub(crate) fn place(self, token: usize, channels: usize) -> (usize, usize) {
         let panel = self.panel(self.number_of(token));

@@ -57,6 +57,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) pairs: &'a [usize],
     pub(crate) angles: &'a Angles,
     pub(crate) tokens: TokenPanels,
+    /// Tokens of the text before these.
+    pub(crate) first: usize,
 }
 
 impl Turn<'_> {
@@ -74,7 +76,10 @@ impl Turn<'_> {
         );
         assert_eq!(2 * self.pairs.len(), channels, "number of pairs");
         assert!(self.pairs.iter().all(|&pair| pair < self.angles.pairs), "pairs");
-        assert!(count <= self.angles.positions.next_multiple_of(MOST_LANES), "positions");
+        assert!(
+            self.first + count <= self.angles.positions.next_multiple_of(MOST_LANES),
+            "positions"
+        );
         set.run(self);
     }
 }
@@ -98,14 +103,14 @@ impl Turn<'_> {
     /// All must be as [`Turn::run`] asks for.
     #[inline(always)]
     unsafe fn panel<V: Vector, const WIDTH: usize>(&mut self, known: V::Known, panel: Panel) {
-        let Turn { heads, pairs, angles, rows, .. } = *self;
+        let Turn { heads, pairs, angles, rows, first: before, .. } = *self;
         let row = angles.positions.next_multiple_of(MOST_LANES);
         let channels = heads[heads.len() - 1];
         let x = self.x[panel.of(rows).start..].as_mut_ptr();
         for head in heads.windows(2) {
             let (first, half) = (head[0], (head[1] - head[0]) / 2);
             for index in 0..half {
-                let angle = pairs[first / 2 + index] * row + panel.first;
+                let angle = pairs[first / 2 + index] * row + before + panel.first;
                 for register in 0..WIDTH {
                     let lane = register * V::LANES;
                     // SAFETY: a pair's angles of the panel's tokens, and both its channels of query and key.
