@@ -217,8 +217,8 @@ proptest! {
     #[test]
     fn attention_is_that_of_plain_loops(
         sizes in prop::collection::vec((0..9_usize, 0..9_usize), 1..4),
-        // Blocks of keys end at multiples of 64, 128 or 256.
-        count in prop_oneof![1..20_usize, 20..100_usize, 120..140_usize, 250..270_usize],
+        // Blocks of keys end at multiples of 128, 256 or 512.
+        count in prop_oneof![1..20_usize, 20..100_usize, 120..140_usize, 250..270_usize, 510..520_usize],
         hidden in prop_oneof![0..20_usize, 60..70_usize],
         reach in prop_oneof![
             Just(Reach::All), Just(Reach::Causal), (0..10_usize).prop_map(Reach::Near),

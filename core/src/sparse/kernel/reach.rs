@@ -70,7 +70,7 @@ impl Reach {
 
 /// Scores that are held at once, where a panel has no more: few enough that these, and what they are made of, stay in
 /// the nearest cache.
-const SCORES: usize = 2048;
+const SCORES: usize = 4096;
 
 /// Keys that are worked on at once: those of some panels.
 pub(super) struct KeyBlock {
