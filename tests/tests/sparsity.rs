@@ -129,6 +129,22 @@ fn left_open_the_engine_is_the_sparse_one_where_that_is_worth_it() {
     }
 }
 
+/// Of the same model with fewer weights, the kernels are worth it.
+#[test]
+fn left_open_the_engine_of_a_modern_bert_is_the_sparse_one_where_that_is_worth_it() {
+    for (sparsity, sparse) in [(0.0, false), (0.95, true)] {
+        let checkpoint = Checkpoint::open(repository().join("tests/models/modernbert"));
+        let checkpoint =
+            checkpoint.and_then(|c| with_masks_at_random(c, sparsity, 4)).expect("its weights");
+        let options = ExportOptions { check: false, ..ExportOptions::default() };
+        let bytes = export(&checkpoint, &options).and_then(|exported| exported.to_bytes());
+        let model = load_on(EngineChoice::Auto, bytes.expect("bytes"));
+        let reason = model.device().reason.clone().expect("why it was chosen");
+        assert!(reason.contains("% of the time"), "{reason}");
+        assert_eq!(model.engine() == "sparse", sparse, "{sparsity}: {reason}");
+    }
+}
+
 /// Long enough for teams of threads: of every backbone, whatever its tokens see.
 #[test]
 fn however_many_threads_there_are_the_bits_are_the_same() {
