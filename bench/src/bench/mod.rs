@@ -10,6 +10,7 @@ mod load;
 mod memory;
 mod model;
 mod sparse;
+mod threads;
 mod timing;
 
 pub use curve::{
@@ -22,4 +23,5 @@ pub use large::{LargeReport, bench_large};
 pub use memory::{EngineName, MemoryRow, Resident, bench_memory, resident};
 pub use model::{BenchReport, Encode, bench_model};
 pub use sparse::{SparseReport, SparseRow, bench_sparse};
+pub use threads::{ThreadsRate, ThreadsReport, ThreadsRow, bench_threads};
 pub use timing::{Case, Clock, Timing, take_turns};

@@ -75,6 +75,28 @@ fn the_cost_model_is_fitted_in_every_layout() {
 }
 
 #[test]
+fn threads_are_compared_with_one() {
+    let model = tiny();
+    let report =
+        json(run([&"bench", &"threads", &model, &"--threads", &"3", &"--rounds", &"1", &"--json"]));
+    let rows = report["rows"].as_array().unwrap();
+    let shapes: Vec<_> = rows.iter().map(|row| (&row["texts"], &row["tokens"])).collect();
+    // The tiny model reads 24 positions at most.
+    assert_eq!(shapes, [(&json!(1), &json!(16)), (&json!(64), &json!(16))]);
+    for row in rows {
+        let [one, three] = row["rates"].as_array().unwrap().as_slice() else { panic!("{row}") };
+        assert_eq!((&one["threads"], &three["threads"]), (&json!(1), &json!(3)));
+        assert_eq!(one["times_one_thread"], 1.0);
+        assert!(three["texts_per_second"].as_f64().unwrap() > 0.0, "{row}");
+    }
+    let table = printed(run([&"bench", &"threads", &model, &"--rounds", &"1"]));
+    for part in ["one of 16 tokens", "64 of up to 16 tokens", "times one thread"] {
+        assert!(table.contains(part), "no '{part}' in:\n{table}");
+    }
+    assert_fails(run([&"bench", &"threads", &model, &"--threads", &"0"]), &["--threads"]);
+}
+
+#[test]
 fn commands_that_compare_need_a_checkpoint() {
     let file = write("not-a-checkpoint", "text");
     for what in ["sparse", "growth", "memory"] {

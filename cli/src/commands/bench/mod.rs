@@ -1,4 +1,5 @@
 mod sparsity;
+mod threads;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@ use sparsecbm_bench::bench::{
 use sparsecbm_exporter::Checkpoint;
 
 use super::super::{print, print_json, tables};
-use super::time;
+use super::{threads, time};
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -69,6 +69,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What threads gain on the sparse kernels: one text, and a list of texts.
+    Threads(threads::Arguments),
     /// What `memory` runs in processes of their own.
     #[command(hide = true)]
     Resident {
@@ -113,7 +115,7 @@ impl Measured {
 }
 
 /// One of the instruction sets that this processor knows.
-fn instructions(name: &str) -> std::result::Result<InstructionSet, String> {
+pub(super) fn instructions(name: &str) -> std::result::Result<InstructionSet, String> {
     let known = InstructionSet::available();
     let names: Vec<&str> = known.iter().map(|set| set.name()).collect();
     let found = known.iter().find(|set| set.name().eq_ignore_ascii_case(name)).copied();
@@ -163,6 +165,7 @@ impl Command {
                 let report = bench_large(model, tokens.get(), rounds.get())?;
                 if *json { print_json(&report) } else { print(&describe_large(&report)) }
             }
+            Command::Threads(arguments) => threads::run(arguments),
             Command::Resident { model, engine, ort_library, longest } => {
                 let ort = OrtOptions::default()
                     .with_library(ort_library.clone())
