@@ -9,7 +9,7 @@ use crate::variants::with_length;
 use sparsecbm_exporter::{Checkpoint, ExportOptions, MaskForm, export};
 
 /// The longest texts that processes predict from, each in turn.
-const LONGEST: [usize; 2] = [128, 512];
+const LONGEST: [usize; 3] = [128, 256, 512];
 
 /// How much memory a process takes that loads a model and predicts, in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod model;
 mod sparse;
 mod threads;
 mod timing;
+mod weights;
 
 pub use curve::{
     Accuracy, CurveMasks, CurvePoint, CurveReport, MaskShape, Trained, bench_curve, write_curve,
@@ -25,3 +26,4 @@ pub use model::{BenchReport, Encode, bench_model};
 pub use sparse::{SparseReport, SparseRow, bench_sparse};
 pub use threads::{ThreadsRate, ThreadsReport, ThreadsRow, bench_threads};
 pub use timing::{Case, Clock, Timing, take_turns};
+pub use weights::{WeightsReport, WeightsRow, bench_weights, write_weights};

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{assert_fails, json, printed, run, tiny, write};
+use crate::support::{FOLDER, assert_fails, json, printed, run, tiny, write};
 
 #[test]
 fn every_part_is_measured() {
@@ -94,6 +94,32 @@ fn threads_are_compared_with_one() {
         assert!(table.contains(part), "no '{part}' in:\n{table}");
     }
     assert_fails(run([&"bench", &"threads", &model, &"--threads", &"0"]), &["--threads"]);
+}
+
+#[test]
+fn models_are_told_from_few_weights_to_many() {
+    let (tiny, folder) = (tiny(), FOLDER.path().join("figures"));
+    let report = json(run([
+        &"bench",
+        &"weights",
+        &tiny,
+        &tiny,
+        &"--tokens",
+        &"8",
+        &"--rounds",
+        &"1",
+        &"--figures",
+        &folder,
+        &"--json",
+    ]));
+    let models = report["models"].as_array().unwrap();
+    assert_eq!((models.len(), &models[0]["weights"]), (2, &models[1]["weights"]));
+    assert!(models[0]["weights"].as_u64().unwrap() > 0, "{report}");
+    let figure = std::fs::read_to_string(folder.join("growth-weights.svg")).expect("a figure");
+    assert!(figure.contains("texts of 8 tokens"), "{figure}");
+    let table = printed(run([&"bench", &"weights", &tiny, &"--tokens", &"8", &"--rounds", &"1"]));
+    assert!(table.contains("weights kept") && table.contains("a million weights"), "{table}");
+    assert_fails(run([&"bench", &"weights", &tiny, &"--tokens", &"1000"]), &["1000 tokens"]);
 }
 
 #[test]

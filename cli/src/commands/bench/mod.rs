@@ -1,5 +1,6 @@
 mod sparsity;
 mod threads;
+mod weights;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

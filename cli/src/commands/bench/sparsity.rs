@@ -16,7 +16,7 @@ use sparsecbm_bench::bench::{
 use sparsecbm_exporter::Checkpoint;
 
 use super::super::{print, print_json, tables};
-use super::{threads, time};
+use super::{threads, time, weights};
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -71,6 +71,8 @@ pub enum Command {
     },
     /// What threads gain on the sparse kernels: one text, and a list of texts.
     Threads(threads::Arguments),
+    /// How times grow with the weights of models, such as those that `bench/large.py` makes; one thread.
+    Weights(weights::Arguments),
     /// What `memory` runs in processes of their own.
     #[command(hide = true)]
     Resident {
@@ -166,6 +168,7 @@ impl Command {
                 if *json { print_json(&report) } else { print(&describe_large(&report)) }
             }
             Command::Threads(arguments) => threads::run(arguments),
+            Command::Weights(arguments) => weights::run(arguments),
             Command::Resident { model, engine, ort_library, longest } => {
                 let ort = OrtOptions::default()
                     .with_library(ort_library.clone())
