@@ -33,6 +33,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ['memory', 'tiny', 10_000],
     ['panics', 'tiny'],
     ['worker', 'tiny'],
+    ['pool', 'tiny'],
     ['absent'],
   ]
   for (const test of tests) await run(test)

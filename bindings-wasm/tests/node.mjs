@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
 import * as api from 'sparsecbm'
+import * as pools from 'sparsecbm/pool'
 import * as remote from 'sparsecbm/worker'
 
 import { absent } from './absent.js'
@@ -47,6 +48,7 @@ await run('errors', () => suite.errors(api, read, 'tiny'))
 await run('memory', () => suite.memory(api, read, 'tiny', 10_000))
 await run('panics', () => suite.panics(api, read, 'tiny'))
 await run('worker', () => suite.worker(api, remote, read, 'tiny'))
+await run('pool', () => suite.pool(api, pools, read, 'tiny'))
 const require = createRequire(import.meta.url)
 const required = ['sparsecbm/gradients', 'sparsecbm/gradients/worker'].map((entry) => () => require(entry))
 await run('absent', () => absent(required))
