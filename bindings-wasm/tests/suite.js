@@ -84,10 +84,10 @@ export async function parity(api, read, name) {
   return { rows, worst }
 }
 
-/** The awkward strings of tests/goldens/tokens.json, ids and UTF-16 offsets. */
-export async function tokens(api, read, name) {
+/** The awkward strings of tests/goldens/GOLDENS.json, ids and UTF-16 offsets. */
+export async function tokens(api, read, name, goldens) {
   const model = api.Model.loadSync(await read(`${name}.onnx`))
-  const { cases } = JSON.parse(new TextDecoder().decode(await read('tokens.json')))
+  const { cases } = JSON.parse(new TextDecoder().decode(await read(`${goldens}.json`)))
   const encoder = new TextEncoder()
   for (const { text = undefined, repeat, times, ids, offsets, dropped } of cases) {
     const whole = text ?? repeat.repeat(times)
