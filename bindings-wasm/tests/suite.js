@@ -547,7 +547,7 @@ export async function worker(api, remote, read, name) {
   }
 }
 
-/** A pool of workers: the answers of one model bit for bit and in order, errors, cancelling, an end with work pending. */
+/** A pool of workers: one model's answers bit for bit and in order, errors, cancelling, an end with work pending. */
 export async function pool(api, { Pool, Prediction, SparseCbmError }, read, name) {
   const bytes = await read(`${name}.onnx`)
   const near = api.Model.loadSync(bytes)
@@ -600,7 +600,7 @@ export async function pool(api, { Pool, Prediction, SparseCbmError }, read, name
 
   const held = await three.memoryBytes()
   for (let round = 0; round < 20; round++) same(await three.predict(texts), `round ${round}`)
-  // Which worker reads the longest text is by chance.
+  // Which worker reads the longest text is at random.
   check((await three.memoryBytes()) < 1.2 * held, `memory grew from ${held} to ${await three.memoryBytes()} bytes`)
 
   for (const [wrong, found] of [[17, 'number'], [null, 'null'], [undefined, 'undefined']]) {

@@ -179,7 +179,8 @@ class Backbones(unittest.TestCase):
         pretrained = self.pretrained("xlm_roberta")
         out = self.trained(pretrained)
         self.check_weights(self.check(out, HuggingFace, 12), pretrained, "roberta.")
-        whole, cut = (json.loads((folder / "tokenizer.json").read_text(encoding="utf-8")) for folder in (pretrained, out))
+        files = [folder / "tokenizer.json" for folder in (pretrained, out)]
+        whole, cut = (json.loads(file.read_text(encoding="utf-8")) for file in files)
         self.assertEqual(cut["normalizer"], whole["normalizer"])
         self.assertEqual(cut["model"]["type"], "Unigram")
 

@@ -132,7 +132,11 @@ class Multilingual(unittest.TestCase):
         texts = (MULTILINGUAL / "multilingual.txt").read_text(encoding="utf-8").splitlines()
         russian = [text for text in texts if "\u0400" <= text[0] <= "\u04ff"]
         self.assertGreater(len(russian), 4)
-        awkward = ["cafe\u0301 \uff26\uff55\uff4c\uff4c", "\u110b\u1173\u11b7 \U0001f468\u200d\U0001f469", "\U00020000\u200b\u0e33"]
+        awkward = [
+            "cafe\u0301 \uff26\uff55\uff4c\uff4c",
+            "\u110b\u1173\u11b7 \U0001f468\u200d\U0001f469",
+            "\U00020000\u200b\u0e33",
+        ]
         for corpus in (texts[::2], russian, [*russian, *awkward], texts[-3:]):
             whole = Tokenizer.from_file(str(MULTILINGUAL / "xlm-roberta/tokenizer.json"))
             cut, before = vocabulary.cut(whole, corpus)
