@@ -24,7 +24,8 @@ await withPage(site, files, async ({ open, run, url }) => {
   await open()
   const tests = [
     ...names.map((name) => ['parity', name]),
-    ['tokens', 'cebab'],
+    ['tokens', 'cebab', 'tokens'],
+    ['tokens', 'xlm-roberta', 'tokens-unigram'],
     ['interventions', 'cebab'],
     ['questions', 'ragged', 'tiny'],
     ['explanations', 'tiny'],
@@ -33,6 +34,7 @@ await withPage(site, files, async ({ open, run, url }) => {
     ['memory', 'tiny', 10_000],
     ['panics', 'tiny'],
     ['worker', 'tiny'],
+    ['pool', 'tiny'],
     ['absent'],
   ]
   for (const test of tests) await run(test)

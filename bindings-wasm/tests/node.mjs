@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
 import * as api from 'sparsecbm'
+import * as pools from 'sparsecbm/pool'
 import * as remote from 'sparsecbm/worker'
 
 import { absent } from './absent.js'
@@ -38,7 +39,8 @@ for (const kind of ['default', 'URL', 'string', 'Response', 'promise', 'bytes', 
 await run('footprint', () => apart('footprint', 'shipped'))
 await Promise.all([api.init(), api.init()])
 for (const name of await suite.golden(read)) await run(`parity ${name}`, () => suite.parity(api, read, name))
-await run('tokens', () => suite.tokens(api, read, 'cebab'))
+await run('tokens', () => suite.tokens(api, read, 'cebab', 'tokens'))
+await run('tokens by Unigram', () => suite.tokens(api, read, 'xlm-roberta', 'tokens-unigram'))
 await run('interventions', () => suite.interventions(api, read, 'cebab'))
 await run('questions', () => suite.questions(api, read, 'ragged', 'tiny'))
 await run('explanations', () => suite.explanations(api, read, 'tiny'))
@@ -47,6 +49,7 @@ await run('errors', () => suite.errors(api, read, 'tiny'))
 await run('memory', () => suite.memory(api, read, 'tiny', 10_000))
 await run('panics', () => suite.panics(api, read, 'tiny'))
 await run('worker', () => suite.worker(api, remote, read, 'tiny'))
+await run('pool', () => suite.pool(api, pools, read, 'tiny'))
 const require = createRequire(import.meta.url)
 const required = ['sparsecbm/gradients', 'sparsecbm/gradients/worker'].map((entry) => () => require(entry))
 await run('absent', () => absent(required))

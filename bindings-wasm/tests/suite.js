@@ -84,10 +84,10 @@ export async function parity(api, read, name) {
   return { rows, worst }
 }
 
-/** The awkward strings of tests/goldens/tokens.json, ids and UTF-16 offsets. */
-export async function tokens(api, read, name) {
+/** The awkward strings of tests/goldens/GOLDENS.json, ids and UTF-16 offsets. */
+export async function tokens(api, read, name, goldens) {
   const model = api.Model.loadSync(await read(`${name}.onnx`))
-  const { cases } = JSON.parse(new TextDecoder().decode(await read('tokens.json')))
+  const { cases } = JSON.parse(new TextDecoder().decode(await read(`${goldens}.json`)))
   const encoder = new TextEncoder()
   for (const { text = undefined, repeat, times, ids, offsets, dropped } of cases) {
     const whole = text ?? repeat.repeat(times)
@@ -545,4 +545,111 @@ export async function worker(api, remote, read, name) {
   for (const ended of [await running, await edited.predict(text).catch((error) => error)]) {
     check(ended instanceof remote.SparseCbmError && ended.code === 'unavailable', `after terminate: ${ended}`)
   }
+}
+
+/** A pool of workers: one model's answers bit for bit and in order, errors, cancelling, an end with work pending. */
+export async function pool(api, { Pool, Prediction, SparseCbmError }, read, name) {
+  const bytes = await read(`${name}.onnx`)
+  const near = api.Model.loadSync(bytes)
+  const words = ['bad', 'plot,', 'unwatched', 'acting!', 'naïve', '🙂', 'The', 'soup']
+  // Of all lengths, in no order of them, some twice.
+  const texts = Array.from({ length: 60 }, (_, i) => words.slice(i % 5).join(' ').repeat((i * 7) % 6))
+  const said = (predictions) =>
+    predictions.map((one) => `${JSON.stringify(one)} ${new Uint32Array(one.tokenEvidence.slice().buffer)}`)
+  const expected = said(near.predict(texts))
+  const same = (predictions, place) => {
+    check(predictions.every((one) => one instanceof Prediction), `${place}: no predictions`)
+    said(predictions).forEach((one, i) => check(one === expected[i], `${place}: another answer to text ${i}`))
+    for (const one of predictions) one.free()
+  }
+  const refused = async (code, run, ...parts) => {
+    const error = await run().catch((error) => error)
+    check(error instanceof SparseCbmError && error.code === code, `no ${code} error but ${error}`)
+    check(error.message === `${error.place}: found ${error.found}, expected ${error.expected}`, error.message)
+    for (const part of parts) check(error.message.includes(part), `no '${part}' in: ${error.message}`)
+  }
+
+  const compiled = []
+  const { compile, compileStreaming } = WebAssembly
+  const spy = (run) => (source) => (compiled.push(source), run.call(WebAssembly, source))
+  Object.assign(WebAssembly, { compile: spy(compile), compileStreaming: spy(compileStreaming) })
+  const steps = []
+  const three = await Pool.load(bytes, { workers: 3, onProgress: ({ loaded }) => steps.push(loaded) })
+  Object.assign(WebAssembly, { compile, compileStreaming })
+  check(compiled.length === 1, `three workers compiled the module ${compiled.length} times here`)
+  check(steps.at(-1) === bytes.length && bytes.length > 0, `progress ends at ${steps.at(-1)} of ${bytes.length} bytes`)
+  check(three.workers === 3 && JSON.stringify(three.schema) === JSON.stringify(near.schema), 'another model')
+  check(three.engine === near.engine && JSON.stringify(three.masks) === JSON.stringify(near.masks), 'another engine')
+  // An empty module: that the workers fail with it shows that they run what they are sent.
+  const empty = await WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))
+  await refused('io', () => Pool.load(bytes, { workers: 2, module: empty }), 'WebAssembly module')
+  await refused('io', () => Pool.load(bytes, { workers: 2, module: new Uint8Array([1, 2, 3]) }), 'WebAssembly module')
+
+  const done = []
+  const answers = await three.predict(texts, { onProgress: (progress) => done.push(progress) })
+  check(String(done.map(({ done }) => done)) === String(texts.map((_, i) => i + 1)), `progress of ${done.length} texts`)
+  check(done.every(({ total }) => total === texts.length), 'progress of other texts')
+  const [{ name: concept }] = near.schema.concepts
+  const supposed = await Promise.all(answers.map((one) => one.suppose({ [concept]: 0 })))
+  const own = near.predict(texts).map((one) => one.suppose({ [concept]: 0 }))
+  check(JSON.stringify(supposed) === JSON.stringify(own), 'other suppositions')
+  for (const one of [...supposed, ...own]) one.free()
+  same(answers, 'three workers')
+  same([await three.predict(texts[0])], 'one text')
+  check((await three.predict([])).length === 0, 'answers to no texts')
+
+  const held = await three.memoryBytes()
+  for (let round = 0; round < 20; round++) same(await three.predict(texts), `round ${round}`)
+  // Which worker reads the longest text is at random.
+  check((await three.memoryBytes()) < 1.2 * held, `memory grew from ${held} to ${await three.memoryBytes()} bytes`)
+
+  for (const [wrong, found] of [[17, 'number'], [null, 'null'], [undefined, 'undefined']]) {
+    await refused('input', () => three.predict(texts.with(41, wrong)), 'text 41', found)
+  }
+  await refused('input', () => three.predict(17), 'text', 'number')
+  await refused('input', () => Pool.load(bytes, { workers: 0 }), 'workers', '0')
+  await refused('input', () => Pool.load(bytes, { workers: 1.5 }), 'workers', '1.5')
+  await refused('input', () => Pool.load(bytes, { worker: 2 }), 'worker', 'workers')
+  await refused('input', () => Pool.load(17, { workers: 2 }), 'number')
+  await refused('format', () => Pool.load(bytes.slice(0, bytes.length / 2), { workers: 2 }))
+  await refused('io', () => Pool.load(new Response('', { status: 404 }), { workers: 2 }), '404')
+  same(await three.predict(texts), 'after errors')
+
+  const aborted = await Pool.load(bytes, { workers: 2, signal: AbortSignal.abort() }).catch((error) => error)
+  check(aborted?.name === 'AbortError', `aborting a load gave ${aborted}`)
+  const many = Array(20).fill(texts).flat()
+  const start = performance.now()
+  for (const one of await three.predict(many)) one.free()
+  const whole = performance.now() - start
+  const controller = new AbortController()
+  const cancelled = three.predict(many, {
+    signal: controller.signal,
+    onProgress: ({ done }) => done === 10 && controller.abort(),
+  })
+  const beside = three.predict(texts)
+  const reason = await cancelled.catch((error) => error)
+  check(reason?.name === 'AbortError', `cancelling gave ${reason}`)
+  const since = performance.now()
+  same(await beside, 'beside a list that was cancelled')
+  check(performance.now() - since < whole / 2, 'a list that was cancelled kept the workers')
+  const failing = three.predict(many, {
+    onProgress() {
+      throw new Error('of the caller')
+    },
+  })
+  check((await failing.catch((error) => error)).message === 'of the caller', 'an error of onProgress is lost')
+
+  const two = await Pool.load(new Response(bytes), { workers: 2, module: read('sparsecbm.wasm') })
+  const [here, there] = await Promise.all([two.predict(texts), three.predict(texts)])
+  same(here, 'two pools, the one')
+  same(there, 'two pools, the other')
+  const [kept] = await three.predict(['kept'])
+  const running = three.predict(many).catch((error) => error)
+  three.terminate()
+  await refused('unavailable', () => running.then((error) => Promise.reject(error)), 'terminate()')
+  await refused('unavailable', () => three.predict(texts), 'terminate()')
+  await refused('unavailable', () => kept.suppose({ [concept]: 0 }), 'terminate()')
+  same(await two.predict(texts), 'the pool that was not ended')
+  two[Symbol.dispose]()
+  near.free()
 }

@@ -12,6 +12,7 @@ import init, {
   type SubnetworkReport,
   type Suggestion,
 } from 'sparsecbm'
+import { Pool } from 'sparsecbm/pool'
 import * as worker from 'sparsecbm/worker'
 
 type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -88,6 +89,21 @@ const corrected: worker.Prediction = await result.correct({ noise: 'positive' },
 const supposed: worker.Prediction = await corrected.suppose({ food: 0 })
 const intervened: worker.Prediction = await supposed.intervene({ food: 0 })
 for (const one of [corrected, supposed, intervened]) one.free()
+
+using pool = await Pool.load('model.onnx', {
+  workers: 2,
+  module: WebAssembly.compileStreaming(fetch('sparsecbm.wasm')),
+  onProgress: ({ loaded }) => void loaded,
+})
+const list = await pool.predict(['a text'], { signal: AbortSignal.timeout(1000), onProgress: ({ done }) => void done })
+is<Is<typeof list, worker.Prediction[]>>()
+is<Is<Awaited<ReturnType<typeof pool.memoryBytes>>, number>>()
+const single: worker.Prediction = await pool.predict('a text')
+single.free()
+// @ts-expect-error made by Pool.load alone
+new Pool()
+// @ts-expect-error a number
+await Pool.load('model.onnx', { workers: '2' })
 
 try {
   model.predict('')

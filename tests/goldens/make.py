@@ -28,6 +28,17 @@ REVIEWS = [
 ]
 ENGLISH = ["The food was good", "bad, loud music and slow service!", "", "\u65e5\u672c was not good; caf\u00e9?", "x" * 30]
 SHORT = ["The movie was very good", "bad plot, unwatched acting!", "", "\u65e5\u672c was not good; and the plot?", "x" * 30]
+# Latin, Cyrillic, Arabic, Devanagari, Han, Hangul; marks that combine, characters of no width, wide forms, ligatures.
+SCRIPTS = [
+    "The food was very good \U0001f44d\U0001f3fd but the cafe\u0301 too loud!",
+    "\u0415\u0434\u0430 \u0431\u044b\u043b\u0430 \u0432\u043a\u0443\u0441\u043d\u043e\u0438\u0306, \u043d\u043e \u0448\u0443\u043c\u200b\u043d\u043e",
+    "\u0643\u0627\u0646 \u0627\u0644\u0637\u0651\u064e\u0639\u064e\u0627\u0645\u064f \u0644\u0630\u064a\u0630\u0627 \u2764\ufe0f \ufefb",
+    "\u0916\u093e\u0928\u093e \u092c\u0939\u0941\u0924 \u0905\u091a\u094d\u091b\u093e \u0925\u093e, \u0924\u0947\u095b \u0915\u094d\u200d\u0937",
+    "\u83dc\u5f88\u597d\u5403\uff0c\u97f3\u4e50\u592a\u5435\u4e86\uff01 \uff26\uff55\uff4c\uff4c \u2460 \uff97\uff70\uff92\uff9d",
+    "\uc74c\uc2dd\uc774 \ub9db\uc788\uc5c8\uc9c0\ub9cc \u110b\u1173\u11b7\u110b\u1161\u11a8\uc774 \u3131",
+    "",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467 \ufb01ne \u0e01\u0e33 \u200e\u202eabc\u202c \u00ad\u2028x" + "\U00020000" * 30,
+]
 GERMAN = ["Die Suppe war nicht gut", "Ober laut, Suppe kalter!", "", "Stra\u00dfe \u65e5\u672c gut gute guter"]
 
 # The checkpoints of tests/models and what they are asked.
@@ -39,6 +50,7 @@ MODELS = {
     "bilstm-executed": ENGLISH,
     "distilbert": ENGLISH,
     "roberta": SHORT,
+    "xlm-roberta": SCRIPTS,
     "opt": SHORT,
     "opt-narrow": SHORT,
     # Its tokenizer makes nothing of an empty text.
@@ -169,6 +181,8 @@ def main():
     model = Reference(options.cebab)
     write(options.out / "cebab.json", "examples/models/cebab", cases(model, REVIEWS))
     write(options.out / "tokens.json", "examples/models/cebab", tokens(model))
+    model = Reference(REPOSITORY / "tests/models/xlm-roberta")
+    write(options.out / "tokens-unigram.json", "tests/models/xlm-roberta", tokens(model))
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def backbone(config, padding_read):
     kind = config.pop("model_type")
     if kind == "bilstm":
         return BiLstm(padding_read=padding_read, **config)
-    more = {"add_pooling_layer": False} if kind in ("bert", "roberta") else {}
+    more = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta") else {}
     return AutoModel.from_config(AutoConfig.for_model(kind, **config), attn_implementation="eager", **more)
 
 

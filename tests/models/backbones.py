@@ -12,6 +12,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers.pytorch_utils import Conv1D
 
+import multilingual
 from make import HERE, calibration, heads, pack_bits, tokenizer, write
 
 CORPUS = [
@@ -171,6 +172,22 @@ def roberta():
     )  # fmt: skip
 
 
+def xlm_roberta():
+    """A Unigram tokenizer of many scripts, and names in some of them."""
+    texts = (HERE / "multilingual.txt").read_text(encoding="utf-8").splitlines()
+    tokens = multilingual.unigram(texts, 32)
+    config = transformers.XLMRobertaConfig(
+        vocab_size=tokens.get_vocab_size(), hidden_size=20, num_attention_heads=2, num_hidden_layers=2,
+        intermediate_size=44, max_position_embeddings=38, type_vocab_size=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = transformers.XLMRobertaModel(config, add_pooling_layer=False)
+    config = {**config.to_diff_dict(), "architectures": ["XLMRobertaModel"]}
+    label = {"name": "оценка", "classes": ["1", "2", "3", "4", "5"]}
+    concepts = named("food", "الخدمة", "소음")
+    make("xlm-roberta", 12, model, tokens, config, concepts, label, classes=THREE, form="blocks", max_length=32)
+
+
 OPT_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
@@ -273,6 +290,7 @@ def bilstm(name, seed, **schema):
 if __name__ == "__main__":
     distilbert()
     roberta()
+    xlm_roberta()
     opt()
     opt_narrow()
     gpt2()

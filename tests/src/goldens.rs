@@ -95,8 +95,9 @@ pub struct TokenCase {
     pub dropped: bool,
 }
 
-/// The cases of `tests/goldens/tokens.json`, under the shipped model's tokenizer.
-pub fn token_cases() -> Vec<TokenCase> {
+/// The cases of `tests/goldens/NAME.json`: `tokens` under the shipped model's tokenizer, `tokens-unigram` under that of
+/// `tests/models/xlm-roberta`.
+pub fn token_cases(name: &str) -> Vec<TokenCase> {
     #[derive(Deserialize)]
     struct File {
         cases: Vec<Entry>,
@@ -110,7 +111,7 @@ pub fn token_cases() -> Vec<TokenCase> {
         offsets: Vec<(usize, usize)>,
         dropped: bool,
     }
-    let path = repository().join("tests/goldens/tokens.json");
+    let path = repository().join(format!("tests/goldens/{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
     let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path:?}: {e}"));
     let case = |entry: Entry| TokenCase {

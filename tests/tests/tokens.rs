@@ -6,9 +6,18 @@ use sparsecbm_tests::{exported, token_cases};
 
 #[test]
 fn awkward_strings_tokenize_as_in_python() {
-    let bytes = exported("examples/models/cebab", &ExportOptions::default());
+    tokenize_as_in_python("examples/models/cebab", "tokens");
+}
+
+#[test]
+fn awkward_strings_tokenize_as_in_python_by_unigram() {
+    tokenize_as_in_python("tests/models/xlm-roberta", "tokens-unigram");
+}
+
+fn tokenize_as_in_python(folder: &str, goldens: &str) {
+    let bytes = exported(folder, &ExportOptions::default());
     let model = Model::from_bytes(bytes, &LoadOptions::default()).expect("the model loads");
-    let cases = token_cases();
+    let cases = token_cases(goldens);
     assert!(cases.len() >= 200, "{} cases", cases.len());
     for case in cases {
         let start: String = case.text.chars().take(40).collect();

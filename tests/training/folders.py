@@ -2,11 +2,13 @@
 are not ours, and a tokenizer of its kind, trained on some texts."""
 
 import json
+import pathlib
 
 import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 SIZE = 400  # of a vocabulary
+MODELS = pathlib.Path(__file__).resolve().parents[1] / "models"
 
 
 def word_piece(texts):
@@ -74,6 +76,26 @@ def roberta(folder, texts):
         intermediate_size=36, max_position_embeddings=66, type_vocab_size=1, initializer_range=0.2,
     )  # fmt: skip
     save(folder, transformers.RobertaForMaskedLM, tokens, config)
+
+
+def unigram(texts):
+    """With the normalizer that XLM-RoBERTa has, and what else surrounds its vocabulary."""
+    result = Tokenizer.from_file(str(MODELS / "xlm-roberta/tokenizer.json"))
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=SIZE, special_tokens=[*special, "<mask>"], unk_token="<unk>", show_progress=False
+    )
+    result.train_from_iterator(texts, trainer)
+    return result
+
+
+def xlm_roberta(folder, texts):
+    tokens = unigram(texts)
+    config = transformers.XLMRobertaConfig(
+        vocab_size=tokens.get_vocab_size(), hidden_size=24, num_attention_heads=2, num_hidden_layers=2,
+        intermediate_size=36, max_position_embeddings=66, type_vocab_size=1, initializer_range=0.2,
+    )  # fmt: skip
+    save(folder, transformers.XLMRobertaForMaskedLM, tokens, config)
 
 
 def opt_config(tokens, **form):

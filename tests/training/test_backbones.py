@@ -174,6 +174,16 @@ class Backbones(unittest.TestCase):
         pretrained = self.pretrained("roberta")
         self.check_weights(self.check(self.trained(pretrained), HuggingFace, 12), pretrained, "roberta.")
 
+    def test_xlm_roberta(self):
+        """Its tokenizer's normalizer and pieces go on into the file."""
+        pretrained = self.pretrained("xlm_roberta")
+        out = self.trained(pretrained)
+        self.check_weights(self.check(out, HuggingFace, 12), pretrained, "roberta.")
+        files = [folder / "tokenizer.json" for folder in (pretrained, out)]
+        whole, cut = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+        self.assertEqual(cut["normalizer"], whole["normalizer"])
+        self.assertEqual(cut["model"]["type"], "Unigram")
+
     def test_opt(self):
         pretrained = self.pretrained("opt")
         self.check_weights(self.check(self.trained(pretrained), HuggingFace, 12), pretrained, "model.")

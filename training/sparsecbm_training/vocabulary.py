@@ -120,6 +120,8 @@ def likely_pieces(model: Content, used: set[str]) -> set[str]:
         kept |= {f"<0x{byte:02X}>" for byte in range(256)}
     if (unknown := model.get("unk_id")) is not None:
         kept.add(vocabulary[unknown])
+        # What is unknown scores less than any piece, by a fixed margin: the margin is that of the whole vocabulary.
+        kept.add(min(model["vocab"], key=lambda entry: entry[1])[0])
     return used | kept
 
 

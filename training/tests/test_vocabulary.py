@@ -122,5 +122,46 @@ class OtherKinds(unittest.TestCase):
                     self.assertEqual(*letters)
 
 
+MULTILINGUAL = pathlib.Path(__file__).resolve().parents[2] / "tests/models"
+
+
+class Multilingual(unittest.TestCase):
+    """A tokenizer made as XLM-RoBERTa's, cut on texts of six scripts and on those of one."""
+
+    def test_texts_of_every_script_keep_their_ids(self):
+        texts = (MULTILINGUAL / "multilingual.txt").read_text(encoding="utf-8").splitlines()
+        russian = [text for text in texts if "\u0400" <= text[0] <= "\u04ff"]
+        self.assertGreater(len(russian), 4)
+        awkward = [
+            "cafe\u0301 \uff26\uff55\uff4c\uff4c",
+            "\u110b\u1173\u11b7 \U0001f468\u200d\U0001f469",
+            "\U00020000\u200b\u0e33",
+        ]
+        for corpus in (texts[::2], russian, [*russian, *awkward], texts[-3:]):
+            whole = Tokenizer.from_file(str(MULTILINGUAL / "xlm-roberta/tokenizer.json"))
+            cut, before = vocabulary.cut(whole, corpus)
+            self.assertIsNotNone(before)
+            self.assertLess(len(before), whole.get_vocab_size())
+            self.assertEqual([cut.token_to_id(piece) for piece in ("<s>", "<pad>", "</s>", "<unk>")], [0, 1, 2, 3])
+            self.assertEqual(cut.truncation, whole.truncation)
+            for tokenizer in (whole, cut):
+                tokenizer.no_truncation()
+            for text in corpus:
+                self.assertEqual([before[i] for i in cut.encode(text).ids], whole.encode(text).ids, text)
+                self.assertEqual(cut.encode(text).offsets, whole.encode(text).offsets, text)
+            for text in [*texts, *awkward]:
+                letters = ["".join(tokenizer.encode(text).tokens) for tokenizer in (cut, whole)]
+                self.assertEqual(*letters)
+
+    def test_what_is_unknown_is_as_unlikely_as_before(self):
+        """Else a text that is unknown in part could be divided in another way, and nothing would be cut."""
+        pieces = {"<unk>": 0.0, "a": -5.0, "b": -30.0, "xa": -30.0, "ab": -1.0, "other": -3.0, "zz": -60.0}
+        whole = Tokenizer(models.Unigram(list(pieces.items()), 0, False))
+        self.assertEqual(whole.encode("xab").tokens, ["xa", "b"])
+        cut, before = vocabulary.cut(whole, ["xab", "ab"])
+        self.assertEqual(before, [0, 1, 2, 3, 4, 6])
+        self.assertEqual(cut.encode("xab").tokens, ["xa", "b"])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 // A page that a bundler builds; the browser test calls `run`.
 import * as api from 'sparsecbm'
+import * as pools from 'sparsecbm/pool'
 import * as remote from 'sparsecbm/worker'
 
 import { absent } from './absent.js'
@@ -15,6 +16,6 @@ const read = async (name) => {
 if (location.hash !== '#bare') await api.init()
 globalThis.run = async (test, ...rest) => {
   if (test === 'absent') return absent()
-  const hosts = test === 'worker' ? [api, remote] : [api]
-  return suite[test](...hosts, read, ...rest)
+  const others = { worker: [remote], pool: [pools] }
+  return suite[test](api, ...(others[test] ?? []), read, ...rest)
 }

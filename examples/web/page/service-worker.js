@@ -16,8 +16,11 @@ const FIRST = [
 const PACKAGE = [
   'worker/browser.js',
   'worker/browser-port.js',
+  'worker/browser-spawn.js',
   'worker/calls.js',
   'worker/client.js',
+  'worker/remote.js',
+  'worker/send.js',
   'error.js',
   'source.js',
 ].map((file) => `package/${file}`)

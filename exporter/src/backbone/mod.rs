@@ -26,7 +26,7 @@ pub(crate) use self::transformer::{
 type Read = fn(&Config) -> Result<Body>;
 
 /// The architectures by their `model_type` in `config.json`, each with what reads that file.
-const ARCHITECTURES: [(&str, Read); 7] = [
+const ARCHITECTURES: [(&str, Read); 8] = [
     ("bert", bert::read),
     ("bilstm", bilstm::read),
     ("distilbert", distilbert::read),
@@ -34,6 +34,7 @@ const ARCHITECTURES: [(&str, Read); 7] = [
     ("modernbert", modernbert::read),
     ("opt", opt::read),
     ("roberta", roberta::read),
+    ("xlm-roberta", roberta::read),
 ];
 
 /// The backbone of a checkpoint, from its `config.json`.
@@ -137,6 +138,6 @@ impl Backbone {
 
     /// Whether a checkpoint may hold masks of `layer` although it is not on the path to the output.
     pub(crate) fn leaves_out(&self, layer: &str) -> bool {
-        matches!(self.name, "bert" | "roberta") && layer == "pooler.dense"
+        matches!(self.name, "bert" | "roberta" | "xlm-roberta") && layer == "pooler.dense"
     }
 }

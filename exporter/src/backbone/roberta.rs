@@ -3,10 +3,11 @@ use sparsecbm::Result;
 use super::config::Config;
 use super::{Body, bert};
 
-/// RoBERTa: BERT whose positions are counted from the row after padding's.
+/// RoBERTa, and XLM-RoBERTa of many languages: BERT whose positions are counted from the row after padding's.
 ///
-/// Liu et al., *RoBERTa: A Robustly Optimized BERT Pretraining Approach*, 2019; names as in Hugging Face's
-/// `RobertaModel`.
+/// Liu et al., *RoBERTa: A Robustly Optimized BERT Pretraining Approach*, 2019, and Conneau et al., *Unsupervised
+/// Cross-lingual Representation Learning at Scale*, 2020; names as in Hugging Face's `RobertaModel` and
+/// `XLMRobertaModel`.
 pub(super) fn read(config: &Config) -> Result<Body> {
     let mut encoder = bert::encoder(config)?;
     let padding: usize = config.field("pad_token_id")?;

@@ -3,7 +3,7 @@
 | file | backbone |
 | --- | --- |
 | `minilm.py` | all-MiniLM-L6-v2, by hand, for speed |
-| `hugging_face.py` | BERT, RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
+| `hugging_face.py` | BERT, RoBERTa, XLM-RoBERTa, DistilBERT, OPT, GPT-2 and ModernBERT, run by transformers |
 | `bilstm.py` | the BiLSTM of docs/reference/checkpoint.md |
 
 `parts.py` tells where the heads and neurons of some lie.

@@ -18,9 +18,9 @@ from .parts import BERT, DISTILBERT, GPT2, OPT, Parts
 
 logging.set_verbosity_error()  # it would list the weights of heads that are not needed
 
-KNOWN = ("bert", "distilbert", "gpt2", "modernbert", "opt", "roberta")
+KNOWN = ("bert", "distilbert", "gpt2", "modernbert", "opt", "roberta", "xlm-roberta")
 # Of those that the sparse kernels run.
-PART_NAMES = {"bert": BERT, "distilbert": DISTILBERT, "gpt2": GPT2, "opt": OPT, "roberta": BERT}
+PART_NAMES = {"bert": BERT, "distilbert": DISTILBERT, "gpt2": GPT2, "opt": OPT, "roberta": BERT, "xlm-roberta": BERT}
 
 
 class Source:
@@ -84,7 +84,7 @@ def renumber(config, pieces):
 
 def positions_of(config):
     """How many tokens it can read. The first rows of RoBERTa's position table are left free."""
-    free = config.pad_token_id + 1 if config.model_type == "roberta" else 0
+    free = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta") else 0
     return config.max_position_embeddings - free
 
 
