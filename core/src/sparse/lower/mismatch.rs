@@ -50,7 +50,7 @@ pub(super) fn require(
 
 /// The backbones whose graphs are matched.
 const KNOWN: &str = concat!(
-    "a BERT, RoBERTa, DistilBERT, OPT, GPT-2 or ModernBERT ",
+    "a BERT, RoBERTa, XLM-RoBERTa, DistilBERT, OPT, GPT-2 or ModernBERT ",
     "as `sparsecbm export` writes it, in the layout `branches`"
 );
 
