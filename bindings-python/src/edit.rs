@@ -6,8 +6,8 @@ use pyo3::types::{PyString, PyTuple};
 use sparsecbm::edit::{EditOptions, EditOutcome, EditTask};
 
 use crate::error::{to_python, told, wrong};
-use crate::explanation::Interruptible;
 use crate::input::texts;
+use crate::interrupt::Interruptible;
 use crate::model::Model;
 use crate::report::report;
 

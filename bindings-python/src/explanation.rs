@@ -9,7 +9,7 @@ use sparsecbm::explain::{IntegratedOptions, OcclusionOptions, Policy, Reason, Su
 use sparsecbm::{ErrorKind, ExplainOptions};
 
 use crate::error::{to_python, told, wrong};
-use crate::model::Model;
+use crate::interrupt::Interruptible;
 use crate::prediction::Prediction;
 use crate::report::report_of_text;
 
@@ -18,34 +18,6 @@ use crate::report::report_of_text;
 pub(crate) struct Explanation {
     prediction: Py<Prediction>,
     inner: sparsecbm::Explanation,
-}
-
-/// Lets Python's signals, Ctrl-C above all, end long work.
-pub(crate) struct Interruptible(Option<PyErr>);
-
-impl Interruptible {
-    pub(crate) fn new() -> Interruptible {
-        Interruptible(None)
-    }
-
-    /// Whether the work may go on.
-    pub(crate) fn look(&mut self) -> ControlFlow<()> {
-        match Python::attach(|py| py.check_signals()) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.0 = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    }
-
-    /// What the work gave, or the exception that ended it.
-    pub(crate) fn finish<T>(self, result: sparsecbm::Result<T>) -> PyResult<T> {
-        match self.0 {
-            Some(error) => Err(error),
-            None => result.map_err(to_python),
-        }
-    }
 }
 
 impl Explanation {
@@ -116,7 +88,7 @@ pub(crate) fn occlusion_options(
 /// `False`, `True` for the file of gradients beside the model, or its path.
 pub(crate) fn integrated_options(
     given: Option<&Bound<'_, PyAny>>,
-    model: &Model,
+    prediction: &Prediction,
 ) -> PyResult<Option<IntegratedOptions>> {
     let path = match given {
         None => return Ok(None),
@@ -126,7 +98,7 @@ pub(crate) fn integrated_options(
             Err(_) => Some(given.extract::<PathBuf>()?),
         },
     };
-    Ok(Some(IntegratedOptions::new(&model.gradients(path)?)))
+    Ok(Some(IntegratedOptions::new(&prediction.model.get().gradients(path)?)))
 }
 
 #[pymethods]

@@ -9,8 +9,9 @@ mod error;
 mod explanation;
 mod export;
 mod input;
-mod load;
+mod interrupt;
 mod model;
+mod origin;
 mod overrides;
 mod prediction;
 mod report;
@@ -30,9 +31,7 @@ mod _sparsecbm {
     #[pymodule_export]
     use super::export::{export, inspect};
     #[pymodule_export]
-    use super::load::restore;
-    #[pymodule_export]
-    use super::model::Model;
+    use super::model::{Model, restore};
     #[pymodule_export]
     use super::prediction::{Prediction, Token};
     #[pymodule_export]

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use serde_json::{Map, json};
 use sparsecbm::{Error, ErrorKind, Gradients, Result};
 
 use crate::concept::Variable;
 use crate::edit::{Edit, MaskPatch, Search};
 use crate::error::to_python;
 use crate::input::Input;
-use crate::load::Origin;
-use crate::prediction::Prediction;
+use crate::origin::Origin;
+use crate::prediction::{Prediction, answer};
 use crate::report::report;
 use crate::subnetworks::Subnetworks;
 
@@ -33,8 +32,19 @@ pub(crate) struct Model {
 const TEXTS_OF_A_THREAD: usize = 1024;
 
 impl Model {
-    pub(crate) fn new(inner: sparsecbm::Model, origin: Origin) -> Model {
+    fn new(inner: sparsecbm::Model, origin: Origin) -> Model {
         Model { inner, origin, process: std::process::id() }
+    }
+
+    fn of_file(
+        py: Python<'_>,
+        origin: Origin,
+        patches: &[sparsecbm::MaskPatch],
+    ) -> PyResult<Model> {
+        let path = origin.path.clone().expect("only what has a file is loaded from it");
+        let load = || sparsecbm::Model::load(path, &origin.options()?)?.with_patches(patches);
+        let inner = py.detach(load).map_err(to_python)?;
+        Ok(Model::new(inner, origin))
     }
 
     /// Refuses to run where it would hang: ONNX Runtime's threads do not survive a fork.
@@ -92,6 +102,21 @@ impl Model {
     }
 }
 
+/// Loads a pickled model from its file.
+#[pyfunction]
+pub(crate) fn restore(
+    py: Python<'_>,
+    path: PathBuf,
+    engine: String,
+    threads: Option<NonZeroUsize>,
+    ort_library: Option<PathBuf>,
+    patches: Vec<String>,
+) -> PyResult<Model> {
+    let patches = patches.iter().map(|patch| sparsecbm::MaskPatch::from_json(patch.as_bytes()));
+    let patches: Vec<sparsecbm::MaskPatch> = patches.collect::<Result<_>>().map_err(to_python)?;
+    Model::of_file(py, Origin { path: Some(path), engine, threads, ort_library }, &patches)
+}
+
 fn in_parts<T: Sync>(
     py: Python<'_>,
     items: &[T],
@@ -104,21 +129,6 @@ fn in_parts<T: Sync>(
         py.check_signals()?;
     }
     Ok(())
-}
-
-/// A prediction as plain data, as Hugging Face's pipelines answer: `label` and `score`, and the same of each concept.
-pub(crate) fn answer<'py>(
-    py: Python<'py>,
-    prediction: &sparsecbm::Prediction,
-) -> PyResult<Bound<'py, PyAny>> {
-    let label = prediction.label();
-    let mut concepts = Map::new();
-    for concept in prediction.concepts() {
-        let score = concept.probabilities[concept.class_index];
-        concepts.insert(concept.name.into(), json!({ "label": concept.class, "score": score }));
-    }
-    let score = label.probabilities[label.class_index];
-    report(py, &json!({ "label": label.class, "score": score, "concepts": concepts }))
 }
 
 #[pymethods]
@@ -142,7 +152,8 @@ impl Model {
     ) -> PyResult<Model> {
         let patches = patches.unwrap_or_default();
         let patches: Vec<_> = patches.iter().map(|patch| patch.get().inner.clone()).collect();
-        Origin { path: Some(path), engine: engine.into(), threads, ort_library }.load(py, &patches)
+        let origin = Origin { path: Some(path), engine: engine.into(), threads, ort_library };
+        Model::of_file(py, origin, &patches)
     }
 
     /// Loads an exported file from memory; such a model cannot be pickled. Options and errors as `load`.

@@ -3,6 +3,7 @@ use numpy::{PyArray1, PyArray2, PyArray3};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde_json::{Map, json};
 use sparsecbm::{Question, Result};
 
 use crate::arrays::shared;
@@ -54,6 +55,21 @@ impl Prediction {
         let values = values.into_iter().map(|(concept, value)| (question, concept, value));
         self.with(py, self.inner.overridden(values))
     }
+}
+
+/// A prediction as plain data, as Hugging Face's pipelines answer: `label` and `score`, and the same of each concept.
+pub(crate) fn answer<'py>(
+    py: Python<'py>,
+    prediction: &sparsecbm::Prediction,
+) -> PyResult<Bound<'py, PyAny>> {
+    let label = prediction.label();
+    let mut concepts = Map::new();
+    for concept in prediction.concepts() {
+        let score = concept.probabilities[concept.class_index];
+        concepts.insert(concept.name.into(), json!({ "label": concept.class, "score": score }));
+    }
+    let score = label.probabilities[label.class_index];
+    report(py, &json!({ "label": label.class, "score": score, "concepts": concepts }))
 }
 
 #[pymethods]
@@ -230,7 +246,7 @@ impl Prediction {
         let mut options = sparsecbm::ExplainOptions::default();
         options.suggest = explanation::suggest_options(policy, costs)?;
         options.occlusion = explanation::occlusion_options(occlusion)?;
-        options.integrated = explanation::integrated_options(integrated, this.get().model.get())?;
+        options.integrated = explanation::integrated_options(integrated, this.get())?;
         options.faithfulness = faithfulness.then(Default::default);
         Explanation::make(this, &options)
     }
@@ -251,7 +267,7 @@ impl Prediction {
 
     /// `label` and `score` (its probability), and the same of each concept: what calling the model gives.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        crate::model::answer(py, &self.inner)
+        answer(py, &self.inner)
     }
 
     fn __str__(&self) -> String {

@@ -34,6 +34,7 @@ def test_it_is_the_command(exported: Exported, tmp_path: pathlib.Path) -> None:
     assert module.stdout == run("--version").stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its shell has no head")
 def test_a_reader_that_goes_away(exported: Exported) -> None:
     line = f"{PROGRAM} explain {exported('tiny')} 'bad plot' | head -n 1"
     told = subprocess.run(line, shell=True, capture_output=True, text=True)

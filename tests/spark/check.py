@@ -62,22 +62,24 @@ class SparkTest(unittest.TestCase):
         for row, said in zip(rows, self.said([row[self.field] for row in rows]), strict=True):
             self.compare(row, said)
 
-    def test_corrections_are_followed(self):
+    def test_corrections_and_suppositions_are_followed(self):
         lines = Path(REVIEWS).read_text().splitlines()[:COMPARED]
-        value = self.concept["classes"][0]
-        corrections = [{self.concept["name"]: value} if i % 2 else None for i in range(len(lines))]
+        name, value = self.concept["name"], self.concept["classes"][0]
+        rows = [
+            {"i": i, "text": json.loads(line)[self.field], "fix": {name: value} if i % 2 else None}
+            for i, line in enumerate(lines)
+        ]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "reviews.jsonl"
-            rows = [
-                {"i": i, "text": json.loads(line)[self.field], "fix": fix}
-                for i, (line, fix) in enumerate(zip(lines, corrections))
-            ]
             path.write_text("\n".join(map(json.dumps, rows)))
-            scored = score.score(self.spark.read.json(str(path)), self.model, "text", "fix").collect()
-        self.assertEqual(len(scored), len(rows))
-        said = self.said([row["text"] for row in scored], "--set", f"{self.concept['name']}={value}")
-        for row, said in zip(scored, said, strict=True):
-            self.compare(row, said["corrected"] if row["i"] % 2 else said)
+            frame = self.spark.read.json(str(path))
+            for option, column in (("--correct", "corrections"), ("--set", "suppose")):
+                with self.subTest(column):
+                    scored = score.score(frame, self.model, "text", **{column: "fix"}).collect()
+                    self.assertEqual(len(scored), len(rows))
+                    said = self.said([row["text"] for row in scored], option, f"{name}={value}")
+                    for row, said in zip(scored, said, strict=True):
+                        self.compare(row, said["corrected"] if row["i"] % 2 else said)
 
     def test_empty_and_missing_texts_have_a_score(self):
         frame = self.spark.createDataFrame([("",), (None,)], "text string")
@@ -87,7 +89,7 @@ class SparkTest(unittest.TestCase):
 
     def test_a_wrong_correction_is_an_error(self):
         frame = self.spark.createDataFrame([("Fine.", {"nothing": "x"})], "text string, fix map<string,string>")
-        with self.assertRaisesRegex(PythonException, "found concept 'nothing'"):
+        with self.assertRaisesRegex(PythonException, "concept: found 'nothing'"):
             score.score(frame, self.model, "text", "fix").collect()
 
 

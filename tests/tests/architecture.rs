@@ -8,10 +8,17 @@ use std::path::{Path, PathBuf};
 use sparsecbm_tests::repository;
 
 /// Crates of the map.
-const CRATES: [&str; 6] = ["core", "exporter", "cli", "bench", "bindings-c", "bindings-wasm"];
+const CRATES: [&str; 7] =
+    ["core", "exporter", "cli", "bench", "bindings-c", "bindings-python", "bindings-wasm"];
 
 /// A builder and what it builds may know each other: a model makes predictions, which keep it.
-const BUILDERS: [(&str, &str, &str); 1] = [("core", "prediction", "model")];
+const BUILDERS: [(&str, &str, &str); 5] = [
+    ("core", "prediction", "model"),
+    ("bindings-python", "prediction", "model"),
+    ("bindings-python", "edit", "model"),
+    ("bindings-python", "concept", "prediction"),
+    ("bindings-python", "explanation", "prediction"),
+];
 
 /// Each module of a crate with modules of the same crate.
 type Arrows = BTreeMap<String, BTreeSet<String>>;

@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -137,7 +137,7 @@ class SparseCbmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(X, pd.DataFrame):
             if self.text is None or self.text not in X.columns:
                 raise ValueError(f"X is a table; expected the parameter `text` to name one of {', '.join(map(str, X))}")
-            X = X[self.text]
+            return self._texts(X[self.text].tolist())
         texts = list(X)
         for index, text in enumerate(texts):
             if not isinstance(text, str):
@@ -145,7 +145,7 @@ class SparseCbmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return texts
 
     def __sklearn_tags__(self) -> Tags:
-        tags: Tags = super().__sklearn_tags__()
+        tags: Tags = cast(Any, super()).__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.non_deterministic = False
@@ -155,5 +155,5 @@ class SparseCbmClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return hasattr(self, "onnx_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
+        state = cast(dict[str, Any], super().__getstate__())
         return {name: value for name, value in state.items() if name != "_loaded"}

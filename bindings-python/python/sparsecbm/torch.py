@@ -6,11 +6,11 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
 from ._error import SparseCbmError
 from ._sparsecbm import inspect
@@ -106,7 +106,8 @@ def pack(
     if odd.numel():
         raise SparseCbmError("input", f"masks: {name}", f"the value {odd[0].item()}", "0 or 1")
     bits = (whole.transpose(1, 2) if turned else whole).bool().numpy()
-    return torch.from_numpy(np.packbits(bits, axis=-1, bitorder="little"))
+    packed = np.packbits(bits, axis=-1, bitorder="little")
+    return torch.from_numpy(packed)  # pyright: ignore[reportUnknownMemberType]
 
 
 def config_of(backbone: object, config: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -120,7 +121,7 @@ def config_of(backbone: object, config: Mapping[str, Any] | None) -> dict[str, A
 def write_tokenizer(tokenizer: Any, path: pathlib.Path) -> None:
     inner = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if isinstance(inner, (str, os.PathLike)):
-        shutil.copyfile(inner, path)
+        shutil.copyfile(cast("str | os.PathLike[str]", inner), path)
     elif hasattr(inner, "save") and hasattr(inner, "to_str"):
         inner.save(str(path))
     else:

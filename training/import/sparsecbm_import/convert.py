@@ -1,10 +1,13 @@
 """Puts a checkpoint together."""
 
 import json
+import pathlib
 import shutil
+import tempfile
 
 import numpy
 from safetensors.numpy import save_file
+from sparsecbm import SparseCbmError, inspect
 
 from . import heads, masks, modules
 from .errors import Refused
@@ -25,18 +28,34 @@ def checkpoint(options):
     schema, notes = schema_of(options, k, c, labels)
     tensors = backbone(model, config, k, options)
     check_semantics(model, options.semantics)
-    options.output.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: numpy.ascontiguousarray(value) for name, value in (tensors | head_tensors).items()},
-        options.output / "model.safetensors",
-    )
-    (options.output / "sparsecbm.json").write_text(
-        json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    shutil.copyfile(options.config, options.output / "config.json")
-    shutil.copyfile(options.tokenizer, options.output / "tokenizer.json")
+    write(options, schema, tensors | head_tensors)
     masked = sum(name.endswith(".mask_bits") for name in tensors)
     return [f"{masked} masked layers, {k} concepts of {c} classes, {labels} label classes, {options.semantics}", *notes]
+
+
+def write(options, schema, tensors):
+    """The whole folder once the exporter's own reader finds nothing wrong in it, or nothing."""
+    output = options.output
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise Refused(output, "something that exists", "a folder that does not, or an empty one")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as kept:
+        part = pathlib.Path(kept, output.name)
+        part.mkdir()
+        contiguous = {name: numpy.ascontiguousarray(value) for name, value in tensors.items()}
+        save_file(contiguous, part / "model.safetensors")
+        text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+        (part / "sparsecbm.json").write_text(text, encoding="utf-8")
+        shutil.copyfile(options.config, part / "config.json")
+        shutil.copyfile(options.tokenizer, part / "tokenizer.json")
+        try:
+            inspect(part)
+        except SparseCbmError as error:
+            place = error.place.replace(str(part), str(output))
+            raise Refused(place, error.found, error.expected) from error
+        if output.exists():
+            output.rmdir()
+        part.rename(output)
 
 
 def check_semantics(model, semantics):

@@ -1,6 +1,6 @@
 """Files with the reference code's keys: imported, exported, and compared with what their modules compute.
 
-    SPARSECBM=target/debug/sparsecbm python -m pytest training/import/tests
+    python -m pytest training/import/tests      # with the package `sparsecbm` installed
 """
 
 import argparse
@@ -16,6 +16,7 @@ import zipfile
 import numpy
 import onnxruntime
 import pytest
+import sparsecbm
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -25,7 +26,6 @@ from sparsecbm_import import convert, modules, unpickle
 from sparsecbm_import.errors import Refused
 
 K, C, L, LENGTH = 3, 2, 4, 20
-SPARSECBM = os.environ.get("SPARSECBM")
 
 
 def options(folder, **different):
@@ -68,11 +68,8 @@ def computed(model, joint, ids, attention, intended, padded):
 
 def exported(folder):
     """The checkpoint through the exporter, which checks it, in ONNX Runtime."""
-    if SPARSECBM is None:
-        pytest.fail("SPARSECBM names the exporter's command")
     path = folder / "model.onnx"
-    command = [SPARSECBM, "export", str(folder / "checkpoint"), "-o", str(path), "--weights", "f32"]
-    subprocess.run(command, check=True, capture_output=True)
+    sparsecbm.export(folder / "checkpoint", path, weights="f32")
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
@@ -176,7 +173,27 @@ def test_what_does_not_fit_is_named(tmp_path):
     torch.save(files.heads(16, K, C + 1, L), tmp_path / "heads.pth")
     with pytest.raises(Refused, match="concepts"):
         convert.checkpoint(options(tmp_path))
-    assert not (tmp_path / "checkpoint").exists()
+    torch.save(files.heads(16, K, C, L), tmp_path / "heads.pth")
+    model, config = files.model(files.bert, files.Listed, K, 0.4, 5)
+    torch.save(model, tmp_path / "model.pth")
+    changed = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**changed, "vocab_size": 7}))
+    # What only the exporter's reader knows; the place is the folder that was asked for.
+    with pytest.raises(Refused, match="/checkpoint/tokenizer.json: token id 59"):
+        convert.checkpoint(options(tmp_path))
+    assert not list(tmp_path.glob("*checkpoint*"))
+
+
+def test_what_is_there_stays(tmp_path):
+    model, config = files.model(files.bert, files.Listed, K, 0.4, 5)
+    torch.save(model, tmp_path / "model.pth")
+    torch.save(files.heads(16, K, C, L), tmp_path / "heads.pth")
+    write_inputs(tmp_path, config)
+    (tmp_path / "checkpoint").mkdir()
+    convert.checkpoint(options(tmp_path))
+    with pytest.raises(Refused, match="something that exists"):
+        convert.checkpoint(options(tmp_path))
+    assert len(list((tmp_path / "checkpoint").iterdir())) == 4
 
 
 class Hostile:
