@@ -307,8 +307,8 @@ class Model:
         """Loads an exported file.
 
         `engine` is `auto`, `sparse`, `tract`, `ort-cpu`, `ort-cuda` or `ort-cuda:N`. `threads` is how many a list is
-        spread over, and the concepts of a single text; by default a list takes all cores, and a text one. `patches`
-        are applied in their order. `ort_library` is ONNX Runtime's library, or a folder that holds it.
+        spread over, and a single text, its concepts and its tokens; by default a list takes all cores, and a text one.
+        `patches` are applied in their order. `ort_library` is ONNX Runtime's library, or a folder that holds it.
 
         Raises `SparseCbmError`: `io`, `format`, `version` or `model` for the file, `unavailable` for the engine.
         """
