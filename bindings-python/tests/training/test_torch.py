@@ -54,7 +54,8 @@ def test_what_is_saved_predicts_as_before(name: str, tmp_path: pathlib.Path) -> 
     for checkpoint in (REPOSITORY / "tests/models" / name, tmp_path / "saved"):
         sparsecbm.export(checkpoint, tmp_path / "model.onnx", weights="f32")
         logits.append(Model.load(tmp_path / "model.onnx").predict(text).label_logits)
-    np.testing.assert_allclose(logits[0], logits[1], atol=1e-6)
+    # Masks may be packed in another form, whose sums are made in another order.
+    np.testing.assert_allclose(logits[0], logits[1], rtol=1e-5, atol=1e-6)
 
 
 def test_a_module_and_a_tokenizer_of_transformers(tmp_path: pathlib.Path) -> None:
