@@ -19,3 +19,11 @@ export class SparseCbmError extends Error {
     return new SparseCbmError(code, place, found, expected, options)
   }
 }
+
+/** Of these concepts the one with this name; else the error says which there are. */
+export function named(concepts, name) {
+  const found = concepts.find((concept) => concept.name === name)
+  if (found) return found
+  const names = concepts.map((concept) => `'${concept.name}'`).join(', ')
+  throw new SparseCbmError('input', 'concept', `'${name}'`, `one of ${names}`)
+}

@@ -1,4 +1,4 @@
-import { SparseCbmError } from './error.js'
+import { SparseCbmError, named } from './error.js'
 import { guarded, inner } from './module.js'
 import { only } from './options.js'
 import { finish } from './work.js'
@@ -38,10 +38,7 @@ export class Prediction {
   }
 
   concept(name) {
-    const found = this.concepts.find((concept) => concept.name === name)
-    if (found) return found
-    const names = this.concepts.map((concept) => `'${concept.name}'`).join(', ')
-    throw new SparseCbmError('input', 'concept', `'${name}'`, `one of ${names}`)
+    return named(this.concepts, name)
   }
 
   suppose(overrides) {

@@ -52,7 +52,7 @@ pub(crate) fn spread<T: Sync, R: Send>(
 
 /// What `run` gives for each of `items`, in their order: all at the same time, since they may wait for each other, the
 /// first on this thread and each other on one of its own.
-pub(crate) fn at_once<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
+pub(crate) fn side_by_side<T: Send, R: Send>(items: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
     if items.len() <= 1 {
         return items.into_iter().map(run).collect();
     }

@@ -1,27 +1,20 @@
 // Makes the pictures in docs/images, in headless Chromium: node examples/web/pictures.mjs SITE REPORT.html [FOLDER]
 // SITE is what examples/web/build made, REPORT.html what `sparsecbm explain --html` wrote.
-import { createRequire } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
-import { launch } from '../../bindings-wasm/tests/launch.mjs'
-import { serve } from '../../bindings-wasm/tests/serve.mjs'
+import { allWeighed, browse, repository } from './browse.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const [site, report, folder = join(here, '../../docs/images')] = process.argv.slice(2)
+const [site, report, folder = join(repository, 'docs/images')] = process.argv.slice(2)
 if (!report) {
   console.error('usage: node examples/web/pictures.mjs SITE REPORT.html [FOLDER]')
   process.exit(2)
 }
-// The package's own tests install it.
-const { chromium } = createRequire(join(here, '../../bindings-wasm/package.json'))('playwright-core')
-const { url, close } = await serve({ '/': site })
-const browser = await launch(chromium)
-try {
+await browse(site, async (browser, url) => {
   for (const [name, width] of [['web-desktop', 1100], ['web-phone', 375]]) {
     const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme: 'light' })
     await page.goto(url)
-    await page.waitForFunction(() => /all in/.test(document.querySelector('#timings').textContent))
+    await allWeighed(page)
     if (name === 'web-desktop') {
       await page.getByRole('button', { name: 'food is negative' }).click()
       await page.locator('.concept.overridden').waitFor()
@@ -35,7 +28,4 @@ try {
   const page = await browser.newPage({ viewport: { width: 900, height: 1100 }, colorScheme: 'light' })
   await page.goto(pathToFileURL(resolve(report)).href)
   await page.screenshot({ path: join(folder, 'report.png') })
-} finally {
-  await browser.close()
-  close()
-}
+})

@@ -2,12 +2,8 @@
 // SITE is what examples/web/build made, TEXTS.jsonl has objects with a `text`. Read are the first twelve texts of WORDS
 // words (30 unless told), twice over; told are medians, and the least and the most.
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 
-import { launch } from '../../bindings-wasm/tests/launch.mjs'
-import { serve } from '../../bindings-wasm/tests/serve.mjs'
+import { allWeighed, browse } from './browse.mjs'
 
 const [site, file, words = '30'] = process.argv.slice(2)
 if (!file) {
@@ -21,22 +17,16 @@ if (texts.length === 0) {
   console.error(`${file}: expected texts of ${words} words, found none`)
   process.exit(2)
 }
-const repository = join(dirname(fileURLToPath(import.meta.url)), '../..')
-// The package's own tests install it.
-const { chromium } = createRequire(join(repository, 'bindings-wasm/package.json'))('playwright-core')
-const { url, close } = await serve({ '/': site })
-const browser = await launch(chromium)
-try {
+await browse(site, async (browser, url) => {
   const page = await browser.newPage()
   await page.goto(url)
-  const done = () => page.waitForFunction(() => /all in/.test(document.querySelector('#timings').textContent))
-  await done()
+  await allWeighed(page)
   const told = []
   for (const text of [...texts, ...texts]) {
     await page.fill('textarea', text)
     // The page waits for the end of typing, then takes the old figures away.
     await page.waitForTimeout(400)
-    await done()
+    await allWeighed(page)
     told.push(await page.textContent('#timings'))
   }
   for (const [what, pattern] of [
@@ -48,7 +38,4 @@ try {
     const times = told.map(line => inMilliseconds(line.match(pattern))).sort((a, b) => a - b)
     console.log(`${what}: ${times[times.length >> 1]} ms (${times[0]} to ${times.at(-1)})`)
   }
-} finally {
-  await browser.close()
-  close()
-}
+})

@@ -1,8 +1,8 @@
-use std::ops::ControlFlow;
-
 use serde::Serialize;
 use sparsecbm::explain::{FaithfulnessOptions, OcclusionOptions, combined, descending};
 use sparsecbm::{Prediction, Result};
+
+use super::words::{mean_of, occluded};
 
 /// Into how many steps each text's words are divided.
 const STEPS: usize = 5;
@@ -57,19 +57,21 @@ pub fn faithfulness(predictions: &[&Prediction], seed: u64) -> Result<Vec<Concep
         first.model().schema().concepts.iter().map(|c| nothing(&c.name, long.len())).collect();
     for prediction in &long {
         let evidence = prediction.word_evidence();
-        let mut alone = OcclusionOptions::default();
-        alone.windows = vec![1];
-        let by = |options| prediction.occlusion(options, |_| ControlFlow::Continue(()));
-        let (single_words, occlusion) = (by(&alone)?, by(&OcclusionOptions::default())?);
+        let widths = OcclusionOptions::default().windows;
+        let of_width = |&width: &usize| Ok(occluded(prediction, width)?.0);
+        let occlusions = widths.iter().map(of_width).collect::<Result<Vec<_>>>()?;
+        let single = widths.iter().position(|&width| width == 1).expect("single words among them");
         for (k, concept) in prediction.concepts().enumerate() {
             let mut shuffled: Vec<usize> = (0..evidence.words.len()).collect();
             random.shuffle(&mut shuffled);
             let class = concept.class_index;
-            let (own, lost) =
-                (evidence.concepts[k].support(class), occlusion.concepts[k].support(class));
+            let own = evidence.concepts[k].support(class);
+            let supports: Vec<Vec<f32>> =
+                occlusions.iter().map(|by| by.concepts[k].support(class)).collect();
+            let lost = mean_of(&supports.iter().map(Vec::as_slice).collect::<Vec<_>>());
             let orders = [
                 descending(&own),
-                descending(&single_words.concepts[k].support(class)),
+                descending(&supports[single]),
                 descending(&lost),
                 descending(&combined(prediction.text(), &evidence.words, &lost, &own)),
                 shuffled,

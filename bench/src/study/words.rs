@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
-use sparsecbm::explain::{OcclusionOptions, Word, combined};
+use sparsecbm::explain::{Occlusion, OcclusionOptions, Word, combined};
 use sparsecbm::{Prediction, Result};
 
 use crate::eval::{Review, average_precision, human_edits, roc_area};
@@ -84,18 +84,16 @@ fn supports(
     class: usize,
 ) -> Result<Vec<(String, Vec<f32>, usize)>> {
     let by_windows = |width: usize| -> Result<(Vec<f32>, usize)> {
-        let mut options = OcclusionOptions::default();
-        options.windows = vec![width];
-        let mut runs = 0;
-        let occlusion = prediction.occlusion(&options, |progress| {
-            runs = progress.done;
-            ControlFlow::Continue(())
-        })?;
+        let (occlusion, runs) = occluded(prediction, width)?;
         Ok((occlusion.concepts[concept].support(class), runs))
     };
     let (single, five, nine) = (by_windows(1)?, by_windows(5)?, by_windows(9)?);
     // Several widths are the mean of each, so that none has to run again.
-    let (two, three) = (mean_of(&[&single, &five]), mean_of(&[&single, &five, &nine]));
+    let of_several = |widths: &[&(Vec<f32>, usize)]| {
+        let supports: Vec<&[f32]> = widths.iter().map(|(support, _)| support.as_slice()).collect();
+        (mean_of(&supports), widths.iter().map(|(_, runs)| runs).sum::<usize>())
+    };
+    let (two, three) = (of_several(&[&single, &five]), of_several(&[&single, &five, &nine]));
     let found = prediction.word_evidence();
     let evidence = found.concepts[concept].support(class);
     let both = combined(prediction.text(), &found.words, &three.0, &evidence);
@@ -112,12 +110,22 @@ fn supports(
     Ok(all.into_iter().map(|(method, (support, runs))| (method.into(), support, runs)).collect())
 }
 
-/// What several widths say of each word, on average, and their runs together.
-fn mean_of(widths: &[&(Vec<f32>, usize)]) -> (Vec<f32>, usize) {
-    let of_word = |word: usize| widths.iter().map(|(support, _)| support[word]).sum::<f32>();
-    let mean = |word: usize| of_word(word) / widths.len() as f32;
-    let runs = widths.iter().map(|(_, runs)| runs).sum();
-    ((0..widths[0].0.len()).map(mean).collect(), runs)
+/// Occlusion by windows of one width, and how many runs of the model it took.
+pub(super) fn occluded(prediction: &Prediction, width: usize) -> Result<(Occlusion, usize)> {
+    let mut options = OcclusionOptions::default();
+    options.windows = vec![width];
+    let mut runs = 0;
+    let occlusion = prediction.occlusion(&options, |progress| {
+        runs = progress.done;
+        ControlFlow::Continue(())
+    })?;
+    Ok((occlusion, runs))
+}
+
+/// What several widths say of each word, on average: occlusion by all of them, with no window run again.
+pub(super) fn mean_of(supports: &[&[f32]]) -> Vec<f32> {
+    let of_word = |word: usize| supports.iter().map(|support| support[word]).sum::<f32>();
+    (0..supports[0].len()).map(|word| of_word(word) / supports.len() as f32).collect()
 }
 
 /// Which words of the original are gone or replaced in the edit.

@@ -1,4 +1,4 @@
-import { SparseCbmError } from '../error.js'
+import { named } from '../error.js'
 import { Remote, call } from './calls.js'
 
 /** A model that lives in a thread. */
@@ -76,10 +76,7 @@ export class Prediction extends Remote {
   }
 
   concept(name) {
-    const found = this.concepts.find((concept) => concept.name === name)
-    if (found) return found
-    const names = this.concepts.map((concept) => `'${concept.name}'`).join(', ')
-    throw new SparseCbmError('input', 'concept', `'${name}'`, `one of ${names}`)
+    return named(this.concepts, name)
   }
 
   async suppose(overrides, { signal } = {}) {

@@ -13,7 +13,7 @@ use super::team::{Member, Teams};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::GraphProto;
 use crate::schema::Pooling;
-use crate::spread::{at_once, or_all_cores, spread};
+use crate::spread::{or_all_cores, side_by_side, spread};
 
 /// The encoder of a model on the sparse kernels: the embedding once, then each branch on its own.
 pub(crate) struct Encoder {
@@ -338,7 +338,7 @@ impl Encoder {
             Member::team(text, teams.panels).into_iter().map(move |member| (member, branches))
         };
         let members = self.branches.chunks(teams.branches).flat_map(team).collect();
-        let mut scores = at_once(members, run).into_iter();
+        let mut scores = side_by_side(members, run).into_iter();
         let mut all = Vec::with_capacity(self.branches.len());
         while let Some(mut branches) = scores.next() {
             for _ in 1..panels.div_ceil(teams.panels) {
